@@ -1,0 +1,101 @@
+// Every bound of the program in one place, with its unit and its reason.
+
+const kib = 1024;
+const mib = 1024 * kib;
+const gib = 1024 * mib;
+
+export const limits = {
+  /** Length of a node's name: it stands in every topic of a link. */
+  nodeNameChars: 64,
+  /** Bytes of a topic that a client may publish on. MQTT allows 65 535; ours bounds what every index row costs. */
+  topicBytes: 1024,
+  /** Levels of a topic or a filter. The broker in use matches at most 100. */
+  topicLevels: 100,
+  /** Bytes of one payload that the journal takes. Larger ones are for the block layer. */
+  journalPayloadBytes: 256 * kib,
+  /** Bytes of one MQTT packet on any connection: a frame of a link with its segment fits, a runaway length does not. */
+  packetBytes: mib,
+  /** Bytes of one segment's body and the most messages in it: the unit of storage, transfer and eviction. */
+  segmentBytes: 256 * kib,
+  segmentItems: 1000,
+  /** Bytes of one link frame. */
+  frameBytes: 512 * kib,
+  /** Streams that one node may number. */
+  streamsPerNode: 64,
+  /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
+  rangesOnWire: 64,
+  /** Nodes below this one that status and heartbeats name. */
+  descendants: 10_000,
+  /** Levels between a device and the root. */
+  treeDepth: 8,
+  /** Bytes of the node's database when neither configuration nor disk says otherwise. */
+  journalBytes: gib,
+  /** Share of the database that appends leave free, so that deletes and gap rows can always be written. */
+  journalReserveShare: 0.05,
+  /** Bytes that may wait in memory for a commit before QoS 0 is dropped and QoS 1 held back. */
+  appendQueueBytes: 32 * mib,
+  /** Credit windows: bytes in flight on the control and on the bulk connection. */
+  controlWindowBytes: mib,
+  bulkWindowBytes: 4 * mib,
+  /** Frames in flight per connection. */
+  framesInFlight: 8,
+  /** Bytes that a parent takes in from all children together before they are committed. */
+  ingestBytes: 64 * mib,
+  /** The least credit of a child while there is room at all: below it one segment would not fit. */
+  creditBytesMin: 64 * kib,
+  /** Milliseconds that a durable publish of a 3.1.1 client which cannot be stored is held before its connection closes. */
+  refusedPublishHoldMs: 5_000,
+  /** MQTT keepalive of links and clients of our own, seconds. */
+  keepaliveSeconds: 10,
+  /** Both ends of a link send a heartbeat this often, and give the link up after this long without a byte. */
+  heartbeatMs: 3_000,
+  linkSilenceMs: 9_000,
+  /** How long a child waits for the connection, and then for the Welcome. */
+  connectTimeoutMs: 5_000,
+  helloTimeoutMs: 5_000,
+  /** A link that held this long resets the back-off. */
+  linkStableMs: 10_000,
+  /** Back-off: first wait, cap in the first minute of an outage, cap after it. */
+  backoffMsMin: 100,
+  backoffMsMaxEarly: 800,
+  backoffMsMaxLate: 30_000,
+  backoffEarlyMs: 60_000,
+  /** After a refusal for a reason that only an operator can mend. */
+  refusedBackoffMs: 300_000,
+  /** Retransmission time-out, and how many in a row give the link up. */
+  rtoMsMin: 1_000,
+  rtoMsMax: 60_000,
+  rtoExpiriesMax: 3,
+  /** Rows of `/api/v1/data` in one answer. */
+  dataRowsMax: 10_000,
+  dataRowsDefault: 1_000,
+  /** Connections to one broker at once: what one process serves with a few KiB each. */
+  connections: 10_000,
+  /** Characters of a client identifier: it is kept per session and stands in every log line about it. */
+  clientIdChars: 256,
+  /** Filters of one client: each costs memory, and time of every publish. */
+  subscriptionsPerClient: 1_000,
+  /** Bytes written to a socket and not sent yet, beyond which QoS 0 is dropped, and beyond which the connection is closed. */
+  writeQueueBytesQos0: 8 * mib,
+  writeQueueBytes: 16 * mib,
+  /** From a connection to its CONNECT, and for a subscriber that takes nothing while somebody waits for it. */
+  connectPacketMs: 10_000,
+  drainMs: 5_000,
+  /** Publishes of one connection that wait for their verdict; beyond either bound its bytes are left in the socket. */
+  heldPublishes: 1_000,
+  heldPublishBytes: 2 * mib,
+  /** Own publishes on their way to slow subscribers, beyond which `publish` resolves only when its message has left. */
+  ownPublishes: 1_000,
+  /** Sessions that outlive their connection, and what they may keep: each, and all together. */
+  sessions: 10_000,
+  sessionQueueMessages: 10_000,
+  sessionQueueBytes: 8 * mib,
+  sessionQueuesBytes: 64 * mib,
+  /** Retained messages. */
+  retainedMessages: 100_000,
+  retainedBytes: 64 * mib,
+  /** A graceful stop takes no longer than this. */
+  stopMs: 10_000,
+  /** Of that, the time to hand on what is stored. */
+  stopDrainMs: 3_000,
+} as const;
