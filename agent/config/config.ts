@@ -1,0 +1,160 @@
+// The configuration of a node: defaults < file < environment < flags, checked once, then plain data.
+import * as v from "valibot";
+import { FogbankError } from "#shared/errors.ts";
+import { isNodeName, type Level, type NodeName, parseNodeName } from "#shared/ids.ts";
+import { limits } from "#shared/limits.ts";
+import { parseConfig } from "#shared/libconfig/libconfig.ts";
+import { fromPlain, type PlainValue, toPlain } from "#shared/libconfig/setting.ts";
+import { valuesOfEnvironment, valuesOfFlags } from "./environment.ts";
+import type { ConfigEntry } from "./explain.ts";
+import { valuesOfFile } from "./file.ts";
+import { formatListenAddress, isLoopback, type ListenAddress } from "./listen-address.ts";
+import { formatOrigin, type Sourced, type ValuesByKey } from "./origin.ts";
+import { type ConfigKey, configKeys, configSchema, helpOf } from "./schema.ts";
+import { maskPasswords, type UplinkAddress } from "./uplink-url.ts";
+import { valueError } from "./value-error.ts";
+
+export interface NodeConfig {
+  readonly name: NodeName;
+  readonly level: Level;
+  readonly zone?: string;
+  readonly tags: readonly string[];
+  readonly dataDir: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly listen: { readonly mqtt: readonly ListenAddress[]; readonly http: readonly ListenAddress[] };
+  /** Without it the node is a root. */
+  readonly uplink?: UplinkAddress;
+  /** Whether other machines may reach the listeners. */
+  readonly insecure: boolean;
+  readonly capture: readonly { readonly filter: string; readonly stream: string }[];
+  readonly sources: {
+    readonly host: { readonly enabled: boolean; readonly intervalMs: number; readonly record?: string };
+  };
+  readonly journal: { readonly maxBytes?: number };
+}
+
+/** Everything that configuration comes from. */
+export interface ConfigSources {
+  /** Path of the configuration file; without it there is none. */
+  readonly file?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** From the path of a key to its text: `{ "listen.mqtt": "127.0.0.1:1884" }`. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** Text of a file; throws when it cannot be read. */
+  readonly readFile: (path: string) => string;
+  readonly hostname: string;
+}
+
+export interface LoadedConfig {
+  readonly config: NodeConfig;
+  /** Every setting, in the order of the schema. */
+  readonly entries: readonly ConfigEntry[];
+  /** Sentences for the operator; the configuration holds all the same. */
+  readonly warnings: readonly string[];
+}
+
+/** Throws FOGBANK_CONFIG_SYNTAX, FOGBANK_CONFIG_INVALID or FOGBANK_LISTEN_INSECURE. */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const environment = valuesOfEnvironment(sources.env);
+  const values = new Map<ConfigKey, Sourced>([
+    ...valuesOfDefaults(sources.hostname),
+    ...readConfigFile(sources),
+    ...environment.values,
+    ...valuesOfFlags(sources.flags),
+  ]);
+  const level = values.get("level")?.value;
+  if (!values.has("sources.host.enabled")) {
+    values.set("sources.host.enabled", defaultValue(level?.type === "string" && level.value === "device"));
+  }
+  const plain = Object.fromEntries([...values].map(([key, { value }]) => [key, toPlain(value)]));
+  const result = v.safeParse(configSchema, plain);
+  if (!result.success) throw valueError(values, result.issues);
+  const config = toNodeConfig(result.output);
+  refuseOpenListeners(config, values);
+  return { config, entries: configKeys.map((key) => entryOf(key, values.get(key))), warnings: environment.warnings };
+}
+
+function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
+  const { zone, "uplink.url": uplink, "sources.host.record": record, "journal.max-bytes": maxBytes } = output;
+  return {
+    name: output.name,
+    level: output.level,
+    ...(zone === undefined ? {} : { zone }),
+    tags: output.tags,
+    dataDir: output["data-dir"],
+    logLevel: output["log-level"],
+    listen: { mqtt: output["listen.mqtt"], http: output["listen.http"] },
+    ...(uplink === undefined ? {} : { uplink }),
+    insecure: output.insecure,
+    capture: output.capture,
+    sources: {
+      host: {
+        enabled: output["sources.host.enabled"] ?? false,
+        intervalMs: output["sources.host.interval-ms"],
+        ...(record === undefined ? {} : { record }),
+      },
+    },
+    journal: maxBytes === undefined ? {} : { maxBytes },
+  };
+}
+
+function valuesOfDefaults(hostname: string): ReadonlyMap<ConfigKey, Sourced> {
+  const values = new Map<ConfigKey, Sourced>([["name", defaultValue(nameFrom(hostname))]]);
+  for (const key of configKeys) {
+    const plain: PlainValue | undefined = v.getDefault(configSchema.entries[key]);
+    if (plain !== undefined) values.set(key, defaultValue(plain));
+  }
+  return values;
+}
+
+function defaultValue(plain: PlainValue): Sourced {
+  return { value: fromPlain(plain, { file: "default", line: 1, column: 1 }), origin: { type: "default" } };
+}
+
+/** The host name, made fit for a node. */
+function nameFrom(hostname: string): NodeName {
+  const name = hostname
+    .replace(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^\.+/, "")
+    .slice(0, limits.nodeNameChars);
+  return isNodeName(name) ? name : parseNodeName("node");
+}
+
+function readConfigFile({ file, readFile }: ConfigSources): ReadonlyMap<ConfigKey, Sourced> {
+  if (file === undefined) return new Map();
+  let text: string;
+  try {
+    text = readFile(file);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "an unknown failure";
+    throw new FogbankError("FOGBANK_CONFIG_INVALID", `cannot read the configuration file ${file}: ${reason}`, {
+      cause,
+    });
+  }
+  return valuesOfFile(parseConfig(text, file, readFile));
+}
+
+function refuseOpenListeners({ insecure, listen }: NodeConfig, values: ValuesByKey): void {
+  if (insecure) return;
+  for (const [key, addresses] of [
+    ["listen.mqtt", listen.mqtt],
+    ["listen.http", listen.http],
+  ] as const) {
+    const open = addresses.find((address) => !isLoopback(address.host));
+    const sourced = values.get(key);
+    if (open === undefined || sourced === undefined) continue;
+    throw new FogbankError(
+      "FOGBANK_LISTEN_INSECURE",
+      `${formatOrigin(key, sourced)}: ${key}: other machines can reach ${formatListenAddress(open)}: ` +
+        `listen on 127.0.0.1 or [::1], or set insecure = true if everybody on that network may use this node`,
+    );
+  }
+}
+
+function entryOf(key: ConfigKey, sourced: Sourced | undefined): ConfigEntry {
+  const help = helpOf(key);
+  if (sourced === undefined) return { key, value: undefined, origin: "default", help };
+  const plain = toPlain(sourced.value);
+  const value = key === "uplink.url" && typeof plain === "string" ? maskPasswords(plain) : plain;
+  return { key, value, origin: formatOrigin(key, sourced), help };
+}

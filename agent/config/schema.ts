@@ -1,0 +1,184 @@
+// Every setting of a node: its key, what it accepts, its default and its help text, in one place.
+// A key is the path in the file joined by dots. Messages are what an error says was expected.
+import * as v from "valibot";
+import { isNodeName, levels } from "#shared/ids.ts";
+import { limits } from "#shared/limits.ts";
+import { captureFilterFault } from "./capture-filter.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import { parseUplinkUrl } from "./uplink-url.ts";
+
+/** How text from the environment or a flag becomes a value: as it stands, as a list of words, or as libconfig. */
+export type Takes = "text" | "words" | "value";
+
+const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+const journalBytesMin = 4 * limits.segmentBytes;
+const listenersMax = 16;
+const tagsMax = 64;
+
+const expectedName = `a name of 1 to ${limits.nodeNameChars} letters, digits, ".", "_" or "-", and no dot in front`;
+const expectedZone = "a zone of 1 to 64 characters without /, +, # and control characters";
+const expectedTags = `a list of at most ${tagsMax} tags, each 1 to 64 letters, digits, ".", "_" or "-"`;
+const expectedListen = '"host:port" or a list of them, such as "127.0.0.1:1883" or "[::1]:1883"';
+const expectedPath = "a path";
+const expectedUplink = '"mqtt://host:port"';
+const expectedIntervalMs = "a whole number of milliseconds from 100 to 3600000";
+const expectedJournalBytes = `a whole number of bytes, at least ${journalBytesMin}`;
+const expectedBoolean = "true or false";
+const expectedStream = "a stream name of 1 to 32 small letters, digits or -, beginning with a letter or digit";
+const expectedCapture = 'a list of groups { filter = "…"; stream = "…"; }';
+const expectedStreams = `at most ${limits.streamsPerNode} streams`;
+
+const path = v.pipe(v.string(expectedPath), v.regex(/^[^\0]+$/, expectedPath));
+
+const listenAddress = v.pipe(
+  v.string(expectedListen),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const address = parseListenAddress(dataset.value);
+    if (address !== undefined) return address;
+    addIssue({ message: expectedListen });
+    return NEVER;
+  }),
+);
+
+const listenAddresses = v.pipe(
+  v.union([v.string(), v.array(v.unknown())], expectedListen),
+  v.transform((value) => (typeof value === "string" ? [value] : value)),
+  v.array(listenAddress),
+  v.maxLength(listenersMax, `at most ${listenersMax} addresses`),
+);
+
+const uplinkUrl = v.pipe(
+  v.string(expectedUplink),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const address = parseUplinkUrl(dataset.value);
+    if (address !== undefined) return address;
+    addIssue({ message: expectedUplink });
+    return NEVER;
+  }),
+);
+
+const captureFilter = v.pipe(
+  v.string("an MQTT topic filter"),
+  v.check(
+    (filter) => captureFilterFault(filter) === undefined,
+    (issue) => captureFilterFault(issue.input) ?? "an MQTT topic filter",
+  ),
+);
+
+const captureItem = v.strictObject({
+  filter: captureFilter,
+  stream: v.pipe(v.string(expectedStream), v.regex(/^[a-z0-9][a-z0-9-]{0,31}$/, expectedStream)),
+});
+
+const capture = v.pipe(
+  v.array(captureItem, expectedCapture),
+  v.check((items) => new Set(items.map((item) => item.stream)).size <= limits.streamsPerNode, expectedStreams),
+);
+
+const tag = v.pipe(v.string(expectedTags), v.regex(/^[A-Za-z0-9._-]{1,64}$/, expectedTags));
+
+/** Strict over a record of dotted keys. The defaults that depend on the surroundings are in `config.ts`. */
+export const configSchema = v.strictObject({
+  name: row(
+    "text",
+    "name of this node, unique in its tree",
+    v.pipe(v.string(expectedName), v.guard(isNodeName, expectedName)),
+  ),
+  level: row(
+    "text",
+    "rank in the tree: device, fog or cloud",
+    v.optional(v.picklist(levels, "device, fog or cloud"), "device"),
+  ),
+  zone: row(
+    "text",
+    "where the node is: access point, network, hall",
+    v.optional(v.pipe(v.string(expectedZone), v.regex(/^[^/+#\p{Cc}]{1,64}$/u, expectedZone))),
+  ),
+  tags: row(
+    "words",
+    "words that conditions can ask for",
+    v.optional(v.pipe(v.array(tag, expectedTags), v.maxLength(tagsMax, expectedTags)), []),
+  ),
+  "data-dir": row("text", "folder for everything that this node stores", v.optional(path, "/var/lib/fogbank")),
+  "log-level": row(
+    "text",
+    "least severity that is logged",
+    v.optional(v.picklist(logLevels, "debug, info, warn, error or silent"), "info"),
+  ),
+  "listen.mqtt": row(
+    "words",
+    "addresses of the MQTT broker; port 0 is any free port",
+    v.optional(listenAddresses, "127.0.0.1:1883"),
+  ),
+  "listen.http": row(
+    "words",
+    "addresses of health, metrics and dashboard; ( ) for none",
+    v.optional(listenAddresses, "127.0.0.1:8080"),
+  ),
+  "uplink.url": row("text", "broker of the level above; without it this node is a root", v.optional(uplinkUrl)),
+  insecure: row(
+    "value",
+    "allow listeners that other machines can reach",
+    v.optional(v.boolean(expectedBoolean), false),
+  ),
+  capture: row(
+    "value",
+    "which topics are recorded, and in which stream",
+    v.optional(capture, [{ filter: "/data/#", stream: "data" }]),
+  ),
+  "sources.host.enabled": row(
+    "value",
+    "record telemetry of this machine; by default on devices only",
+    v.optional(v.boolean(expectedBoolean)),
+  ),
+  "sources.host.interval-ms": row(
+    "value",
+    "time between two readings of this machine, in milliseconds",
+    v.optional(
+      v.pipe(
+        v.number(expectedIntervalMs),
+        v.integer(expectedIntervalMs),
+        v.minValue(100, expectedIntervalMs),
+        v.maxValue(3_600_000, expectedIntervalMs),
+      ),
+      1000,
+    ),
+  ),
+  "sources.host.record": row("text", "file to which each acknowledged reading is appended", v.optional(path)),
+  "journal.max-bytes": row(
+    "value",
+    "most bytes that the journal takes; without it, what the disk allows",
+    v.optional(
+      v.pipe(
+        v.number(expectedJournalBytes),
+        v.safeInteger(expectedJournalBytes),
+        v.minValue(journalBytesMin, expectedJournalBytes),
+      ),
+    ),
+  ),
+});
+
+export type ConfigKey = keyof typeof configSchema.entries;
+
+/** Whether `text` is the key of a setting. */
+export function isConfigKey(text: string): text is ConfigKey {
+  return Object.hasOwn(configSchema.entries, text);
+}
+
+/** In the order in which they are shown. */
+export const configKeys: readonly ConfigKey[] = Object.keys(configSchema.entries).filter(isConfigKey);
+
+/** Names in one group of `capture`. */
+export const captureKeys: readonly string[] = Object.keys(captureItem.entries);
+
+export function helpOf(key: ConfigKey): string {
+  return v.getDescription(configSchema.entries[key]) ?? "";
+}
+
+export function takesOf(key: ConfigKey): Takes {
+  return v.getMetadata(configSchema.entries[key]).takes;
+}
+
+function row<const Schema extends v.GenericSchema>(takes: Takes, help: string, schema: Schema) {
+  return v.pipe(schema, v.description(help), v.metadata({ takes }));
+}
