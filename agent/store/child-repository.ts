@@ -1,0 +1,66 @@
+// The nodes that have connected from below, so that a restarted parent still knows whom it has lost.
+import type { DatabaseSync } from "node:sqlite";
+import { decodeCbor, encodeCbor } from "#shared/cbor.ts";
+import { isNodeName, levels, type NodeName } from "#shared/ids.ts";
+import type { NodePlace } from "#shared/link/hello.ts";
+
+export type ChildPresence = "online" | "lost" | "left";
+
+export interface ChildRow {
+  readonly name: NodeName;
+  readonly uuid: string;
+  /** Counts the sessions that this node has given to that child. */
+  readonly session: number;
+  readonly conn: number;
+  readonly place: NodePlace;
+  readonly state: ChildPresence;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
+export class ChildRepository {
+  readonly #all;
+  readonly #put;
+
+  constructor(database: DatabaseSync) {
+    this.#all = database.prepare("SELECT name, uuid, session, conn, place, state, since_ms FROM child ORDER BY name");
+    this.#put = database.prepare(
+      `INSERT INTO child(name, uuid, session, conn, place, state, since_ms) VALUES(?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT(name) DO UPDATE SET uuid = excluded.uuid, session = excluded.session, conn = excluded.conn,
+         place = excluded.place, state = excluded.state, since_ms = excluded.since_ms`,
+    );
+  }
+
+  put(row: ChildRow): void {
+    const place = encodeCbor([row.place.level, row.place.zone ?? null, row.place.tags]);
+    this.#put.run(row.name, row.uuid, row.session, row.conn, place, row.state, row.sinceMs);
+  }
+
+  all(): readonly ChildRow[] {
+    const rows: ChildRow[] = [];
+    for (const row of this.#all.iterate()) {
+      const name = String(row["name"]);
+      if (!isNodeName(name)) continue;
+      rows.push({
+        name,
+        uuid: String(row["uuid"]),
+        session: Number(row["session"]),
+        conn: Number(row["conn"]),
+        place: unpackPlace(row["place"]),
+        state: row["state"] === "left" ? "left" : row["state"] === "online" ? "online" : "lost",
+        sinceMs: Number(row["since_ms"]),
+      });
+    }
+    return rows;
+  }
+}
+
+function unpackPlace(blob: unknown): NodePlace {
+  const value = blob instanceof Uint8Array ? decodeCbor(blob)?.value : undefined;
+  const [level, zone, tags]: readonly unknown[] = Array.isArray(value) ? value : [];
+  return {
+    level: levels.find((known) => known === level) ?? "device",
+    zone: typeof zone === "string" ? zone : undefined,
+    tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [],
+  };
+}

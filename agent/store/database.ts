@@ -1,0 +1,208 @@
+// Opens a SQLite file the way every part of a node wants it: each pragma stated, the schema at its newest version, what is
+// not whole refused before anything is written to it. Synchronous: used inside worker threads.
+import { existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { FogbankError } from "#shared/errors.ts";
+
+export interface DatabaseOptions {
+  /** SQL scripts in order; `user_version` counts those applied. Each runs in a transaction of its own and contains none. */
+  readonly migrations: readonly string[];
+  /** Bytes of the page cache. */
+  readonly cacheBytes: number;
+  /** Bytes the main file may grow to; beyond it writes end with FOGBANK_STORE_FULL. No bound when absent. */
+  readonly maxBytes?: number;
+  /** Keep every other process out for as long as the database is open. The operating system lifts the lock when this one dies. */
+  readonly exclusive?: boolean;
+}
+
+/** `file` of a database that lives in memory. */
+const inMemory = ":memory:";
+
+/**
+ * Opens or creates `file`; its directory must exist. Throws FOGBANK_DATA_DIR (not writable, no WAL, newer than this program),
+ * FOGBANK_STORE_CORRUPT (the file is left as it is), FOGBANK_STORE_FULL or FOGBANK_STORE_FAILED.
+ */
+export function openDatabase(file: string, options: DatabaseOptions): DatabaseSync {
+  if (file !== inMemory && existsSync(file) && statSync(file).isFile()) inspect(file, options.migrations.length);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file);
+    setPragmas(database, file, options);
+    migrate(database, options.migrations);
+    return database;
+  } catch (error) {
+    database?.close();
+    throw translateOpenError(error, file);
+  }
+}
+
+/** The FogbankError for what node:sqlite threw while it `attempted` (an infinitive with its object) something. */
+export function translateSqliteError(error: unknown, attempted: string): FogbankError {
+  if (error instanceof FogbankError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  switch (failureOf(error, text)) {
+    case "full":
+      return new FogbankError(
+        "FOGBANK_STORE_FULL",
+        `could not ${attempted}: the database is at its limit or the disk is full (${text})`,
+        { cause: error },
+      );
+    case "corrupt":
+      return new FogbankError("FOGBANK_STORE_CORRUPT", `could not ${attempted}: the database is damaged (${text})`, {
+        cause: error,
+      });
+    case "unwritable":
+    case "busy":
+    case "other":
+      return new FogbankError("FOGBANK_STORE_FAILED", `could not ${attempted}: ${text}`, { cause: error });
+  }
+}
+
+/** Files below this size are checked whole at each open; a larger one would hold up the start. */
+const checkedBytesMax = 64 * 1024 * 1024;
+
+/** WAL pages between checkpoints, and bytes the WAL file keeps after one. */
+const walCheckpointPages = 2_000;
+const walBytesKept = 8_388_608;
+
+/** How long a lock of another process (a backup, a shell) is waited for. */
+const busyTimeoutMs = 5_000;
+
+/** Looks at an existing file through a read-only connection: closing it neither checkpoints nor repairs. */
+function inspect(file: string, newestVersion: number): void {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { readOnly: true });
+    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA trusted_schema = OFF;`);
+    const version = readPragma(database, "user_version");
+    if (Number(version) > newestVersion) {
+      throw new FogbankError(
+        "FOGBANK_DATA_DIR",
+        `could not open ${file}: it has schema version ${version} and this program knows ${newestVersion}; nothing was changed. Run the newer program again or choose another data directory`,
+      );
+    }
+    if (statSync(file).size >= checkedBytesMax) return;
+    const verdict = readPragma(database, "quick_check(1)");
+    if (verdict !== "ok") throw corruptError(file, verdict, undefined);
+  } catch (error) {
+    throw translateOpenError(error, file);
+  } finally {
+    database?.close();
+  }
+}
+
+function setPragmas(database: DatabaseSync, file: string, options: DatabaseOptions): void {
+  // In WAL mode this must be said before the first access, and the first write then takes the lock for good.
+  if (options.exclusive === true) database.exec("PRAGMA locking_mode = EXCLUSIVE;");
+  // page_size comes first: it is settled by the first write, and journal_mode may be that write.
+  database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA page_size = 4096;`);
+  const mode = readPragma(database, "journal_mode = WAL");
+  if (mode !== "wal" && file !== inMemory) {
+    throw new FogbankError(
+      "FOGBANK_DATA_DIR",
+      `could not open ${file} with a write-ahead log (journal mode is ${mode}): put the data directory on a local disk`,
+    );
+  }
+  database.exec(`
+    PRAGMA synchronous = FULL;
+    PRAGMA cache_size = -${Math.ceil(options.cacheBytes / 1024)};
+    PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA mmap_size = 0;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA wal_autocheckpoint = ${walCheckpointPages};
+    PRAGMA journal_size_limit = ${walBytesKept};
+  `);
+  if (options.maxBytes !== undefined) {
+    const pageBytes = Number(readPragma(database, "page_size"));
+    database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / pageBytes))};`);
+  }
+}
+
+/** Applies what is missing. The last turn changes nothing, but its lock shows that the file can be written. */
+function migrate(database: DatabaseSync, migrations: readonly string[]): void {
+  for (;;) {
+    database.exec("BEGIN IMMEDIATE");
+    const version = Number(readPragma(database, "user_version"));
+    const script = migrations[version];
+    if (script === undefined) {
+      database.exec("COMMIT");
+      return;
+    }
+    database.exec(script); // a throw closes the database, which rolls back
+    database.exec(`PRAGMA user_version = ${version + 1}`);
+    database.exec("COMMIT");
+  }
+}
+
+/** The first column of the first row as text: what these pragmas answer. */
+function readPragma(database: DatabaseSync, pragma: string): string {
+  const row = database.prepare(`PRAGMA ${pragma}`).get();
+  return row === undefined ? "" : String(Object.values(row)[0]);
+}
+
+function translateOpenError(error: unknown, file: string): FogbankError {
+  if (error instanceof FogbankError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  switch (failureOf(error, text)) {
+    case "corrupt":
+      return corruptError(file, text, error);
+    case "unwritable":
+      return new FogbankError(
+        "FOGBANK_DATA_DIR",
+        `could not open ${file} (${text}): check that ${dirname(file)} is a directory and that this user may write there`,
+        { cause: error },
+      );
+    case "busy":
+      return new FogbankError(
+        "FOGBANK_DATA_DIR",
+        `could not open ${file}: another process has it open. Stop that one, or give this node a data directory of its own`,
+        { cause: error },
+      );
+    case "full":
+    case "other":
+      return translateSqliteError(error, `open ${file}`);
+  }
+}
+
+function corruptError(file: string, text: string, cause: unknown): FogbankError {
+  return new FogbankError(
+    "FOGBANK_STORE_CORRUPT",
+    `${file} is damaged or not a database (${text}). It was left untouched: move it away, with its -wal and -shm files, to start anew, or put a backup in its place`,
+    { cause },
+  );
+}
+
+type Failure = "full" | "corrupt" | "unwritable" | "busy" | "other";
+
+const failureByResultCode: ReadonlyMap<number, Failure> = new Map([
+  [3, "unwritable"], // SQLITE_PERM
+  [5, "busy"], // SQLITE_BUSY
+  [8, "unwritable"], // SQLITE_READONLY
+  [11, "corrupt"], // SQLITE_CORRUPT
+  [13, "full"], // SQLITE_FULL
+  [14, "unwritable"], // SQLITE_CANTOPEN
+  [26, "corrupt"], // SQLITE_NOTADB
+]);
+
+/** SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE: what a quota or a full disk looks like where the system does not say ENOSPC. */
+const fullWhenWriting: readonly number[] = [778, 4874];
+
+/** Some runtimes give the text alone. */
+const failureByText: readonly (readonly [part: string, failure: Failure])[] = [
+  ["database or disk is full", "full"],
+  ["database disk image is malformed", "corrupt"],
+  ["file is not a database", "corrupt"],
+  ["database is locked", "busy"],
+  ["attempt to write a readonly database", "unwritable"],
+  ["unable to open database file", "unwritable"],
+];
+
+function failureOf(error: unknown, text: string): Failure {
+  if (error instanceof Error && "errcode" in error && typeof error.errcode === "number") {
+    if (fullWhenWriting.includes(error.errcode)) return "full";
+    return failureByResultCode.get(error.errcode & 0xff) ?? "other";
+  }
+  return failureByText.find(([part]) => text.includes(part))?.[1] ?? "other";
+}

@@ -1,0 +1,142 @@
+// Gathers writes of all parts of a node into transactions. Self-clocking: while one commit runs the next one fills up.
+//
+//   write() ──▶ waiting ──▶ run(batch) ──▶ durable ──▶ every promise of the batch settles
+//
+// Nothing settles before the commit that holds it. A lazy write waits for company, at most `lazyMs`.
+import { FogbankError } from "#shared/errors.ts";
+import type { Clock } from "#shared/system/clock.ts";
+
+/** A write by name, with what it needs. `transfer`: buffers that change owner. */
+export interface WriteRequest {
+  readonly name: string;
+  readonly args: unknown;
+}
+
+export type WriteOutcome = { readonly value: unknown } | { readonly error: unknown };
+
+export interface GroupCommitDeps {
+  readonly clock: Clock;
+  /** Runs the requests in one durable transaction; one outcome each, in order. */
+  run(requests: readonly WriteRequest[]): Promise<readonly WriteOutcome[]>;
+}
+
+/** Called when a commit is about to start: a part that collects adds what it has. */
+export type Contributor = () => readonly PendingWrite[];
+
+export interface PendingWrite extends WriteRequest {
+  settle(outcome: WriteOutcome): void;
+}
+
+/** The wait before a commit that follows another: this share of the last one's time, at most `lingerMsMax`. */
+const lingerShare = 0.1;
+const lingerMsMax = 5;
+/** Below this a timer costs more than the wait gains. */
+const lingerMsMin = 1;
+const lazyMs = 200;
+const requestsPerCommit = 4_096;
+
+export class GroupCommit implements AsyncDisposable {
+  readonly #deps: GroupCommitDeps;
+  readonly #contributors: Contributor[] = [];
+  #waiting: PendingWrite[] = [];
+  #lazy: PendingWrite[] = [];
+  #lazyTimer: AbortController | undefined;
+  #loop: Promise<void> | undefined;
+  #closed = false;
+  #lastCommitMs = 0;
+  /** Commits so far, for statistics. */
+  commits = 0;
+
+  constructor(deps: GroupCommitDeps) {
+    this.#deps = deps;
+  }
+
+  /** Asks `contributor` at the start of every commit. */
+  contribute(contributor: Contributor): void {
+    this.#contributors.push(contributor);
+  }
+
+  /** Resolves with the outcome's value once it is durable, rejects with its error. */
+  write(name: string, args: unknown, lazy = false): Promise<unknown> {
+    if (this.#closed) return Promise.reject(closedError(name));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const settle = (outcome: WriteOutcome): void => {
+      if ("error" in outcome) reject(outcome.error);
+      else resolve(outcome.value);
+    };
+    if (lazy) {
+      this.#lazy.push({ name, args, settle });
+      this.#startLazyTimer();
+    } else {
+      this.#waiting.push({ name, args, settle });
+      this.wake();
+    }
+    return promise;
+  }
+
+  /** A contributor has something: commit soon. */
+  wake(): void {
+    this.#loop ??= this.#run();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#lazyTimer?.abort();
+    this.wake();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    // Everything that arrives in this turn of the event loop joins the first commit.
+    await Promise.resolve();
+    for (;;) {
+      const batch = this.#take();
+      if (batch.length === 0) break;
+      const startMs = this.#deps.clock.monotonic();
+      await this.#commit(batch);
+      this.#lastCommitMs = this.#deps.clock.monotonic() - startMs;
+      await this.#linger();
+    }
+    this.#loop = undefined;
+  }
+
+  #take(): PendingWrite[] {
+    for (const contributor of this.#contributors) this.#waiting.push(...contributor());
+    this.#waiting.push(...this.#lazy);
+    this.#lazy = [];
+    this.#lazyTimer?.abort();
+    this.#lazyTimer = undefined;
+    return this.#waiting.splice(0, requestsPerCommit);
+  }
+
+  async #commit(batch: readonly PendingWrite[]): Promise<void> {
+    let outcomes: readonly WriteOutcome[];
+    try {
+      outcomes = await this.#deps.run(batch.map(({ name, args }) => ({ name, args })));
+    } catch (error) {
+      for (const write of batch) write.settle({ error });
+      return;
+    }
+    this.commits++;
+    batch.forEach((write, index) => write.settle(outcomes[index] ?? { error: closedError(write.name) }));
+  }
+
+  async #linger(): Promise<void> {
+    const ms = Math.min(lingerMsMax, this.#lastCommitMs * lingerShare);
+    if (ms >= lingerMsMin && !this.#closed) await this.#deps.clock.sleep(ms);
+  }
+
+  #startLazyTimer(): void {
+    if (this.#lazyTimer !== undefined || this.#loop !== undefined) return;
+    const timer = new AbortController();
+    this.#lazyTimer = timer;
+    this.#deps.clock.sleep(lazyMs, timer.signal).then(
+      () => this.wake(),
+      () => undefined, // a commit has taken it along
+    );
+  }
+}
+
+function closedError(name: string): FogbankError {
+  return new FogbankError("FOGBANK_STORE_CLOSED", `the store is closed: "${name}" was not written`);
+}

@@ -1,0 +1,273 @@
+// Everything that a node asks of its database, by name. Writes run inside the transaction of a group commit, reads between commits.
+import type { DatabaseSync } from "node:sqlite";
+import type { NodeName } from "#shared/ids.ts";
+import type { IntervalSet } from "#shared/journal/interval-set.ts";
+import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
+import type { Lane, StreamState } from "#shared/journal/stream.ts";
+import { limits } from "#shared/limits.ts";
+import type { AckedRanges, Batch, LowMark, NakCode, WireSegment } from "#shared/link/frames.ts";
+import type { Cursors } from "#shared/link/lane.ts";
+import type { Hasher } from "#shared/system/hasher.ts";
+import { FogbankError } from "#shared/errors.ts";
+import { ChildRepository, type ChildRow } from "./child-repository.ts";
+import { IdentityRepository, type CursorName, type NodeIdentity } from "./identity-repository.ts";
+import { SegmentRepository, type StoredSegment } from "./segment-repository.ts";
+import { StreamRepository } from "./stream-repository.ts";
+
+/** A stream of this node's own messages; its number is given once and kept. */
+export type OwnStream = Omit<StreamState, "origin" | "epoch" | "high" | "streamId">;
+
+/** For operations that need nothing but their name. */
+export type Nothing = Readonly<Record<string, never>>;
+
+export interface Opened {
+  readonly identity: NodeIdentity;
+  readonly cursors: Readonly<Record<CursorName, number>>;
+  readonly newestId: number;
+  readonly children: readonly ChildRow[];
+  /** Numbers of the own streams, in the order they were asked for. */
+  readonly streamIds: readonly number[];
+}
+
+export interface IngestOutcome {
+  /** Full ranges of every stream that the batch touched, to be acknowledged once this is committed. */
+  readonly acked: readonly AckedRanges[];
+  readonly naks: readonly {
+    readonly segment: Pick<WireSegment, "origin" | "epoch" | "streamId" | "first">;
+    readonly code: NakCode;
+  }[];
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly newestId: number;
+}
+
+export interface LaneRead {
+  readonly segments: readonly StoredSegment[];
+  readonly cursors: Cursors;
+  /** The ledger's description of every stream among the segments. */
+  readonly streams: readonly StreamState[];
+  readonly lows: readonly LowMark[];
+}
+
+export interface AccountingEntry {
+  readonly row: LedgerRow;
+  readonly gaps: readonly GapRow[];
+}
+
+export interface StoreUsage {
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  /** Appends and ingest are refused: only the reserve for deletes and gap rows is left. */
+  readonly full: boolean;
+}
+
+export type NodeWrites = ReturnType<typeof createNodeOperations>["writes"];
+export type NodeReads = ReturnType<typeof createNodeOperations>["reads"];
+
+/** `name`: whose database this is. The schema is in place. */
+export function createNodeOperations(database: DatabaseSync, name: NodeName, hasher: Hasher) {
+  const identity = new IdentityRepository(database);
+  const streams = new StreamRepository(database);
+  const segments = new SegmentRepository(database, streams, hasher);
+  const children = new ChildRepository(database);
+  const usage = usageOf(database);
+  let epoch = 0;
+
+  const refuseWhenFull = (attempted: string): void => {
+    const { full, maxBytes } = usage();
+    if (!full) return;
+    throw new FogbankError(
+      "FOGBANK_STORE_FULL",
+      `could not ${attempted}: the database has reached its limit of ${maxBytes} bytes`,
+    );
+  };
+
+  const writes = {
+    /** First of all: who this database is. `fresh` is used for a new file. */
+    open(args: {
+      readonly fresh: NodeIdentity;
+      readonly streams: readonly OwnStream[];
+      readonly nowMs: number;
+      readonly idsAbove: number;
+    }): Opened {
+      const known = identity.open(name, args.fresh);
+      epoch = known.epoch;
+      const streamIds = args.streams.map((stream) => {
+        const streamId = streams.numberOf(name, epoch, stream.name);
+        streams.describe({ ...stream, streamId, origin: name, epoch, high: 0 }, args.nowMs);
+        return streamId;
+      });
+      segments.raiseIds(args.idsAbove);
+      const cursors = { "fan-out": identity.cursor("fan-out"), sink: identity.cursor("sink") };
+      return { identity: known, cursors, newestId: segments.newestId(), children: children.all(), streamIds };
+    },
+
+    /** Stores a segment of own messages; answers their first number and the newest id. */
+    append(args: {
+      readonly streamId: number;
+      readonly items: number;
+      readonly firstMs: number;
+      readonly lastMs: number;
+      readonly body: Uint8Array;
+    }): { readonly first: number; readonly newestId: number } {
+      refuseWhenFull("store a message");
+      const { streamId, ...segment } = args;
+      const key = { origin: streams.originId(name, epoch), stream: streamId };
+      const first = segments.append(key, { ...segment, flags: 0, crc: hasher.crc32(args.body) });
+      return { first, newestId: segments.newestId() };
+    },
+
+    /** Takes in a batch of child `child`. What cannot be taken is answered, not thrown; a full store is thrown. */
+    ingest(args: {
+      readonly child: string;
+      readonly batch: Pick<Batch, "streams" | "lows" | "segments">;
+      readonly nowMs: number;
+    }): IngestOutcome {
+      refuseWhenFull(`take in data of ${args.child}`);
+      for (const stream of args.batch.streams) if (stream.origin !== name) streams.describe(stream, args.nowMs);
+      for (const { epoch: of, streamId, low } of args.batch.lows) {
+        streams.change({ origin: streams.originId(args.child, of), stream: streamId }, { low });
+      }
+      return ingestSegments(args.batch.segments);
+    },
+
+    /** What hellos and heartbeats of those below said about their streams. */
+    hear(args: { readonly streams: readonly StreamState[]; readonly nowMs: number }): null {
+      for (const stream of args.streams) if (stream.origin !== name) streams.describe(stream, args.nowMs);
+      return null;
+    },
+
+    /** Deletes what was handed on and confirmed. */
+    forget(args: { readonly acked: readonly Pick<AckedRanges, "origin" | "epoch" | "streamId" | "ranges">[] }): number {
+      let delivered = 0;
+      for (const { origin, epoch: of, streamId, ranges } of args.acked) {
+        delivered += segments.forget({ origin: streams.originId(origin, of), stream: streamId }, ranges);
+      }
+      return delivered;
+    },
+
+    moveCursor(args: { readonly cursor: CursorName; readonly id: number }): null {
+      identity.setCursor(args.cursor, args.id);
+      return null;
+    },
+
+    /** The number of the connection that this node is about to make. */
+    nextConnection(_args: Nothing): number {
+      return identity.nextConnection();
+    },
+
+    putChild(args: { readonly child: ChildRow }): null {
+      children.put(args.child);
+      return null;
+    },
+  };
+
+  const reads = {
+    lane(args: {
+      readonly lane: Lane;
+      readonly cursors: Cursors;
+      readonly bytesMax: number;
+      readonly idMax: number;
+    }): LaneRead {
+      const read = segments.readLane(args.lane, args.cursors, args.bytesMax, args.idMax);
+      return { ...read, ...describeSegments(read.segments) };
+    },
+
+    after(args: { readonly id: number; readonly bytesMax: number }): {
+      readonly segments: readonly StoredSegment[];
+      readonly streams: readonly StreamState[];
+    } {
+      const found = segments.readAfter(args.id, args.bytesMax);
+      return { segments: found, streams: describeSegments(found).streams };
+    },
+
+    streams(_args: Nothing): readonly StreamState[] {
+      return streams.states();
+    },
+
+    /** What this node holds of `node`'s own streams. */
+    holdings(args: {
+      readonly node: string;
+    }): readonly { readonly epoch: number; readonly streamId: number; readonly ranges: IntervalSet }[] {
+      return streams.ledger(args.node).map(({ epoch: of, streamId, ranges }) => ({ epoch: of, streamId, ranges }));
+    },
+
+    accounting(args: { readonly origin?: string }): readonly AccountingEntry[] {
+      return streams
+        .ledger(args.origin)
+        .map((row) => ({ row, gaps: row.lost === 0 ? [] : streams.gaps(row.origin, row.epoch, row.streamId) }));
+    },
+
+    usage(_args: Nothing): StoreUsage {
+      return usage();
+    },
+  };
+
+  return { writes, reads, rolledBack: (): void => streams.forgetOrigins() };
+
+  function ingestSegments(incoming: readonly WireSegment[]): IngestOutcome {
+    const naks: IngestOutcome["naks"][number][] = [];
+    const touched = new Map<string, WireSegment>();
+    let stored = 0;
+    let duplicates = 0;
+    for (const segment of incoming) {
+      // A node's own messages cannot come from below it: somebody else goes by its name.
+      const code = segment.origin === name ? "not-below" : brokenBody(segment) ? "corrupt" : undefined;
+      const outcome = code ?? segments.ingest(segment);
+      if (typeof outcome === "number") {
+        stored += outcome;
+        duplicates += segment.items - outcome;
+        touched.set(`${segment.origin}/${segment.epoch}/${segment.streamId}`, segment);
+      } else {
+        naks.push({ segment, code: outcome === "unknown-stream" ? "unreadable" : outcome });
+      }
+    }
+    const acked = [...touched.values()].map((segment) => rangesOf(segment));
+    return { acked, naks, stored, duplicates, newestId: segments.newestId() };
+  }
+
+  function brokenBody(segment: WireSegment): boolean {
+    return segment.body !== null && hasher.crc32(segment.body) !== segment.crc;
+  }
+
+  function rangesOf({ origin, epoch: of, streamId }: WireSegment): AckedRanges {
+    const row = streams.find({ origin: streams.originId(origin, of), stream: streamId });
+    const ranges = row?.ranges ?? [];
+    // The contiguous head and the newest: what the child can still have is covered by them or comes once more.
+    const short = ranges.length <= newestRanges + 1 ? ranges : [...ranges.slice(0, 1), ...ranges.slice(-newestRanges)];
+    return { origin, epoch: of, streamId, ranges: short };
+  }
+
+  function describeSegments(found: readonly StoredSegment[]): Pick<LaneRead, "streams" | "lows"> {
+    const byKey = new Map<string, StreamState>();
+    for (const { origin, epoch: of, streamId } of found) {
+      const key = `${origin}/${of}/${streamId}`;
+      const state = byKey.has(key) ? undefined : streams.state(origin, of, streamId);
+      if (state !== undefined) byKey.set(key, state);
+    }
+    const states = [...byKey.values()];
+    const lows = states
+      .filter((state) => state.origin === name)
+      .map((state) => {
+        const lowest = segments.lowestNumber({ origin: streams.originId(name, state.epoch), stream: state.streamId });
+        return { epoch: state.epoch, streamId: state.streamId, low: lowest ?? state.high + 1 };
+      });
+    return { streams: states, lows };
+  }
+}
+
+/** Ranges that an acknowledgement names besides the first. */
+const newestRanges = 8;
+
+/** Reads how full the file is. Two cached pragmas: cheap enough to ask before every append. */
+function usageOf(database: DatabaseSync): () => StoreUsage {
+  const pageBytes = Number(database.prepare("PRAGMA page_size").get()?.["page_size"]);
+  const maxPages = Number(database.prepare("PRAGMA max_page_count").get()?.["max_page_count"]);
+  const pages = database.prepare("PRAGMA page_count");
+  const freePages = database.prepare("PRAGMA freelist_count");
+  return () => {
+    const used = Number(pages.get()?.["page_count"]) - Number(freePages.get()?.["freelist_count"]);
+    const full = used >= maxPages * (1 - limits.journalReserveShare);
+    return { usedBytes: used * pageBytes, maxBytes: maxPages * pageBytes, full };
+  };
+}

@@ -1,0 +1,46 @@
+// The thread that owns the node's database. One message is one commit or one read.
+import { parentPort, workerData } from "node:worker_threads";
+import { assert } from "#shared/assert.ts";
+import { FogbankError, type ErrorCode } from "#shared/errors.ts";
+import { serveWorker } from "#shared/system/worker-rpc.ts";
+import { nodeHasher } from "../system/node-hasher.ts";
+import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
+import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
+
+export type StoreWorkerCalls = typeof handlers;
+
+/** An outcome as it crosses the thread's border: errors as code and message. */
+type WireOutcome =
+  | { readonly value: unknown }
+  | { readonly failed: { readonly code: ErrorCode; readonly message: string } };
+
+let opened: NodeDatabase | undefined;
+
+const handlers = {
+  open(_: null): null {
+    opened = openNodeDatabase(workerData as NodeDatabaseConfig, nodeHasher);
+    return null;
+  },
+  commit: (requests: readonly WriteRequest[]): readonly WireOutcome[] => theStore().commit(requests).map(wireOutcome),
+  read: (request: WriteRequest): unknown => theStore().read(request),
+  close(_: null): null {
+    opened?.close();
+    // The answer leaves first; then nothing keeps the thread alive.
+    queueMicrotask(() => parentPort?.close());
+    return null;
+  },
+};
+
+assert(parentPort !== null, "the store worker runs in a worker thread");
+serveWorker(parentPort, handlers);
+
+function theStore(): NodeDatabase {
+  assert(opened !== undefined, "the store is opened first");
+  return opened;
+}
+
+function wireOutcome(outcome: WriteOutcome): WireOutcome {
+  if (!("error" in outcome)) return outcome;
+  assert(outcome.error instanceof FogbankError, "writes fail with a code");
+  return { failed: { code: outcome.error.code, message: outcome.error.message } };
+}

@@ -1,0 +1,193 @@
+// Rows of the ledger: one per (origin, epoch, stream), with the ranges that make delivery exactly once.
+import type { DatabaseSync } from "node:sqlite";
+import { assert } from "#shared/assert.ts";
+import { decodeCbor, encodeCbor } from "#shared/cbor.ts";
+import { parseIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
+import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
+import { lossReasonOf } from "#shared/journal/segment.ts";
+import { streamClassCodes, type Priority, type StreamState } from "#shared/journal/stream.ts";
+
+/** Internal number of an (origin, epoch), and of the stream there. */
+export interface StreamKey {
+  readonly origin: number;
+  readonly stream: number;
+}
+
+/** What changes in a row; every count is a difference. */
+export interface StreamChange {
+  readonly ranges?: IntervalSet;
+  readonly high?: number;
+  readonly low?: number;
+  readonly delivered?: number;
+  readonly lost?: number;
+  readonly held?: number;
+  readonly heldBytes?: number;
+}
+
+export interface StreamRow {
+  readonly priority: Priority;
+  readonly high: number;
+  readonly ranges: IntervalSet;
+  readonly low: number;
+}
+
+const selectLedger = `
+  SELECT o.node AS node, o.epoch AS epoch, s.stream AS stream, s.name AS name, s.priority AS priority, s.class AS class,
+    s.high AS high, s.ranges AS ranges, s.delivered AS delivered, s.lost AS lost, s.held AS held,
+    s.held_bytes AS heldBytes, s.heard_ms AS heardMs
+  FROM stream s JOIN origin o ON o.id = s.origin`;
+
+export class StreamRepository {
+  readonly #findOrigin;
+  readonly #addOrigin;
+  readonly #find;
+  readonly #add;
+  readonly #describe;
+  readonly #change;
+  readonly #ledger;
+  readonly #ledgerOf;
+  readonly #ledgerRow;
+  readonly #gaps;
+  /** Never rolled back: an id that a failed transaction drew is looked up again because `forgetOrigins` clears this. */
+  readonly #originIds = new Map<string, number>();
+
+  constructor(database: DatabaseSync) {
+    this.#findOrigin = database.prepare("SELECT id FROM origin WHERE node = ? AND epoch = ?");
+    this.#addOrigin = database.prepare("INSERT INTO origin(node, epoch) VALUES(?, ?)");
+    this.#find = database.prepare("SELECT priority, high, ranges, low FROM stream WHERE origin = ? AND stream = ?");
+    this.#add = database.prepare(
+      `INSERT INTO stream(origin, stream, name, priority, class, high, ranges, low, delivered, lost, held, held_bytes, final_mark, digest, heard_ms)
+       VALUES(?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0, ?)`,
+    );
+    this.#describe = database.prepare(
+      "UPDATE stream SET name = ?, priority = ?, class = ?, high = MAX(high, ?), heard_ms = MAX(heard_ms, ?) WHERE origin = ? AND stream = ?",
+    );
+    this.#change = database.prepare(
+      `UPDATE stream SET ranges = COALESCE(?, ranges), high = MAX(high, ?), low = MAX(low, ?), delivered = delivered + ?,
+         lost = lost + ?, held = held + ?, held_bytes = held_bytes + ? WHERE origin = ? AND stream = ?`,
+    );
+    this.#ledger = database.prepare(`${selectLedger} ORDER BY o.node, o.epoch, s.stream`);
+    this.#ledgerOf = database.prepare(`${selectLedger} WHERE o.node = ? ORDER BY o.epoch, s.stream`);
+    this.#ledgerRow = database.prepare(`${selectLedger} WHERE o.node = ? AND o.epoch = ? AND s.stream = ?`);
+    this.#gaps = database.prepare(
+      `SELECT g.first AS first, g.last AS last, g.reason AS reason FROM gap g JOIN origin o ON o.id = g.origin
+       WHERE o.node = ? AND o.epoch = ? AND g.stream = ? ORDER BY g.first LIMIT 1000`,
+    );
+  }
+
+  /** Must be called when a transaction was rolled back. */
+  forgetOrigins(): void {
+    this.#originIds.clear();
+  }
+
+  originId(node: string, epoch: number): number {
+    const name = `${epoch} ${node}`;
+    const known = this.#originIds.get(name);
+    if (known !== undefined) return known;
+    const row = this.#findOrigin.get(node, epoch);
+    const id = row === undefined ? Number(this.#addOrigin.run(node, epoch).lastInsertRowid) : Number(row["id"]);
+    this.#originIds.set(name, id);
+    return id;
+  }
+
+  /** The number of the stream with that name, or the next free one. */
+  numberOf(node: string, epoch: number, name: string): number {
+    const rows = this.#ledgerOf.all(node).filter((row) => row["epoch"] === epoch);
+    const known = rows.find((row) => row["name"] === name);
+    return known === undefined ? Math.max(0, ...rows.map((row) => Number(row["stream"]))) + 1 : Number(known["stream"]);
+  }
+
+  /** Adds the stream or takes over what is newer in its description. `nowMs`: when that was heard. */
+  describe(state: StreamState, nowMs: number): void {
+    const origin = this.originId(state.origin, state.epoch);
+    const classCode = streamClassCodes[state.class];
+    const { name, priority, streamId } = state;
+    const changed = this.#describe.run(name, priority, classCode, state.high, nowMs, origin, streamId);
+    if (changed.changes === 0)
+      this.#add.run(origin, streamId, name, priority, classCode, state.high, packRanges([]), nowMs);
+  }
+
+  find(key: StreamKey): StreamRow | undefined {
+    const row = this.#find.get(key.origin, key.stream);
+    if (row === undefined) return undefined;
+    return {
+      priority: Number(row["priority"]) as Priority,
+      high: Number(row["high"]),
+      ranges: unpackRanges(row["ranges"]),
+      low: Number(row["low"]),
+    };
+  }
+
+  change(key: StreamKey, change: StreamChange): void {
+    const ranges = change.ranges === undefined ? null : packRanges(change.ranges);
+    const { high = 0, low = 0, delivered = 0, lost = 0, held = 0, heldBytes = 0 } = change;
+    this.#change.run(ranges, high, low, delivered, lost, held, heldBytes, key.origin, key.stream);
+  }
+
+  /** The ledger of one node's streams, or of all. */
+  ledger(node?: string): readonly LedgerRow[] {
+    return this.#rows(node).map(ledgerRow);
+  }
+
+  /** The same as what hellos and heartbeats say. */
+  states(): readonly StreamState[] {
+    return this.#rows(undefined).map(streamState);
+  }
+
+  /** One of them. */
+  state(origin: string, epoch: number, streamId: number): StreamState | undefined {
+    const row = this.#ledgerRow.get(origin, epoch, streamId);
+    return row === undefined ? undefined : streamState(row);
+  }
+
+  gaps(node: string, epoch: number, stream: number): readonly GapRow[] {
+    return this.#gaps.all(node, epoch, stream).map((row) => ({
+      first: Number(row["first"]),
+      last: Number(row["last"]),
+      reason: lossReasonOf(Number(row["reason"])),
+    }));
+  }
+
+  #rows(node: string | undefined): readonly Record<string, unknown>[] {
+    return node === undefined ? this.#ledger.all() : this.#ledgerOf.all(node);
+  }
+}
+
+function streamState(row: Record<string, unknown>): StreamState {
+  return {
+    origin: String(row["node"]),
+    epoch: Number(row["epoch"]),
+    streamId: Number(row["stream"]),
+    name: String(row["name"]),
+    priority: Number(row["priority"]) as Priority,
+    class: row["class"] === streamClassCodes.final ? "final" : "custody",
+    high: Number(row["high"]),
+  };
+}
+
+function ledgerRow(row: Record<string, unknown>): LedgerRow {
+  return {
+    origin: String(row["node"]),
+    epoch: Number(row["epoch"]),
+    streamId: Number(row["stream"]),
+    stream: String(row["name"]),
+    high: Number(row["high"]),
+    ranges: unpackRanges(row["ranges"]),
+    delivered: Number(row["delivered"]),
+    lost: Number(row["lost"]),
+    held: Number(row["held"]),
+    heldBytes: Number(row["heldBytes"]),
+    heardAtMs: Number(row["heardMs"]),
+  };
+}
+
+function packRanges(ranges: IntervalSet): Uint8Array {
+  return encodeCbor(ranges.map(([first, last]) => [BigInt(first), BigInt(last)]));
+}
+
+function unpackRanges(blob: unknown): IntervalSet {
+  const decoded = blob instanceof Uint8Array ? decodeCbor(blob) : undefined;
+  const ranges = parseIntervals(decoded?.value, Number.MAX_SAFE_INTEGER);
+  assert(ranges !== undefined, "stored ranges are well-formed");
+  return ranges;
+}

@@ -1,0 +1,27 @@
+// What a cloud node adds to an agent. Now: the store that the root's journal drains into.
+import { join } from "node:path";
+import type { DocumentStore } from "#shared/system/document-store.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import type { OpenSqlDatabase } from "#shared/system/sql-database.ts";
+import { createSqliteStore, documentMigrations } from "./storage/sqlite-store.ts";
+
+export interface CloudDeps {
+  readonly openSqlDatabase: OpenSqlDatabase;
+  /** An existing directory. */
+  readonly dataDir: string;
+  readonly log: Logger;
+}
+
+export interface Cloud extends AsyncDisposable {
+  readonly documents: DocumentStore;
+}
+
+/** Opens `documents.db` in the data directory. Rejects with what `openSqlDatabase` throws. */
+export async function startCloud(deps: CloudDeps): Promise<Cloud> {
+  await using stack = new AsyncDisposableStack();
+  const file = join(deps.dataDir, "documents.db");
+  const documents = stack.use(createSqliteStore(await deps.openSqlDatabase(file, documentMigrations)));
+  deps.log.info({ file, lastArrival: await documents.lastArrival() }, "document store open");
+  const owned = stack.move();
+  return { documents, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

@@ -1,0 +1,287 @@
+// The frames that carry data upward and their acknowledgements. Layout and rules: PROTOCOL.md.
+import { encodeCbor } from "../cbor.ts";
+import type { IntervalSet } from "../journal/interval-set.ts";
+import { segmentFlags } from "../journal/segment.ts";
+import type { Lane, StreamState } from "../journal/stream.ts";
+import { limits } from "../limits.ts";
+import {
+  Malformed,
+  asArray,
+  asBytes,
+  asMap,
+  asNodeName,
+  asRanges,
+  asUint,
+  decodeFrame,
+  optional,
+  u32Max,
+} from "./fields.ts";
+import { packRange, packStream, readStream, wireInt } from "./hello.ts";
+
+/** `[origin, epoch, streamId, first, items, firstMs, flags, crc32, body | null, ext?]` */
+export interface WireSegment {
+  /** Name of the origin; on the wire 0 stands for the sender. */
+  readonly origin: string;
+  readonly epoch: number;
+  readonly streamId: number;
+  /** Number of its first message. */
+  readonly first: number;
+  /** How many messages. */
+  readonly items: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly flags: number;
+  readonly crc: number;
+  /** Null in a gap. Aliases the frame when decoded. */
+  readonly body: Uint8Array | null;
+  /** Only in a gap. */
+  readonly gap: { readonly reasonCode: number; readonly bytes: number } | undefined;
+}
+
+/** `low` of one of the sender's streams: the lowest number that it may still send on this hop. */
+export interface LowMark {
+  readonly epoch: number;
+  readonly streamId: number;
+  readonly low: number;
+}
+
+/** `[1, lows, segments, {0: session, 1: streams, 2: frame number, 3: lane}]` */
+export interface Batch {
+  readonly session: number;
+  readonly lane: Lane;
+  /** Counts the frames of a lane within the session, from 1. */
+  readonly frameNumber: number;
+  /** Every stream that this session has not named yet. */
+  readonly streams: readonly StreamState[];
+  readonly lows: readonly LowMark[];
+  readonly segments: readonly WireSegment[];
+}
+
+/** Ranges of a stream that the parent has committed. */
+export interface AckedRanges {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly streamId: number;
+  readonly ranges: IntervalSet;
+}
+
+export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable";
+const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable"];
+
+/** `{0: 1, 1: ranges, 2: credit, 4: naks, 5: session, 6: [lane, frame number]}` */
+export interface Ack {
+  readonly session: number;
+  readonly lane: Lane;
+  /** The frame that is answered; what was sent on the lane before it has been answered or is lost. */
+  readonly frameNumber: number;
+  readonly creditBytes: number;
+  readonly acked: readonly AckedRanges[];
+  readonly naks: readonly {
+    readonly origin: string;
+    readonly epoch: number;
+    readonly streamId: number;
+    readonly first: number;
+    readonly code: NakCode;
+  }[];
+}
+
+/** `{0: 1, 1: name, 2: connection number, 3?: true}`: the will, and with key 3 the notice of a clean departure. */
+export interface Departure {
+  readonly name: string;
+  readonly conn: number;
+  readonly onPurpose: boolean;
+}
+
+const lanes: readonly Lane[] = ["control", "bulk"];
+const segmentsOnWire = 16_384;
+
+export function encodeBatch(batch: Batch, sender: string): Uint8Array {
+  const ext = new Map<number, unknown>([
+    [0, batch.session],
+    [2, batch.frameNumber],
+    [3, lanes.indexOf(batch.lane)],
+  ]);
+  if (batch.streams.length > 0) ext.set(1, batch.streams.map(packStream));
+  const lows = batch.lows.map((mark) => [mark.epoch, mark.streamId, wireInt(mark.low)]);
+  return encodeCbor([1, lows, batch.segments.map((segment) => packSegment(segment, sender)), ext]);
+}
+
+export function decodeBatch(
+  bytes: Uint8Array,
+  sender: string,
+): { readonly frame: Batch } | { readonly malformed: string } {
+  return decodeFrame(bytes, (value) => {
+    const [kind, lows, segments, extension] = asArray(value, "batch", 8);
+    if (kind !== 1) throw new Malformed("unknown kind of batch");
+    const ext = asMap(extension, "extension");
+    return {
+      session: asUint(ext.get(0), "session", u32Max),
+      frameNumber: asUint(ext.get(2), "frame number"),
+      lane: readLane(ext.get(3)),
+      streams: asArray(ext.get(1) ?? [], "streams", segmentsOnWire).map(readStream),
+      lows: asArray(lows, "lows", segmentsOnWire).map(readLow),
+      segments: asArray(segments, "segments", segmentsOnWire).map((segment) => readSegment(segment, sender)),
+    };
+  });
+}
+
+export function encodeAck(ack: Ack, child: string): Uint8Array {
+  const map = new Map<number, unknown>([
+    [0, 1],
+    [
+      1,
+      ack.acked.map((held) => [
+        held.origin === child ? 0 : held.origin,
+        held.epoch,
+        held.streamId,
+        held.ranges.map(packRange),
+      ]),
+    ],
+    [2, ack.creditBytes],
+    [5, ack.session],
+    [6, [lanes.indexOf(ack.lane), ack.frameNumber]],
+  ]);
+  if (ack.naks.length > 0) {
+    map.set(
+      4,
+      ack.naks.map((nak) => [
+        nak.origin === child ? 0 : nak.origin,
+        nak.epoch,
+        nak.streamId,
+        wireInt(nak.first),
+        nakCodes.indexOf(nak.code),
+      ]),
+    );
+  }
+  return encodeCbor(map);
+}
+
+export function decodeAck(bytes: Uint8Array, child: string): { readonly frame: Ack } | { readonly malformed: string } {
+  return decodeFrame(bytes, (value) => {
+    const map = asMap(value, "ack");
+    const [lane, frameNumber] = asArray(map.get(6), "frame", 4);
+    return {
+      session: asUint(map.get(5), "session", u32Max),
+      lane: readLane(lane),
+      frameNumber: asUint(frameNumber, "frame number"),
+      creditBytes: asUint(map.get(2), "credit"),
+      acked: asArray(map.get(1), "ranges", segmentsOnWire).map((held) => readAcked(held, child)),
+      naks: asArray(map.get(4) ?? [], "naks", segmentsOnWire).map((nak) => readNak(nak, child)),
+    };
+  });
+}
+
+export function encodeDeparture(departure: Departure): Uint8Array {
+  const map = new Map<number, unknown>([
+    [0, 1],
+    [1, departure.name],
+    [2, departure.conn],
+  ]);
+  if (departure.onPurpose) map.set(3, true);
+  return encodeCbor(map);
+}
+
+export function decodeDeparture(bytes: Uint8Array): { readonly frame: Departure } | { readonly malformed: string } {
+  return decodeFrame(bytes, (value) => {
+    const map = asMap(value, "departure");
+    return {
+      name: asNodeName(map.get(1), "name"),
+      conn: asUint(map.get(2), "connection number"),
+      onPurpose: map.get(3) === true,
+    };
+  });
+}
+
+/** Bytes of a segment on the wire, near enough for windows and frame sizes. */
+export function wireBytes(segment: Pick<WireSegment, "body">): number {
+  return (segment.body?.length ?? 0) + 64;
+}
+
+function packSegment(segment: WireSegment, sender: string): readonly unknown[] {
+  const packed: unknown[] = [
+    segment.origin === sender ? 0 : segment.origin,
+    segment.epoch,
+    segment.streamId,
+    wireInt(segment.first),
+    segment.items,
+    BigInt(segment.firstMs),
+    segment.flags,
+    segment.crc,
+    segment.body,
+  ];
+  const ext = new Map<number, unknown>([[2, BigInt(segment.lastMs)]]);
+  if (segment.gap !== undefined) {
+    ext.set(0, segment.gap.reasonCode);
+    ext.set(1, wireInt(segment.gap.bytes));
+  }
+  packed.push(ext);
+  return packed;
+}
+
+function readSegment(value: unknown, sender: string): WireSegment {
+  const [origin, epoch, streamId, first, items, firstMs, flags, crc, body, extension] = asArray(value, "segment", 16);
+  const ext = extension === undefined ? new Map<unknown, unknown>() : asMap(extension, "segment extension");
+  const flagBits = asUint(flags, "flags", u32Max);
+  const isGap = (flagBits & segmentFlags.gap) !== 0;
+  const count = asUint(items, "items", isGap ? Number.MAX_SAFE_INTEGER : limits.segmentItems);
+  const start = asUint(first, "first number");
+  if (start < 1 || count < 1 || !Number.isSafeInteger(start + count))
+    throw new Malformed("segment numbers out of range");
+  if ((flagBits & segmentFlags.deflate) !== 0) throw new Malformed("deflated segment without that capability");
+  const time = asUint(firstMs, "time");
+  return {
+    origin: readOrigin(origin, sender),
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    first: start,
+    items: count,
+    firstMs: time,
+    lastMs: optional(ext.get(2), (last) => asUint(last, "last time")) ?? time,
+    flags: flagBits,
+    crc: asUint(crc, "crc", u32Max),
+    body: isGap ? null : asBytes(body, "body", limits.frameBytes),
+    gap: isGap
+      ? { reasonCode: asUint(ext.get(0) ?? 5, "reason", 255), bytes: asUint(ext.get(1) ?? 0, "lost bytes") }
+      : undefined,
+  };
+}
+
+function readAcked(value: unknown, child: string): AckedRanges {
+  const [origin, epoch, streamId, ranges] = asArray(value, "acked stream", 8);
+  return {
+    origin: readOrigin(origin, child),
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    ranges: asRanges(ranges, "acked ranges"),
+  };
+}
+
+function readNak(value: unknown, child: string): Ack["naks"][number] {
+  const [origin, epoch, streamId, first, code] = asArray(value, "nak", 8);
+  return {
+    origin: readOrigin(origin, child),
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    first: asUint(first, "first number"),
+    code: nakCodes[asUint(code, "nak code", 255)] ?? "unreadable",
+  };
+}
+
+function readLow(value: unknown): LowMark {
+  const [epoch, streamId, low] = asArray(value, "low", 8);
+  return {
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    low: asUint(low, "low"),
+  };
+}
+
+function readOrigin(value: unknown, self: string): string {
+  return value === 0 ? self : asNodeName(value, "origin");
+}
+
+function readLane(value: unknown): Lane {
+  const lane = lanes[asUint(value, "lane", 255)];
+  if (lane === undefined) throw new Malformed("unknown lane");
+  return lane;
+}

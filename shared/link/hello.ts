@@ -1,0 +1,316 @@
+// What the two ends of a link say about themselves: Hello, Welcome and heartbeats. Keys and meaning: PROTOCOL.md.
+import { encodeCbor } from "../cbor.ts";
+import { levels, type Level, type NodeName } from "../ids.ts";
+import type { IntervalSet } from "../journal/interval-set.ts";
+import { streamClassCodes, type Priority, type StreamState } from "../journal/stream.ts";
+import { limits } from "../limits.ts";
+import {
+  Malformed,
+  asArray,
+  asMap,
+  asNodeName,
+  asRanges,
+  asText,
+  asUint,
+  decodeFrame,
+  optional,
+  u32Max,
+} from "./fields.ts";
+
+export const protocolVersion = 1;
+
+/** Place of a node as its parent and its operators see it. */
+export interface NodePlace {
+  readonly level: Level;
+  readonly zone: string | undefined;
+  readonly tags: readonly string[];
+}
+
+/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs]`. */
+export interface Descendant extends NodePlace {
+  readonly name: NodeName;
+  readonly parent: NodeName;
+  readonly online: boolean;
+  /** When that changed, milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
+/** One hop of the path to the root, nearest first: `[name, level, uplink, sinceMs]`. */
+export interface PathHop {
+  readonly name: NodeName;
+  readonly level: Level;
+  /** How that node stands to the next one above. `root`: there is none. */
+  readonly uplink: "up" | "down" | "root";
+  readonly sinceMs: number;
+}
+
+export interface Hello {
+  readonly version: number;
+  readonly name: NodeName;
+  readonly epoch: number;
+  readonly bootId: string;
+  readonly streams: readonly StreamState[];
+  readonly nowMs: number;
+  /** The child's own connect counter: a will of an older connection does not match it. */
+  readonly conn: number;
+  readonly uuid: string;
+  readonly place: NodePlace;
+  readonly descendants: readonly Descendant[];
+}
+
+export interface Welcome {
+  readonly version: number;
+  readonly parent: NodeName;
+  /** Random number of the parent's database file. */
+  readonly parentInstance: number;
+  readonly session: number;
+  /** What the parent holds of the child's own streams. */
+  readonly holds: readonly { readonly epoch: number; readonly streamId: number; readonly ranges: IntervalSet }[];
+  readonly creditBytes: number;
+  readonly nowMs: number;
+  readonly path: readonly PathHop[];
+}
+
+/** Instead of a Welcome. */
+export interface Refusal {
+  readonly code: "version" | "loop" | "name-taken" | "busy";
+  readonly retryAfterMs: number;
+  readonly text: string;
+}
+
+/** Up: streams and descendants that changed. Down: credit, and the path when it changed. */
+export interface Heartbeat {
+  readonly nowMs: number;
+  readonly streams: readonly StreamState[];
+  readonly creditBytes: number | undefined;
+  readonly path: readonly PathHop[] | undefined;
+  readonly descendants: readonly Descendant[] | undefined;
+}
+
+const refusalCodes: readonly Refusal["code"][] = ["version", "loop", "name-taken", "busy"];
+const uplinkCodes: readonly PathHop["uplink"][] = ["up", "down", "root"];
+const streamsOnWire = 65_536;
+
+export function encodeHello(hello: Hello): Uint8Array {
+  return encodeCbor(
+    new Map<number, unknown>([
+      [0, hello.version],
+      [1, hello.name],
+      [2, hello.epoch],
+      [3, hello.bootId],
+      [4, hello.streams.map(packStream)],
+      [8, BigInt(hello.nowMs)],
+      [10, hello.conn],
+      [11, hello.uuid],
+      [12, packPlace(hello.place)],
+      [13, hello.descendants.map(packDescendant)],
+    ]),
+  );
+}
+
+export function encodeHeartbeat(beat: Heartbeat): Uint8Array {
+  const map = new Map<number, unknown>([[8, BigInt(beat.nowMs)]]);
+  if (beat.streams.length > 0) map.set(4, beat.streams.map(packStream));
+  if (beat.creditBytes !== undefined) map.set(5, beat.creditBytes);
+  if (beat.path !== undefined) map.set(10, beat.path.map(packHop));
+  if (beat.descendants !== undefined) map.set(13, beat.descendants.map(packDescendant));
+  return encodeCbor(map);
+}
+
+export function encodeWelcome(welcome: Welcome): Uint8Array {
+  return encodeCbor(
+    new Map<number, unknown>([
+      [0, welcome.version],
+      [1, welcome.parent],
+      [2, welcome.parentInstance],
+      [3, welcome.session],
+      [4, welcome.holds.map((held) => [held.epoch, held.streamId, held.ranges.map(packRange)])],
+      [5, welcome.creditBytes],
+      [8, BigInt(welcome.nowMs)],
+      [10, welcome.path.map(packHop)],
+    ]),
+  );
+}
+
+export function encodeRefusal(refusal: Refusal): Uint8Array {
+  const reason = [refusalCodes.indexOf(refusal.code), refusal.retryAfterMs, refusal.text];
+  return encodeCbor(
+    new Map<number, unknown>([
+      [0, protocolVersion],
+      [11, reason],
+    ]),
+  );
+}
+
+/** What a child sent on its `h` topic: a Hello has a version (key 0), a heartbeat has none. */
+export function decodeFromChild(
+  bytes: Uint8Array,
+): { readonly frame: { readonly hello: Hello } | { readonly beat: Heartbeat } } | { readonly malformed: string } {
+  return decodeFrame(bytes, (value) => {
+    const map = asMap(value, "hello");
+    return map.has(0) ? { hello: readHello(map) } : { beat: readHeartbeat(map) };
+  });
+}
+
+/** What a parent sent on the `h` topic. */
+export function decodeFromParent(
+  bytes: Uint8Array,
+):
+  | { readonly frame: { readonly welcome: Welcome } | { readonly refusal: Refusal } | { readonly beat: Heartbeat } }
+  | { readonly malformed: string } {
+  return decodeFrame(bytes, (value) => {
+    const map = asMap(value, "welcome");
+    if (!map.has(0)) return { beat: readHeartbeat(map) };
+    return map.has(11) ? { refusal: readRefusal(map.get(11)) } : { welcome: readWelcome(map) };
+  });
+}
+
+/** A stream as batches and hellos carry it. */
+export function packStream(stream: StreamState): readonly unknown[] {
+  const code = streamClassCodes[stream.class];
+  return [stream.origin, stream.epoch, stream.streamId, stream.name, stream.priority, code, wireInt(stream.high)];
+}
+
+export function readStream(value: unknown): StreamState {
+  const [origin, epoch, streamId, name, priority, classCode, high] = asArray(value, "stream", 16);
+  return {
+    origin: asNodeName(origin, "origin"),
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    name: asText(name, "stream name", 64),
+    priority: asUint(priority, "priority", 3) as Priority,
+    class: asUint(classCode, "class", 1) === streamClassCodes.final ? "final" : "custody",
+    high: asUint(high, "highest number"),
+  };
+}
+
+export function packRange(range: readonly [number, number]): readonly unknown[] {
+  return [wireInt(range[0]), wireInt(range[1])];
+}
+
+/** Integers beyond 32 bits must be bigint for the encoder, or they turn into floats. */
+export function wireInt(value: number): number | bigint {
+  return value > u32Max ? BigInt(value) : value;
+}
+
+function packPlace(place: NodePlace): readonly unknown[] {
+  return [levels.indexOf(place.level), place.zone ?? null, place.tags];
+}
+
+function packDescendant(node: Descendant): readonly unknown[] {
+  return [
+    node.name,
+    node.parent,
+    levels.indexOf(node.level),
+    node.zone ?? null,
+    node.tags,
+    node.online,
+    BigInt(node.sinceMs),
+  ];
+}
+
+function packHop(hop: PathHop): readonly unknown[] {
+  return [hop.name, levels.indexOf(hop.level), uplinkCodes.indexOf(hop.uplink), BigInt(hop.sinceMs)];
+}
+
+function readHello(map: ReadonlyMap<unknown, unknown>): Hello {
+  return {
+    version: asUint(map.get(0), "version", 255),
+    name: asNodeName(map.get(1), "name"),
+    epoch: asUint(map.get(2), "epoch", u32Max),
+    bootId: asText(map.get(3), "boot id", 64),
+    streams: asArray(map.get(4), "streams", streamsOnWire).map(readStream),
+    nowMs: asUint(map.get(8), "time"),
+    conn: asUint(map.get(10), "connection number"),
+    uuid: asText(map.get(11), "uuid", 64),
+    place: readPlace(map.get(12)),
+    descendants: asArray(map.get(13) ?? [], "descendants", limits.descendants).map(readDescendant),
+  };
+}
+
+function readWelcome(map: ReadonlyMap<unknown, unknown>): Welcome {
+  return {
+    version: asUint(map.get(0), "version", 255),
+    parent: asNodeName(map.get(1), "parent"),
+    parentInstance: asUint(map.get(2), "instance", u32Max),
+    session: asUint(map.get(3), "session", u32Max),
+    holds: asArray(map.get(4), "holdings", streamsOnWire).map(readHolding),
+    creditBytes: asUint(map.get(5), "credit"),
+    nowMs: asUint(map.get(8), "time"),
+    path: readPath(map.get(10)),
+  };
+}
+
+function readHolding(value: unknown): Welcome["holds"][number] {
+  const [epoch, streamId, ranges] = asArray(value, "holding", 8);
+  return {
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    ranges: asRanges(ranges, "held ranges"),
+  };
+}
+
+function readRefusal(value: unknown): Refusal {
+  const [code, retryAfterMs, text] = asArray(value, "refusal", 8);
+  return {
+    code: refusalCodes[asUint(code, "refusal code", 255)] ?? "busy",
+    retryAfterMs: asUint(retryAfterMs, "retry-after"),
+    text: asText(text, "refusal text", 512),
+  };
+}
+
+function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
+  return {
+    nowMs: asUint(map.get(8), "time"),
+    streams: asArray(map.get(4) ?? [], "streams", streamsOnWire).map(readStream),
+    creditBytes: optional(map.get(5), (value) => asUint(value, "credit")),
+    path: optional(map.get(10), readPath),
+    descendants: optional(map.get(13), (value) =>
+      asArray(value, "descendants", limits.descendants).map(readDescendant),
+    ),
+  };
+}
+
+function readPlace(value: unknown): NodePlace {
+  const [level, zone, tags] = asArray(value, "place", 16);
+  return { level: readLevel(level), zone: readZone(zone), tags: readTags(tags) };
+}
+
+function readDescendant(value: unknown): Descendant {
+  const [name, parent, level, zone, tags, online, sinceMs] = asArray(value, "descendant", 16);
+  return {
+    name: asNodeName(name, "descendant"),
+    parent: asNodeName(parent, "its parent"),
+    level: readLevel(level),
+    zone: readZone(zone),
+    tags: readTags(tags),
+    online: online === true,
+    sinceMs: asUint(sinceMs, "since"),
+  };
+}
+
+function readPath(value: unknown): readonly PathHop[] {
+  return asArray(value, "path", limits.treeDepth * 2).map((hop) => {
+    const [name, level, uplink, sinceMs] = asArray(hop, "hop", 8);
+    return {
+      name: asNodeName(name, "hop"),
+      level: readLevel(level),
+      uplink: uplinkCodes[asUint(uplink, "uplink state", 255)] ?? "down",
+      sinceMs: asUint(sinceMs, "since"),
+    };
+  });
+}
+
+function readLevel(value: unknown): Level {
+  const level = levels[asUint(value, "level", 255)];
+  if (level === undefined) throw new Malformed("unknown level");
+  return level;
+}
+
+function readZone(value: unknown): string | undefined {
+  return optional(value, (zone) => asText(zone, "zone", 256));
+}
+
+function readTags(value: unknown): readonly string[] {
+  return asArray(value, "tags", 64).map((tag) => asText(tag, "tag", 256));
+}

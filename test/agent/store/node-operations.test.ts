@@ -1,0 +1,254 @@
+import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { afterEach, expect, test } from "vitest";
+import { openDatabase } from "#agent/store/database.ts";
+import { nodeMigrations } from "#agent/store/node-migrations.ts";
+import { createNodeOperations } from "#agent/store/node-operations.ts";
+import { nodeHasher } from "#agent/system/node-hasher.ts";
+import { parseNodeName } from "#shared/ids.ts";
+import { addInterval, countIntervals, emptyIntervals } from "#shared/journal/interval-set.ts";
+import { isBalanced } from "#shared/journal/ledger.ts";
+import { decodeSegment, encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
+import type { StreamState } from "#shared/journal/stream.ts";
+import type { WireSegment } from "#shared/link/frames.ts";
+
+const databases: DatabaseSync[] = [];
+afterEach(() => {
+  for (const database of databases.splice(0)) if (database.isOpen) database.close();
+});
+
+const stream: StreamState = {
+  origin: "device-1",
+  epoch: 9,
+  streamId: 1,
+  name: "data",
+  priority: 2,
+  class: "custody",
+  high: 0,
+};
+
+function open(name: string, file = ":memory:") {
+  const database = openDatabase(file, { migrations: nodeMigrations, cacheBytes: 1_000_000 });
+  databases.push(database);
+  const operations = createNodeOperations(database, parseNodeName(name), nodeHasher);
+  const opened = operations.writes.open({
+    fresh: { uuid: "u", epoch: 5, instance: 6 },
+    streams: [{ name: "data", priority: 2, class: "custody" }],
+    nowMs: 1000,
+    idsAbove: 0,
+  });
+  return { database, ...operations, opened };
+}
+
+/** Numbers first…last of device-1, whose payload is the number. */
+function segmentOf(first: number, last: number): WireSegment {
+  const items = Array.from({ length: last - first + 1 }, (_, index) => itemOf(first + index));
+  const body = encodeSegment(items);
+  const times = { firstMs: first, lastMs: last };
+  return {
+    origin: "device-1",
+    epoch: 9,
+    streamId: 1,
+    first,
+    items: items.length,
+    ...times,
+    flags: 0,
+    crc: nodeHasher.crc32(body),
+    body,
+    gap: undefined,
+  };
+}
+
+function gapOf(first: number, last: number): WireSegment {
+  return {
+    ...segmentOf(first, first),
+    items: last - first + 1,
+    flags: segmentFlags.gap,
+    body: null,
+    crc: 0,
+    gap: { reasonCode: 1, bytes: 10 },
+  };
+}
+
+function itemOf(number: number) {
+  return { timeMs: number, topic: "/data/x", payload: Uint8Array.of(number), retain: false };
+}
+
+function ingest(node: ReturnType<typeof open>, segments: readonly WireSegment[], low?: number) {
+  const lows = low === undefined ? [] : [{ epoch: 9, streamId: 1, low }];
+  return node.writes.ingest({ child: "device-1", batch: { streams: [stream], lows, segments }, nowMs: 2000 });
+}
+
+/** Every number that is stored, as it would be handed on. */
+function storedNumbers(node: ReturnType<typeof open>): readonly number[] {
+  return node.reads
+    .after({ id: 0, bytesMax: 1e9 })
+    .segments.flatMap((segment) =>
+      segment.body === null
+        ? []
+        : (decodeSegment(segment.body, segment.items) ?? []).map(({ payload }) => payload[0] ?? -1),
+    );
+}
+
+test("[O4] numbers go on after everything was delivered and the database was opened again", () => {
+  const node = open("device-1");
+  const append = () =>
+    node.writes.append({ streamId: 1, items: 3, firstMs: 1, lastMs: 2, body: encodeSegment([1, 2, 3].map(itemOf)) });
+  expect(append().first).toBe(1);
+  node.writes.forget({ acked: [{ origin: "device-1", epoch: 5, streamId: 1, ranges: [[1, 3]] }] });
+  const again = createNodeOperations(node.database, parseNodeName("device-1"), nodeHasher);
+  const opened = again.writes.open({
+    fresh: { uuid: "other", epoch: 77, instance: 78 },
+    streams: [{ name: "data", priority: 2, class: "custody" }],
+    nowMs: 1,
+    idsAbove: 0,
+  });
+  expect(opened.identity).toEqual({ uuid: "u", epoch: 5, instance: 6 });
+  expect(
+    again.writes.append({ streamId: 1, items: 1, firstMs: 1, lastMs: 1, body: encodeSegment([itemOf(4)]) }).first,
+  ).toBe(4);
+});
+
+test("a data directory of another node is refused", () => {
+  const node = open("device-1");
+  const stranger = createNodeOperations(node.database, parseNodeName("device-2"), nodeHasher);
+  const args = { fresh: { uuid: "u", epoch: 5, instance: 6 }, streams: [], nowMs: 1, idsAbove: 0 };
+  expect(() => stranger.writes.open(args)).toThrow(
+    expect.objectContaining({
+      code: "FOGBANK_DATA_DIR",
+      message: expect.stringContaining('belongs to the node "device-1"'),
+    }),
+  );
+});
+
+test("a stream keeps its number when others come and go", () => {
+  const node = open("device-1");
+  const reopen = (names: readonly string[]) =>
+    node.writes.open({
+      fresh: { uuid: "u", epoch: 5, instance: 6 },
+      streams: names.map((name) => ({ name, priority: 2, class: "custody" })),
+      nowMs: 1,
+      idsAbove: 0,
+    }).streamIds;
+  expect(reopen(["alarms", "data"])).toEqual([2, 1]);
+  expect(reopen(["bulk", "alarms"])).toEqual([3, 2]);
+});
+
+test("[O2] any order, repetition and overlap of what children send is stored once, and the ledger sums [O3]", () => {
+  const range = fc
+    .tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 15 }))
+    .map(([first, length]) => [first, first + length] as const);
+  fc.assert(
+    fc.property(fc.array(range, { minLength: 1, maxLength: 25 }), (ranges) => {
+      const node = open("fog-1");
+      for (const [first, last] of ranges) {
+        const outcome = ingest(node, [segmentOf(first, last)]);
+        expect(outcome.naks).toEqual([]);
+        expect(outcome.stored + outcome.duplicates).toBe(last - first + 1);
+      }
+      const expected = ranges.reduce((set, [first, last]) => addInterval(set, first, last), emptyIntervals);
+      const numbers = storedNumbers(node);
+      expect(new Set(numbers).size).toBe(numbers.length);
+      expect(numbers).toHaveLength(countIntervals(expected));
+      const [entry] = node.reads.accounting({ origin: "device-1" });
+      expect(entry?.row.ranges).toEqual(expected);
+      expect(entry?.row.held).toBe(numbers.length);
+      expect(entry !== undefined && isBalanced(entry.row)).toBe(true);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("the parts of an overlapping segment keep their own numbers, times and a valid checksum", () => {
+  const node = open("fog-1");
+  ingest(node, [segmentOf(4, 6)]);
+  ingest(node, [segmentOf(1, 10)]);
+  const { segments } = node.reads.after({ id: 0, bytesMax: 1e9 });
+  expect(segments.map(({ first, items, firstMs, lastMs }) => ({ first, items, firstMs, lastMs }))).toEqual([
+    { first: 4, items: 3, firstMs: 4, lastMs: 6 },
+    { first: 1, items: 3, firstMs: 1, lastMs: 3 },
+    { first: 7, items: 4, firstMs: 7, lastMs: 10 },
+  ]);
+  for (const { body, crc } of segments) expect(body !== null && nodeHasher.crc32(body)).toBe(crc);
+});
+
+test("`low` makes nothing a duplicate: an older number may still come on another path", () => {
+  const node = open("cloud-1");
+  ingest(node, [segmentOf(20, 30)], 20);
+  expect(ingest(node, [segmentOf(1, 19)]).stored).toBe(19);
+});
+
+test("a broken body, an unknown stream and a claim to be this node itself are answered, and the rest is taken", () => {
+  const node = open("fog-1");
+  const broken = { ...segmentOf(1, 2), crc: 1 };
+  const stranger = { ...segmentOf(1, 2), streamId: 7 };
+  const impostor = { ...segmentOf(1, 2), origin: "fog-1" };
+  const outcome = ingest(node, [broken, stranger, impostor, segmentOf(5, 6)]);
+  expect(outcome.naks.map(({ code }) => code)).toEqual(["corrupt", "unreadable", "not-below"]);
+  expect(outcome.stored).toBe(2);
+  expect(outcome.acked).toEqual([{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[5, 6]] }]);
+});
+
+test("a gap is counted as lost with its reason, passed on, and never counted as delivered", () => {
+  const node = open("fog-1");
+  ingest(node, [segmentOf(1, 5), gapOf(6, 9), segmentOf(10, 10)]);
+  node.writes.forget({ acked: [{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[1, 10]] }] });
+  const [entry] = node.reads.accounting({ origin: "device-1" });
+  expect(entry).toMatchObject({
+    row: { delivered: 6, lost: 4, held: 0, high: 10 },
+    gaps: [{ first: 6, last: 9, reason: "evicted" }],
+  });
+  expect(entry !== undefined && isBalanced(entry.row)).toBe(true);
+  expect(node.reads.after({ id: 0, bytesMax: 1e9 }).segments).toEqual([]);
+});
+
+test("[O5] only segments that lie wholly inside the acknowledged ranges go", () => {
+  const node = open("fog-1");
+  ingest(node, [segmentOf(1, 5), segmentOf(6, 10), segmentOf(11, 12)]);
+  const acked = (ranges: readonly (readonly [number, number])[]) => [
+    { origin: "device-1", epoch: 9, streamId: 1, ranges },
+  ];
+  expect(node.writes.forget({ acked: acked([[1, 8]]) })).toBe(5);
+  expect(node.writes.forget({ acked: acked([[1, 8]]) })).toBe(0);
+  expect(storedNumbers(node)).toEqual([6, 7, 8, 9, 10, 11, 12]);
+  const [entry] = node.reads.accounting({ origin: "device-1" });
+  expect(entry?.row).toMatchObject({ delivered: 5, held: 7 });
+});
+
+test("a lane reads its own priorities in order of arrival, a frame at a time, behind its cursors", () => {
+  const node = open("fog-1");
+  const alarms: StreamState = { ...stream, streamId: 2, name: "alarms", priority: 0 };
+  const alarm = { ...segmentOf(1, 3), streamId: 2 };
+  node.writes.ingest({
+    child: "device-1",
+    batch: { streams: [stream, alarms], lows: [], segments: [segmentOf(1, 50), segmentOf(51, 99), alarm] },
+    nowMs: 1,
+  });
+  const read = (lane: "control" | "bulk", cursors: object, bytesMax: number) =>
+    node.reads.lane({ lane, cursors, bytesMax, idMax: 1e9 });
+  expect(read("control", {}, 1e6).segments).toMatchObject([{ streamId: 2 }]);
+  const first = read("bulk", {}, 100);
+  expect(first.segments).toMatchObject([{ first: 1 }]);
+  expect(first.streams).toMatchObject([{ name: "data", high: 99 }]);
+  const second = read("bulk", first.cursors, 100);
+  expect(second.segments).toMatchObject([{ first: 51 }]);
+  expect(read("bulk", second.cursors, 100).segments).toEqual([]);
+  expect(node.reads.lane({ lane: "bulk", cursors: {}, bytesMax: 1e6, idMax: 1 }).segments).toHaveLength(1);
+});
+
+test("heartbeats raise what is known to be given, so that what is still below shows as missing", () => {
+  const node = open("cloud-1");
+  ingest(node, [segmentOf(1, 10)]);
+  node.writes.hear({ streams: [{ ...stream, high: 25 }], nowMs: 5000 });
+  node.writes.hear({ streams: [{ ...stream, high: 20 }], nowMs: 4000 });
+  const [entry] = node.reads.accounting({ origin: "device-1" });
+  expect(entry?.row).toMatchObject({ high: 25, held: 10, heardAtMs: 5000 });
+  expect(entry !== undefined && isBalanced(entry.row)).toBe(true);
+});
+
+test("ids of segments start above what the document store has seen", () => {
+  const node = open("cloud-1");
+  node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams: [], nowMs: 1, idsAbove: 500 });
+  ingest(node, [segmentOf(1, 2)]);
+  expect(node.reads.after({ id: 0, bytesMax: 1e9 }).segments.map(({ id }) => id)).toEqual([501]);
+});

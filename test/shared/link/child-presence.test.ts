@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { parseNodeName } from "#shared/ids.ts";
+import type { Hello } from "#shared/link/hello.ts";
+import { limits } from "#shared/limits.ts";
+import { bornChild, departedChild, descendantsOf, heardChild, watchedChild } from "#shared/link/child-presence.ts";
+
+const place = { level: "device" as const, zone: undefined, tags: [] };
+const hello: Hello = {
+  version: 1,
+  name: parseNodeName("device-1"),
+  epoch: 1,
+  bootId: "boot",
+  streams: [],
+  nowMs: 0,
+  conn: 4,
+  uuid: "u",
+  place,
+  descendants: [],
+};
+const at = (ms: number) => ({ nowMs: 1000 + ms, monotonicMs: ms });
+
+test("each hello begins a new session, and since tells when the child came online", () => {
+  const first = bornChild(undefined, hello, at(0));
+  const second = bornChild(first, { ...hello, conn: 5 }, at(50));
+  expect([first.session, second.session]).toEqual([1, 2]);
+  expect(second).toMatchObject({ state: "online", sinceMs: first.sinceMs, conn: 5 });
+  const lost = departedChild(second, { name: "device-1", conn: 5, onPurpose: false }, 2000);
+  expect(bornChild(lost, hello, at(5000)).sinceMs).toBe(6000);
+});
+
+test("[P1] a will of an older connection does not bury the newer session", () => {
+  const reborn = bornChild(bornChild(undefined, hello, at(0)), { ...hello, conn: 5 }, at(10));
+  expect(departedChild(reborn, { name: "device-1", conn: 4, onPurpose: false }, 2000)).toBe(reborn);
+  expect(departedChild(reborn, { name: "device-1", conn: 5, onPurpose: false }, 2000)).toMatchObject({
+    state: "lost",
+    sinceMs: 2000,
+  });
+});
+
+test("[J14] a departure on purpose is told from a loss, and the will behind it changes nothing", () => {
+  const online = bornChild(undefined, hello, at(0));
+  const left = departedChild(online, { name: "device-1", conn: 4, onPurpose: true }, 2000);
+  expect(left.state).toBe("left");
+  expect(departedChild(left, { name: "device-1", conn: 4, onPurpose: false }, 3000)).toBe(left);
+});
+
+test("[P1] a silent child is lost within the bound, a talking one is not", () => {
+  const online = bornChild(undefined, hello, at(0));
+  const justBefore = at(limits.linkSilenceMs - 1);
+  expect(watchedChild(online, justBefore)).toBe(online);
+  const talking = heardChild(online, justBefore, undefined);
+  expect(watchedChild(talking, at(limits.linkSilenceMs + 5))).toBe(talking);
+  expect(watchedChild(online, at(limits.linkSilenceMs)).state).toBe("lost");
+});
+
+test("what a child reports below it is passed on behind the child itself", () => {
+  const below = { ...place, name: parseNodeName("sensor-1"), parent: hello.name, online: true, sinceMs: 1 };
+  const child = bornChild(undefined, { ...hello, descendants: [below] }, at(0));
+  const fog = parseNodeName("fog-1");
+  expect(descendantsOf([child], fog)).toEqual([
+    { ...place, name: hello.name, parent: fog, online: true, sinceMs: 1000 },
+    below,
+  ]);
+});

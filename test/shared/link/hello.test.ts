@@ -1,0 +1,113 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { parseNodeName, type Level } from "#shared/ids.ts";
+import {
+  decodeFromChild,
+  decodeFromParent,
+  encodeHeartbeat,
+  encodeHello,
+  encodeRefusal,
+  encodeWelcome,
+  type Heartbeat,
+  type Hello,
+  type Welcome,
+} from "#shared/link/hello.ts";
+
+const name = fc.constantFrom("device-1", "fog-1", "cloud-1").map(parseNodeName);
+const level = fc.constantFrom<Level>("device", "fog", "cloud");
+const time = fc.nat({ max: 4_102_444_800_000 });
+const u32 = fc.integer({ min: 1, max: 0xffff_ffff });
+const tags = fc.array(fc.constantFrom("pump", "north"), { maxLength: 2 });
+const zone = fc.constantFrom(undefined, "hall-3");
+const stream = fc.record({
+  origin: name,
+  epoch: u32,
+  streamId: fc.integer({ min: 1, max: 64 }),
+  name: fc.constant("data"),
+  priority: fc.constantFrom(0, 1, 2, 3),
+  class: fc.constant("custody" as const),
+  high: fc.nat(),
+});
+const descendant = fc.record({ name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time });
+const hop = fc.record({
+  name,
+  level,
+  uplink: fc.constantFrom("up" as const, "down" as const, "root" as const),
+  sinceMs: time,
+});
+
+const hello: fc.Arbitrary<Hello> = fc.record({
+  version: fc.constant(1),
+  name,
+  epoch: u32,
+  bootId: fc.uuid(),
+  streams: fc.array(stream, { maxLength: 3 }),
+  nowMs: time,
+  conn: u32,
+  uuid: fc.uuid(),
+  place: fc.record({ level, zone, tags }),
+  descendants: fc.array(descendant, { maxLength: 4 }),
+});
+const welcome: fc.Arbitrary<Welcome> = fc.record({
+  version: fc.constant(1),
+  parent: name,
+  parentInstance: u32,
+  session: u32,
+  holds: fc.array(fc.record({ epoch: u32, streamId: fc.constant(1), ranges: fc.constant([[1, 9] as const]) }), {
+    maxLength: 2,
+  }),
+  creditBytes: fc.nat(),
+  nowMs: time,
+  path: fc.array(hop, { maxLength: 4 }),
+});
+const beat: fc.Arbitrary<Heartbeat> = fc.record({
+  nowMs: time,
+  streams: fc.array(stream, { maxLength: 2 }),
+  creditBytes: fc.option(fc.nat(), { nil: undefined }),
+  path: fc.option(fc.array(hop, { maxLength: 2 }), { nil: undefined }),
+  descendants: fc.option(fc.array(descendant, { maxLength: 2 }), { nil: undefined }),
+});
+
+test("hello and heartbeat of a child survive the wire and are told apart", () => {
+  fc.assert(
+    fc.property(hello, (sent) => {
+      expect(decodeFromChild(encodeHello(sent))).toEqual({ frame: { hello: sent } });
+    }),
+  );
+  fc.assert(
+    fc.property(beat, (sent) => {
+      expect(decodeFromChild(encodeHeartbeat(sent))).toEqual({ frame: { beat: sent } });
+    }),
+  );
+});
+
+test("welcome, refusal and heartbeat of a parent survive the wire and are told apart", () => {
+  fc.assert(
+    fc.property(welcome, (sent) => {
+      expect(decodeFromParent(encodeWelcome(sent))).toEqual({ frame: { welcome: sent } });
+    }),
+  );
+  fc.assert(
+    fc.property(beat, (sent) => {
+      expect(decodeFromParent(encodeHeartbeat(sent))).toEqual({ frame: { beat: sent } });
+    }),
+  );
+  const refusal = { code: "loop" as const, retryAfterMs: 5000, text: "ring" };
+  expect(decodeFromParent(encodeRefusal(refusal))).toEqual({ frame: { refusal } });
+});
+
+test("keys that are not known yet are ignored", () => {
+  // {8: 5, 99: "later"}
+  const bytes = Uint8Array.of(0xa2, 0x08, 0x05, 0x18, 0x63, 0x65, 0x6c, 0x61, 0x74, 0x65, 0x72);
+  const frame = { beat: { nowMs: 5, streams: [], creditBytes: undefined, path: undefined, descendants: undefined } };
+  expect(decodeFromChild(bytes)).toEqual({ frame });
+});
+
+test("random bytes are malformed, never a throw", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      for (const decoded of [decodeFromChild(bytes), decodeFromParent(bytes)])
+        expect("frame" in decoded || decoded.malformed !== "").toBe(true);
+    }),
+  );
+});
