@@ -1,0 +1,71 @@
+// What `fogbank status` shows: the tree, the streams with their accounts, the store.
+import type { StatusReport, StreamReport } from "#shared/reports.ts";
+import { maskPasswords } from "../config/uplink-url.ts";
+import { formatAgo, formatBytes, formatDuration, formatSince, formatTime } from "./quantities.ts";
+import { type Cell, type Column, renderTable } from "./render-table.ts";
+import { renderTree } from "./render-tree.ts";
+import { cut, type Paint, painted, printable, type TextStyle } from "./text-style.ts";
+
+export function renderStatus(report: StatusReport, style: TextStyle): string {
+  const { node, store } = report;
+  const upMs = Date.parse(node.now) - Date.parse(node.startedAt);
+  const line = (text: string, paint: Paint = "plain"): string =>
+    `${painted(cut(printable(text), style.columns ?? Infinity, style), paint, style)}\n`;
+  const usedShare = store.maxBytes > 0 ? ` (${((100 * store.usedBytes) / store.maxBytes).toFixed(1)} %)` : "";
+  return [
+    line(
+      `${node.name}, ${node.level} node, Fogbank ${node.version}, running for ${formatDuration(upMs)}, ${formatTime(node.now)}`,
+    ),
+    "\n",
+    renderTree(report, style),
+    uplinkLine(report, line),
+    "\n",
+    report.streams.length === 0 ? line("no streams yet") : renderStreams(report, style),
+    "\n",
+    line(`store: ${formatBytes(store.usedBytes)} of ${formatBytes(store.maxBytes)} used${usedShare}`),
+    store.refusing === undefined ? "" : line(`REFUSING durable publishes: ${store.refusing}`, "bad"),
+  ].join("");
+}
+
+/** Why the uplink is down; nothing while it is up. */
+function uplinkLine({ node, uplink }: StatusReport, line: (text: string, paint: Paint) => string): string {
+  if (uplink.state !== "down") return "";
+  const to = uplink.url === undefined ? "" : ` to ${maskPasswords(uplink.url)}`;
+  const reason = uplink.reason === undefined ? "" : `: ${uplink.reason}`;
+  return line(`uplink${to} down since ${formatSince(uplink.since, node.now)}${reason}`, "bad");
+}
+
+function renderStreams({ node, uplink, streams }: StatusReport, style: TextStyle): string {
+  const hasEpochs = hasSeveralEpochs(streams);
+  const isBalanced = streams.every(({ balanced }) => balanced);
+  const columns: readonly Column[] = [
+    { title: "ORIGIN" },
+    { title: "STREAM" },
+    ...(hasEpochs ? [{ title: "EPOCH", align: "right" } as const] : []),
+    { title: "PUBLISHED", align: "right" },
+    { title: uplink.state === "none" ? "STORED" : "HANDED ON", align: "right" },
+    { title: "LOST", align: "right" },
+    { title: "PENDING [HERE/BELOW]", align: "right" },
+    ...(isBalanced ? [] : [{ title: "CHECK" }]),
+    { title: "HEARD" },
+  ];
+  const rows = streams.map((entry): readonly Cell[] => [
+    { text: entry.origin },
+    { text: entry.stream },
+    ...(hasEpochs ? [{ text: String(entry.epoch) }] : []),
+    { text: String(entry.next - 1) },
+    { text: String(entry.stored) },
+    { text: String(entry.lost), paint: entry.lost > 0 ? "bad" : "plain" },
+    { text: `${entry.pending} [${entry.here}/${entry.below}]`, paint: entry.pending > 0 ? "doubtful" : "plain" },
+    ...(isBalanced
+      ? []
+      : [{ text: entry.balanced ? "ok" : "UNBALANCED", paint: entry.balanced ? "plain" : "bad" } as const]),
+    { text: entry.origin === node.name ? "" : formatAgo(entry.heardAt, node.now) },
+  ]);
+  return renderTable(columns, rows, style);
+}
+
+/** Whether a stream's name alone does not tell which row it is. */
+function hasSeveralEpochs(streams: readonly StreamReport[]): boolean {
+  return new Set(streams.map(({ origin, stream }) => `${origin}/${stream}`)).size < streams.length;
+}

@@ -1,0 +1,81 @@
+// `fogbank run`: starts this node, says READY when it accepts clients, stops gently at the first signal.
+import { Command } from "commander";
+import { FogbankError } from "#shared/errors.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import { loadConfig, type ConfigSources, type NodeConfig } from "../config/config.ts";
+import { formatListenAddress } from "../config/listen-address.ts";
+import type { RunningNode } from "../node.ts";
+import { addAssignment, type Assignment } from "./assignment.ts";
+
+export interface RunCommandIo extends Pick<ConfigSources, "env" | "readFile" | "hostname"> {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  /** Aborts at the first signal to stop. */
+  readonly signal: AbortSignal;
+  readonly pid: number;
+}
+
+export interface RunDeps {
+  createLog(level: NodeConfig["logLevel"]): Logger;
+  start(config: NodeConfig, log: Logger): Promise<RunningNode>;
+}
+
+interface RunOptions {
+  readonly config?: string;
+  readonly set: readonly Assignment[];
+}
+
+/** Ends with commander's CommanderError when the node cannot start: exit code 2 for a configuration that cannot be used, else 1. */
+export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
+  return new Command("run")
+    .description("run a node")
+    .option("--config <file>", "configuration file in libconfig syntax")
+    .option("--set <key=value>", "set one value, such as level=fog; may be repeated", addAssignment, [])
+    .exitOverride()
+    .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
+    .action(async (options: RunOptions, command: Command) => {
+      const { config, warnings } = load(io, options, command);
+      const log = deps.createLog(config.logLevel).child({ node: config.name });
+      for (const warning of warnings) log.warn({ warning }, "configuration");
+      const node = await startOrFail(deps, config, log, command);
+      const { mqtt, http } = node;
+      const ready = {
+        name: config.name,
+        mqtt: mqtt.map(formatListenAddress),
+        http: http.map(formatListenAddress),
+        pid: io.pid,
+      };
+      io.stdout(`READY ${JSON.stringify(ready)}\n`);
+      log.info({ level: config.level, ...ready }, "node started");
+      await aborted(io.signal);
+      log.info({ reason: String(io.signal.reason) }, "node stops");
+      await node[Symbol.asyncDispose]();
+      log.info({}, "node stopped");
+    });
+}
+
+function load(io: RunCommandIo, options: RunOptions, command: Command): ReturnType<typeof loadConfig> {
+  try {
+    return loadConfig({ ...io, file: options.config, flags: Object.fromEntries(options.set) });
+  } catch (error) {
+    return fail(command, error, 2);
+  }
+}
+
+async function startOrFail(deps: RunDeps, config: NodeConfig, log: Logger, command: Command): Promise<RunningNode> {
+  try {
+    return await deps.start(config, log);
+  } catch (error) {
+    return fail(command, error, 1);
+  }
+}
+
+function fail(command: Command, error: unknown, exitCode: number): never {
+  if (!(error instanceof FogbankError)) throw error;
+  return command.error(`${error.code}: ${error.message}`, { exitCode, code: error.code });
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

@@ -1,0 +1,81 @@
+// The shape of what a node answers, checked where it comes in. Fields that a newer node adds pass.
+import * as v from "valibot";
+import { levels } from "#shared/ids.ts";
+import { type LossReason, lossReasonCodes } from "#shared/journal/segment.ts";
+import type { AccountingReport, DataLine, StatusReport } from "#shared/reports.ts";
+
+const text = v.string();
+const count = v.pipe(v.number(), v.integer());
+const level = v.picklist(levels);
+const lossReason = v.custom<LossReason>((value) => typeof value === "string" && Object.hasOwn(lossReasonCodes, value));
+
+const streamEntries = {
+  origin: text,
+  epoch: count,
+  stream: text,
+  next: count,
+  stored: count,
+  lost: count,
+  pending: count,
+  here: count,
+  hereBytes: count,
+  below: count,
+  heardAt: text,
+  balanced: v.boolean(),
+};
+
+export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObject({
+  node: v.looseObject({
+    name: text,
+    level,
+    zone: v.exactOptional(text),
+    tags: v.array(text),
+    uuid: text,
+    epoch: count,
+    version: text,
+    pid: count,
+    startedAt: text,
+    now: text,
+  }),
+  uplink: v.looseObject({
+    state: v.picklist(["none", "up", "down"]),
+    since: text,
+    url: v.exactOptional(text),
+    reason: v.exactOptional(text),
+    path: v.array(v.looseObject({ node: text, level, uplink: v.picklist(["up", "down", "root"]), since: text })),
+  }),
+  below: v.array(
+    v.looseObject({
+      node: text,
+      parent: text,
+      level,
+      zone: v.exactOptional(text),
+      tags: v.array(text),
+      state: v.picklist(["online", "lost", "left"]),
+      since: text,
+      ageMs: v.number(),
+    }),
+  ),
+  streams: v.array(v.looseObject(streamEntries)),
+  store: v.looseObject({ usedBytes: v.number(), maxBytes: v.number(), refusing: v.exactOptional(text) }),
+  counters: v.record(text, v.number()),
+});
+
+export const accountingSchema: v.GenericSchema<unknown, readonly AccountingReport[]> = v.array(
+  v.looseObject({
+    ...streamEntries,
+    lostRanges: v.array(v.looseObject({ first: count, last: count, reason: lossReason })),
+  }),
+);
+
+export const dataLineSchema: v.GenericSchema<unknown, DataLine> = v.looseObject({
+  cursor: count,
+  origin: text,
+  epoch: count,
+  stream: text,
+  seq: count,
+  time: text,
+  topic: text,
+  payload: v.exactOptional(text),
+  payloadBase64: v.exactOptional(text),
+});

@@ -1,0 +1,137 @@
+// Puts together what the HTTP API shows, from the ledger in the store and from what is known of the tree.
+import type { Level } from "#shared/ids.ts";
+import { isBalanced, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
+import type { PathHop } from "#shared/link/hello.ts";
+import type { ChildPresence } from "#shared/link/child-presence.ts";
+import type { AccountingReport, BelowReport, StatusReport, StreamReport } from "#shared/reports.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { DocumentStore } from "#shared/system/document-store.ts";
+import type { NodeIdentity } from "../store/identity-repository.ts";
+import type { NodeStore } from "../store/node-store.ts";
+import type { NodeView } from "./routes.ts";
+
+/** What a view asks of the tree around the node. */
+export interface TreeReport {
+  uplink(): {
+    readonly state: "none" | "up" | "down";
+    readonly sinceMs: number;
+    readonly url: string | undefined;
+    readonly reason: string | undefined;
+    readonly path: readonly PathHop[];
+  };
+  children(): readonly ChildPresence[];
+}
+
+export interface NodeViewDeps {
+  readonly store: NodeStore;
+  readonly tree: TreeReport;
+  readonly clock: Clock;
+  readonly documents: DocumentStore | undefined;
+  readonly counters: () => Readonly<Record<string, number>>;
+  /** Why durable publishes are refused now. */
+  readonly refusing: () => string | undefined;
+}
+
+export interface Self {
+  readonly name: string;
+  readonly level: Level;
+  readonly zone: string | undefined;
+  readonly tags: readonly string[];
+  readonly identity: NodeIdentity;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+}
+
+export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
+  return {
+    documents: deps.documents,
+    async status(): Promise<StatusReport> {
+      const [entries, usage] = await Promise.all([deps.store.read("accounting", {}), deps.store.read("usage", {})]);
+      const nowMs = deps.clock.now();
+      const refusing = deps.refusing();
+      const { usedBytes, maxBytes } = usage;
+      return {
+        node: nodeReport(self, nowMs),
+        uplink: uplinkReport(deps.tree),
+        below: deps.tree.children().flatMap((child) => belowReports(child, self.name, nowMs)),
+        streams: entries.map(({ row }) => streamReport(row)),
+        store: { usedBytes, maxBytes, ...(refusing === undefined ? {} : { refusing }) },
+        counters: deps.counters(),
+      };
+    },
+    async accounting({ origin, stream }): Promise<readonly AccountingReport[]> {
+      const entries = await deps.store.read("accounting", origin === undefined ? {} : { origin });
+      return entries
+        .filter(({ row }) => stream === undefined || row.stream === stream)
+        .map(({ row, gaps }) => ({ ...streamReport(row), lostRanges: gaps }));
+    },
+    async notReady() {
+      const refusing = deps.refusing();
+      if (refusing !== undefined) return refusing;
+      const { full, maxBytes } = await deps.store.read("usage", {});
+      return full ? `the database has reached its limit of ${maxBytes} bytes` : undefined;
+    },
+  };
+}
+
+function nodeReport(self: Self, nowMs: number): StatusReport["node"] {
+  const { name, level, zone, tags, identity, version, pid, startedAtMs } = self;
+  const { uuid, epoch } = identity;
+  const place = { name, level, ...(zone === undefined ? {} : { zone }), tags };
+  return { ...place, uuid, epoch, version, pid, startedAt: iso(startedAtMs), now: iso(nowMs) };
+}
+
+function uplinkReport(tree: TreeReport): StatusReport["uplink"] {
+  const { state, sinceMs, url, reason, path } = tree.uplink();
+  return {
+    state,
+    since: iso(sinceMs),
+    ...(url === undefined ? {} : { url }),
+    ...(reason === undefined ? {} : { reason }),
+    path: path.map((hop) => ({ node: hop.name, level: hop.level, uplink: hop.uplink, since: iso(hop.sinceMs) })),
+  };
+}
+
+/** The child and what it reported; all of it is as old as the child's last word. */
+function belowReports(child: ChildPresence, parent: string, nowMs: number): readonly BelowReport[] {
+  const ageMs = Math.max(0, nowMs - child.heardAtMs);
+  const placed = ({ level, zone, tags }: ChildPresence["place"]) => ({
+    level,
+    ...(zone === undefined ? {} : { zone }),
+    tags,
+  });
+  return [
+    { node: child.name, parent, ...placed(child.place), state: child.state, since: iso(child.sinceMs), ageMs },
+    ...child.descendants.map((node) => ({
+      node: node.name,
+      parent: node.parent,
+      ...placed(node),
+      state: node.online ? ("online" as const) : ("lost" as const),
+      since: iso(node.sinceMs),
+      ageMs,
+    })),
+  ];
+}
+
+function streamReport(row: LedgerRow): StreamReport {
+  const below = missingOf(row);
+  return {
+    origin: row.origin,
+    epoch: row.epoch,
+    stream: row.stream,
+    next: row.high + 1,
+    stored: row.delivered,
+    lost: row.lost,
+    pending: row.held + below,
+    here: row.held,
+    hereBytes: row.heldBytes,
+    below,
+    heardAt: iso(row.heardAtMs),
+    balanced: isBalanced(row),
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,109 @@
+// The HTTP API of a node: health, status, accounting, and on a root the stored data.
+import { FogbankError } from "#shared/errors.ts";
+import { limits } from "#shared/limits.ts";
+import type { AccountingReport, DataLine, StatusReport } from "#shared/reports.ts";
+import type { DataDocument, DataQuery, DocumentStore } from "#shared/system/document-store.ts";
+import { json, type Reply, type Route } from "./http-server.ts";
+
+/** What the API shows of its node. */
+export interface NodeView {
+  status(): Promise<StatusReport>;
+  accounting(filter: { readonly origin?: string; readonly stream?: string }): Promise<readonly AccountingReport[]>;
+  /** Why the node is not ready: it does not accept clients or cannot store. Undefined when it is. */
+  notReady(): Promise<string | undefined>;
+  /** Only where data ends up: at the root. */
+  readonly documents: DocumentStore | undefined;
+}
+
+export function nodeRoutes(node: NodeView): Readonly<Record<string, Route>> {
+  return {
+    "/healthz": async () => text(200, "ok"),
+    "/readyz": async () => {
+      const reason = await node.notReady();
+      return reason === undefined ? text(200, "ready") : text(503, `not ready: ${reason}`);
+    },
+    "/api/v1/status": async () => json(await node.status()),
+    "/api/v1/accounting": async (query) => json(await node.accounting(only(query, ["origin", "stream"]))),
+    "/api/v1/data": (query) => data(node.documents, query),
+  };
+}
+
+async function data(documents: DocumentStore | undefined, query: URLSearchParams): Promise<Reply> {
+  if (documents === undefined) {
+    return json(
+      { error: "this node passes data on: ask the root of its tree, which the path in /api/v1/status names" },
+      404,
+    );
+  }
+  const given = only(query, ["origin", "stream", "path", "after", "limit"]);
+  const { origin, stream, path } = given;
+  if (path !== undefined && !isPath(path)) {
+    throw requestError(`path=${path} cannot be used: give a path such as host/cpu/load, or one with "/#" at its end`);
+  }
+  const find: DataQuery = {
+    ...(origin === undefined ? {} : { origin }),
+    ...(stream === undefined ? {} : { stream }),
+    ...(path === undefined ? {} : { path }),
+    after: wholeNumber("after", given["after"], 0, Number.MAX_SAFE_INTEGER),
+    limit: wholeNumber("limit", given["limit"], limits.dataRowsDefault, limits.dataRowsMax),
+  };
+  const rows = await documents.findData(find);
+  return {
+    status: 200,
+    contentType: "application/x-ndjson",
+    body: rows.map((row) => `${JSON.stringify(toLine(row))}\n`).join(""),
+  };
+}
+
+/** A wildcard only as the last level: anything else would have to walk all that is stored. */
+function isPath(path: string): boolean {
+  const levels = path.split("/");
+  const head = levels.at(-1) === "#" ? levels.slice(0, -1) : levels;
+  return head.every((level) => !level.includes("#") && level !== "+");
+}
+
+function toLine(row: DataDocument): DataLine {
+  const { origin, epoch, stream, seq, topic } = row;
+  const time = new Date(row.timeMs).toISOString();
+  return { cursor: row.arrival, origin, epoch, stream, seq, time, topic, ...payloadOf(row.payload) };
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function payloadOf(bytes: Uint8Array): Pick<DataLine, "payload" | "payloadBase64"> {
+  try {
+    return { payload: utf8.decode(bytes) };
+  } catch {
+    return { payloadBase64: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") };
+  }
+}
+
+/** The query's parameters, all of which must be among `known`, each at most once. */
+function only<Name extends string>(
+  query: URLSearchParams,
+  known: readonly Name[],
+): { readonly [Key in Name]?: string } {
+  const found: { [Key in Name]?: string } = {};
+  for (const [key, value] of query) {
+    const name = known.find((candidate) => candidate === key);
+    if (name === undefined) throw requestError(`there is no parameter "${key}": use ${known.join(", ")}`);
+    if (found[name] !== undefined) throw requestError(`the parameter "${key}" stands there twice`);
+    if (value !== "") found[name] = value;
+  }
+  return found;
+}
+
+function wholeNumber(name: string, given: string | undefined, preset: number, max: number): number {
+  if (given === undefined) return preset;
+  const value = Number(given);
+  if (/^\d{1,16}$/.test(given) && value <= max) return value;
+  throw requestError(`${name}=${given} cannot be used: give a whole number from 0 to ${max}`);
+}
+
+function requestError(message: string): FogbankError {
+  return new FogbankError("FOGBANK_HTTP_REQUEST", message);
+}
+
+function text(status: number, body: string): Reply {
+  return { status, contentType: "text/plain; charset=utf-8", body: `${body}\n` };
+}

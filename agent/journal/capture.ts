@@ -1,0 +1,66 @@
+// Takes what clients publish on the captured topics into the journal. A publish with QoS 1 or 2 is acknowledged after its commit.
+import { FogbankError } from "#shared/errors.ts";
+import { limits } from "#shared/limits.ts";
+import { matchesFilter } from "#shared/mqtt/topic.ts";
+import type { Bus, InboundPublish, Verdict } from "#shared/system/bus.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import type { Journal } from "./journal.ts";
+
+export interface CaptureRule {
+  readonly filter: string;
+  readonly streamId: number;
+}
+
+const pass: Verdict = { type: "pass" };
+
+/** The first rule that matches a topic takes its messages. Disposed, nothing more is captured. */
+export function startCapture(
+  deps: { readonly bus: Bus; readonly journal: Journal; readonly clock: Clock; readonly log: Logger },
+  rules: readonly CaptureRule[],
+): Disposable {
+  const stack = new DisposableStack();
+  const tooLarge = new Set<string>();
+  rules.forEach((rule, index) => {
+    const earlier = rules.slice(0, index);
+    stack.use(
+      deps.bus.intercept(rule.filter, (publish, settle) => {
+        if (earlier.some(({ filter }) => matchesFilter(filter, publish.topic))) settle(pass);
+        else capture(rule.streamId, publish, settle);
+      }),
+    );
+  });
+  return stack;
+
+  function capture(streamId: number, publish: InboundPublish, settle: (verdict: Verdict) => void): void {
+    const { topic, payload, qos, retain } = publish;
+    if (payload.length > limits.journalPayloadBytes) {
+      settle({ type: "refuse", reason: tooLargeReason(publish), now: true });
+      return;
+    }
+    const item = { timeMs: publish.timeMs ?? deps.clock.now(), topic, payload, retain };
+    if (qos === 0) {
+      deps.journal.append(streamId, item, null);
+      settle(pass);
+      return;
+    }
+    deps.journal.append(streamId, item, (error) => {
+      settle(error === null ? pass : { type: "refuse", reason: refusalReason(error) });
+    });
+  }
+
+  /** Logged once per topic: a sensor that is set up wrong sends it every second. */
+  function tooLargeReason(publish: InboundPublish): string {
+    const { topic, payload, clientId } = publish;
+    const reason = `a payload of ${payload.length} bytes on ${topic} is larger than the ${limits.journalPayloadBytes} that the journal takes`;
+    if (!tooLarge.has(topic) && tooLarge.size < 1_000) {
+      tooLarge.add(topic);
+      deps.log.warn({ topic, clientId, payloadBytes: payload.length }, "publish refused: too large for the journal");
+    }
+    return reason;
+  }
+}
+
+function refusalReason(error: FogbankError): string {
+  return `the message could not be stored (${error.code}): ${error.message}`;
+}

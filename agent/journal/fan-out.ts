@@ -1,0 +1,97 @@
+// Publishes what came from below on this node's own broker, as `/from/<origin>` and the original topic: after the commit, driven by
+// a stored cursor, at least once, backlog included. Bodies are only decoded where somebody subscribed.
+// Nothing is handed on upward before it has passed here, so that a crash cannot skip it: see `Backlog`.
+import { decodeSegment } from "#shared/journal/segment.ts";
+import type { Backlog } from "#shared/system/backlog.ts";
+import type { Bus } from "#shared/system/bus.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import { fromTopic } from "#shared/topics.ts";
+import type { StoredSegment } from "../store/segment-repository.ts";
+import type { NodeStore } from "../store/node-store.ts";
+
+const bytesPerRead = 256 * 1024;
+
+export interface FanOutDeps {
+  readonly bus: Pick<Bus, "publish" | "hasSubscriber" | "hasSubscriberBelow">;
+  readonly store: NodeStore;
+  readonly log: Logger;
+}
+
+/** `name`: this node, whose own messages are not published again. `cursor`, `newestId`: as the store was opened. */
+export function startFanOut(
+  deps: FanOutDeps,
+  start: { readonly name: string; readonly cursor: number; readonly newestId: number },
+): Backlog & AsyncDisposable {
+  const listeners = new Set<() => void>();
+  let newestId = start.newestId;
+  let cursor = start.cursor;
+  let running: Promise<void> | undefined;
+  let stopped = false;
+  const stored = deps.store.onStored((id) => {
+    newestId = Math.max(newestId, id);
+    wake();
+  });
+  wake();
+
+  return {
+    releasedId: () => cursor,
+    onReleased(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      stored[Symbol.dispose]();
+      await running;
+    },
+  };
+
+  function wake(): void {
+    if (cursor >= newestId || stopped) return;
+    if (running === undefined && !deps.bus.hasSubscriberBelow("/from")) {
+      advance(newestId); // nobody listens: the usual case costs nothing
+      return;
+    }
+    running ??= run().finally(() => {
+      running = undefined;
+    });
+  }
+
+  async function run(): Promise<void> {
+    while (cursor < newestId && !stopped) {
+      const { segments } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
+      for (const segment of segments) await publishSegment(segment);
+      // Without a row up to there, whatever had those ids is gone already.
+      advance(segments.at(-1)?.id ?? newestId);
+    }
+  }
+
+  function advance(id: number): void {
+    cursor = id;
+    for (const listener of listeners) listener();
+    // Lazily: losing it repeats a little, which "at least once" allows.
+    deps.store.write("moveCursor", { cursor: "fan-out", id }, "lazy").catch((error: unknown) => {
+      if (!stopped) deps.log.warn({ error: String(error) }, "cursor of the local fan-out not stored");
+    });
+  }
+
+  async function publishSegment(segment: StoredSegment): Promise<void> {
+    if (segment.body === null || segment.origin === start.name) return;
+    if (!deps.bus.hasSubscriberBelow(`/from/${segment.origin}`)) return;
+    const items = decodeSegment(segment.body, segment.items);
+    if (items === undefined) {
+      deps.log.error(
+        { origin: segment.origin, first: segment.first, items: segment.items },
+        "stored segment cannot be decoded",
+      );
+      return;
+    }
+    const published: Promise<void>[] = [];
+    for (const { topic, payload, retain } of items) {
+      const above = fromTopic(segment.origin, topic);
+      if (retain || deps.bus.hasSubscriber(above))
+        published.push(deps.bus.publish({ topic: above, payload, qos: 1, retain }));
+    }
+    await Promise.all(published);
+  }
+}

@@ -1,0 +1,320 @@
+// The links from above: what children send to this node's broker below `$fog/up/<child>/`. Takes in their batches, acknowledges
+// after the commit, tells them credit, time and the path to the root, and notices when they fall silent.
+// The child's name is the one in the topic, which the broker has authorized; never one from a payload.
+import { FogbankError } from "#shared/errors.ts";
+import type { NodeName } from "#shared/ids.ts";
+import { creditBytes } from "#shared/link/credit.ts";
+import { decodeBatch, decodeDeparture, encodeAck, type Ack, type Batch } from "#shared/link/frames.ts";
+import {
+  decodeFromChild,
+  encodeHeartbeat,
+  encodeRefusal,
+  encodeWelcome,
+  protocolVersion,
+  type Hello,
+  type Heartbeat,
+  type Refusal,
+} from "#shared/link/hello.ts";
+import { limits } from "#shared/limits.ts";
+import { bornChild, departedChild, heardChild, watchedChild, type ChildPresence } from "#shared/link/child-presence.ts";
+import type { Bus, InboundPublish } from "#shared/system/bus.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilter } from "#shared/topics.ts";
+import type { NodeIdentity } from "../store/identity-repository.ts";
+import type { IngestOutcome } from "../store/node-operations.ts";
+import type { NodeStore } from "../store/node-store.ts";
+import type { TreeView } from "./tree-view.ts";
+
+export interface ChildLinksDeps {
+  readonly bus: Pick<Bus, "intercept" | "publish">;
+  /** Closes a client's connection. */
+  disconnect(clientId: string): void;
+  readonly store: NodeStore;
+  readonly tree: TreeView;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface ChildLinksStats {
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly malformed: number;
+}
+
+/** Serves children until it is disposed. */
+export function startChildLinks(
+  deps: ChildLinksDeps,
+  self: { readonly name: NodeName; readonly identity: NodeIdentity },
+): AsyncDisposable & { stats(): ChildLinksStats } {
+  return new ChildLinks(deps, self);
+}
+
+class ChildLinks implements AsyncDisposable {
+  readonly #deps: ChildLinksDeps;
+  readonly #self: { readonly name: NodeName; readonly identity: NodeIdentity };
+  readonly #stop = new AbortController();
+  readonly #intercepting: Disposable;
+  readonly #beating: Promise<void>;
+  readonly #work = new Set<Promise<void>>();
+  /** What each child was last told of the path above. */
+  readonly #pathTold = new Map<string, number>();
+  #waitingBytes = 0;
+  #storeIsFull = false;
+  #stats = { stored: 0, duplicates: 0, malformed: 0 };
+
+  constructor(deps: ChildLinksDeps, self: { readonly name: NodeName; readonly identity: NodeIdentity }) {
+    this.#deps = deps;
+    this.#self = self;
+    this.#intercepting = deps.bus.intercept(upFilter, (publish, settle) => {
+      // Frames travel at QoS 0 and are answered by frames: the broker has nothing to hold.
+      settle({ type: "take" });
+      this.#receive(publish);
+    });
+    this.#beating = this.#beat();
+  }
+
+  stats(): ChildLinksStats {
+    return this.#stats;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#intercepting[Symbol.dispose]();
+    this.#stop.abort();
+    await this.#beating;
+    await Promise.all(this.#work);
+  }
+
+  #receive(publish: InboundPublish): void {
+    const address = parseUpTopic(publish.topic);
+    if (address === undefined || this.#stop.signal.aborted) return;
+    const { child, kind } = address;
+    if (kind === "h") this.#greet(child, publish.payload);
+    else if (kind === "b") this.#takeBatch(child, publish);
+    else if (kind === "w") this.#depart(child, publish.payload);
+  }
+
+  #greet(child: string, payload: Uint8Array): void {
+    const greeting = decodeFromChild(payload);
+    if ("malformed" in greeting) this.#malformed(child, greeting.malformed);
+    else if ("hello" in greeting.frame) this.#hello(child, greeting.frame.hello);
+    else this.#heartbeat(child, greeting.frame.beat);
+  }
+
+  #hello(child: string, hello: Hello): void {
+    const refusal = this.#refusalOf(child, hello);
+    if (refusal !== undefined) {
+      this.#deps.log.warn({ child, reason: refusal.text }, "child refused");
+      this.#send(child, "h", encodeRefusal(refusal));
+      return;
+    }
+    const born = bornChild(this.#deps.tree.child(child), hello, this.#moment());
+    this.#deps.tree.setChild(born);
+    this.#track(this.#welcome(born, hello));
+  }
+
+  #refusalOf(child: string, hello: Hello): Refusal | undefined {
+    const retryAfterMs = limits.refusedBackoffMs;
+    if (hello.version !== protocolVersion) {
+      const text = `this node speaks link protocol ${protocolVersion}, the child ${hello.version}`;
+      return { code: "version", retryAfterMs, text };
+    }
+    if (hello.name !== child) {
+      return { code: "name-taken", retryAfterMs, text: `the hello of "${child}" gives the name "${hello.name}"` };
+    }
+    if (this.#deps.tree.path().some((hop) => hop.name === child)) {
+      return {
+        code: "loop",
+        retryAfterMs,
+        text: `"${child}" is this node or stands above it: names must be unique in a tree, and links must not form a ring`,
+      };
+    }
+    return undefined;
+  }
+
+  async #welcome(child: ChildPresence, hello: Hello): Promise<void> {
+    const { store, clock, tree } = this.#deps;
+    const { name, uuid, session, conn, place, state, sinceMs } = child;
+    await store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } });
+    await store.write("hear", { streams: hello.streams, nowMs: clock.now() });
+    const holdings = await store.read("holdings", { node: name });
+    const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
+    // Only the session that is current now may begin: a second hello may have overtaken this one.
+    if (tree.child(name)?.session !== session) return;
+    const welcome = encodeWelcome({
+      version: protocolVersion,
+      parent: this.#self.name,
+      parentInstance: this.#self.identity.instance,
+      session,
+      holds: holdings.filter(({ epoch }) => known.has(epoch)),
+      creditBytes: this.#credit(),
+      nowMs: clock.now(),
+      path: tree.path(),
+    });
+    this.#pathTold.set(name, tree.version().above);
+    this.#send(name, "h", welcome);
+  }
+
+  #heartbeat(child: string, beat: Heartbeat): void {
+    const known = this.#deps.tree.child(child);
+    if (known?.state !== "online") return;
+    this.#deps.tree.setChild(heardChild(known, this.#moment(), beat.descendants));
+    if (beat.streams.length === 0) return;
+    this.#track(this.#deps.store.write("hear", { streams: beat.streams, nowMs: this.#deps.clock.now() }, "lazy"));
+  }
+
+  #takeBatch(child: string, publish: InboundPublish): void {
+    const decoded = decodeBatch(publish.payload, child);
+    if ("malformed" in decoded) {
+      this.#malformed(child, decoded.malformed);
+      return;
+    }
+    const known = this.#deps.tree.child(child);
+    const batch = decoded.frame;
+    // Of an older session, or before the hello: nothing is taken, nothing is answered [O11].
+    if (known?.state !== "online" || batch.session !== known.session) return;
+    if (publish.clientId === controlClientId(child))
+      this.#deps.tree.setChild(heardChild(known, this.#moment(), undefined));
+    this.#track(this.#ingest(child, batch, publish.payload.length));
+  }
+
+  async #ingest(child: string, batch: Batch, bytes: number): Promise<void> {
+    // The bodies alias the packet, whose buffer is used again.
+    const segments = batch.segments.map((segment) => ({ ...segment, body: segment.body?.slice() ?? null }));
+    const { streams, lows } = batch;
+    this.#waitingBytes += bytes;
+    try {
+      const nowMs = this.#deps.clock.now();
+      const outcome = await this.#deps.store.write("ingest", { child, batch: { streams, lows, segments }, nowMs });
+      this.#stats.stored += outcome.stored;
+      this.#stats.duplicates += outcome.duplicates;
+      this.#setFull(false);
+      this.#acknowledge(child, batch, outcome);
+    } catch (error) {
+      if (!(error instanceof FogbankError) || error.code === "FOGBANK_STORE_CLOSED") return;
+      this.#setFull(true, error);
+      this.#acknowledge(child, batch, {
+        acked: [],
+        naks: batch.segments.slice(0, 1).map((segment) => ({ segment, code: "no-room" })),
+      });
+    } finally {
+      this.#waitingBytes -= bytes;
+    }
+  }
+
+  /** Only called after the commit: what an acknowledgement names is durable here [O5]. */
+  #acknowledge(child: string, batch: Batch, outcome: Pick<IngestOutcome, "acked" | "naks">): void {
+    const ack: Ack = {
+      session: batch.session,
+      lane: batch.lane,
+      frameNumber: batch.frameNumber,
+      creditBytes: this.#credit(),
+      acked: outcome.acked,
+      naks: outcome.naks.map(({ segment: { origin, epoch, streamId, first }, code }) => ({
+        origin,
+        epoch,
+        streamId,
+        first,
+        code,
+      })),
+    };
+    for (const nak of ack.naks)
+      if (nak.code !== "no-room") this.#deps.log.error({ child, ...nak }, "segment not taken");
+    this.#send(child, "a", encodeAck(ack, child));
+  }
+
+  #depart(child: string, payload: Uint8Array): void {
+    const departure = decodeDeparture(payload);
+    const known = this.#deps.tree.child(child);
+    if ("malformed" in departure || known === undefined) return;
+    this.#update(known, departedChild(known, departure.frame, this.#deps.clock.now()));
+  }
+
+  /** Every few seconds: heartbeats down, and a look for children that have fallen silent. */
+  async #beat(): Promise<void> {
+    const { clock, tree } = this.#deps;
+    while (!this.#stop.signal.aborted) {
+      await clock.sleep(limits.heartbeatMs, this.#stop.signal).catch(() => undefined);
+      if (this.#stop.signal.aborted) return;
+      await this.#lookAtStore();
+      const path = tree.path();
+      const { above } = tree.version();
+      for (const child of tree.children()) {
+        if (child.state !== "online") continue;
+        const watched = watchedChild(child, this.#moment());
+        this.#update(child, watched);
+        if (watched.state !== "online") {
+          this.#disconnect(child.name);
+          continue;
+        }
+        const news = this.#pathTold.get(child.name) === above ? undefined : path;
+        this.#pathTold.set(child.name, above);
+        const beat = {
+          nowMs: clock.now(),
+          streams: [],
+          creditBytes: this.#credit(),
+          path: news,
+          descendants: undefined,
+        };
+        this.#send(child.name, "h", encodeHeartbeat(beat));
+      }
+    }
+  }
+
+  async #lookAtStore(): Promise<void> {
+    const usage = await this.#deps.store.read("usage", {}).catch(() => undefined);
+    if (usage !== undefined) this.#setFull(usage.full);
+  }
+
+  #update(before: ChildPresence, after: ChildPresence): void {
+    if (after === before) return;
+    this.#deps.tree.setChild(after);
+    const { name, uuid, session, conn, place, state, sinceMs } = after;
+    this.#track(
+      this.#deps.store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } }, "lazy"),
+    );
+  }
+
+  #setFull(full: boolean, error?: FogbankError): void {
+    if (full === this.#storeIsFull) return;
+    this.#storeIsFull = full;
+    if (full) this.#deps.log.error({ reason: error?.message }, "no room for data of children");
+    else this.#deps.log.info({}, "room for data of children again");
+  }
+
+  #malformed(child: string, reason: string): void {
+    this.#stats.malformed++;
+    this.#deps.log.warn({ child, reason }, "child sent a malformed frame: connection closed");
+    this.#disconnect(child);
+  }
+
+  #disconnect(child: string): void {
+    this.#deps.disconnect(controlClientId(child));
+    this.#deps.disconnect(bulkClientId(child));
+  }
+
+  #credit(): number {
+    const online = this.#deps.tree.children().filter(({ state }) => state === "online").length;
+    return creditBytes(online, this.#waitingBytes, this.#storeIsFull);
+  }
+
+  #send(child: string, kind: "h" | "a", payload: Uint8Array): void {
+    this.#track(this.#deps.bus.publish({ topic: downTopic(child, kind), payload, qos: 0, retain: false }));
+  }
+
+  /** Keeps `work` until it is done. It fails only when the store or the broker is closing, or has said why itself. */
+  #track(work: Promise<unknown>): void {
+    const done = work.then(
+      () => undefined,
+      (error: unknown) => {
+        if (!this.#stop.signal.aborted) this.#deps.log.warn({ error: String(error) }, "frame of a child not answered");
+      },
+    );
+    this.#work.add(done);
+    void done.finally(() => this.#work.delete(done));
+  }
+
+  #moment(): { readonly nowMs: number; readonly monotonicMs: number } {
+    return { nowMs: this.#deps.clock.now(), monotonicMs: this.#deps.clock.monotonic() };
+  }
+}

@@ -1,0 +1,24 @@
+// What the link tells about the tree around this node, and asks of it.
+import type { Descendant, PathHop } from "#shared/link/hello.ts";
+import type { ChildPresence } from "#shared/link/child-presence.ts";
+
+export interface UplinkChange {
+  readonly state: "up" | "down";
+  /** Why it is down. */
+  readonly reason: string | undefined;
+  /** From the parent to the root; absent: as it was. */
+  readonly path?: readonly PathHop[];
+}
+
+export interface TreeView {
+  setUplink(change: UplinkChange): void;
+  children(): readonly ChildPresence[];
+  child(name: string): ChildPresence | undefined;
+  setChild(child: ChildPresence): void;
+  /** Everything known below, this node's children first. */
+  descendants(): readonly Descendant[];
+  /** This node as a hop, and what is above it: what its children are told. */
+  path(): readonly PathHop[];
+  /** Grows with every change of `descendants` and of `path`. */
+  version(): { readonly below: number; readonly above: number };
+}

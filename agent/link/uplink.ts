@@ -1,0 +1,364 @@
+// Drives shared/link/uplink-machine: opens the connections to the parent, feeds events in, performs the effects in order.
+import { FogbankError } from "#shared/errors.ts";
+import type { NodeName } from "#shared/ids.ts";
+import type { Lane, StreamState } from "#shared/journal/stream.ts";
+import { decodeAck, encodeBatch, encodeDeparture, wireBytes, type Departure } from "#shared/link/frames.ts";
+import {
+  decodeFromParent,
+  encodeHeartbeat,
+  encodeHello,
+  protocolVersion,
+  type NodePlace,
+  type Welcome,
+} from "#shared/link/hello.ts";
+import {
+  initialUplink,
+  stepUplink,
+  type UplinkEffect,
+  type UplinkEvent,
+  type UplinkState,
+} from "#shared/link/uplink-machine.ts";
+import type { Backlog } from "#shared/system/backlog.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import type { Random } from "#shared/system/random.ts";
+import { bulkClientId, controlClientId, downFilter, downTopic, upTopic } from "#shared/topics.ts";
+import type { NodeIdentity } from "../store/identity-repository.ts";
+import type { LaneRead } from "../store/node-operations.ts";
+import type { NodeStore } from "../store/node-store.ts";
+import type { DialParent, ParentConnection } from "./parent-connection.ts";
+import type { TreeView } from "./tree-view.ts";
+
+export interface UplinkDeps {
+  readonly store: NodeStore;
+  readonly backlog: Backlog;
+  readonly tree: TreeView;
+  readonly dial: DialParent;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+export interface UplinkConfig {
+  readonly name: NodeName;
+  readonly identity: NodeIdentity;
+  readonly bootId: string;
+  readonly place: NodePlace;
+}
+
+export interface UplinkStats {
+  readonly sessions: number;
+  readonly framesSent: number;
+  readonly stalls: number;
+}
+
+const tickMs = 200;
+const bulkRetryMs = 1_000;
+
+/** Runs until it is disposed; disposing tells the parent that the departure is on purpose. */
+export function startUplink(deps: UplinkDeps, config: UplinkConfig): AsyncDisposable & { stats(): UplinkStats } {
+  return new Uplink(deps, config);
+}
+
+class Uplink implements AsyncDisposable {
+  readonly #deps: UplinkDeps;
+  readonly #config: UplinkConfig;
+  readonly #stop = new AbortController();
+  readonly #ticking: Promise<void>;
+  readonly #released: Disposable;
+  #state: UplinkState;
+  /** Aborts everything that belongs to the current attempt or session. */
+  #attempt = new AbortController();
+  #conn = 0;
+  #control: ParentConnection | undefined;
+  #bulk: ParentConnection | undefined;
+  readonly #closing = new Set<Promise<void>>();
+  /** What the last read of each lane found. */
+  readonly #found = new Map<Lane, LaneRead>();
+  /** Streams that this session has named on a lane, and low marks that it has told. */
+  readonly #named = new Set<string>();
+  readonly #lows = new Map<string, number>();
+  /** Highest numbers as the parent last heard them. */
+  readonly #told = new Map<string, number>();
+  #belowTold = 0;
+  #forgetting: Promise<unknown> = Promise.resolve();
+  #stats = { sessions: 0, framesSent: 0, stalls: 0 };
+
+  constructor(deps: UplinkDeps, config: UplinkConfig) {
+    this.#deps = deps;
+    this.#config = config;
+    this.#state = initialUplink(deps.clock.monotonic());
+    this.#released = deps.backlog.onReleased(() => this.#dispatch({ type: "stored" }));
+    this.#ticking = this.#tick();
+  }
+
+  stats(): UplinkStats {
+    return this.#stats;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#released[Symbol.dispose]();
+    await this.#ticking;
+    if (this.#state.at === "running") this.#control?.send(upTopic(this.#config.name, "w"), this.#departure(true));
+    this.#closeConnections();
+    this.#state = initialUplink(0);
+    await Promise.all([...this.#closing, this.#forgetting]);
+  }
+
+  async #tick(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      this.#dispatch({ type: "tick" });
+      await this.#deps.clock.sleep(tickMs, this.#stop.signal).catch(() => undefined);
+    }
+  }
+
+  #dispatch(event: UplinkEvent): void {
+    if (this.#stop.signal.aborted) return;
+    const [state, effects] = stepUplink(this.#state, event, this.#deps.clock.monotonic(), this.#deps.random.unit());
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: UplinkEffect): void {
+    switch (effect.type) {
+      case "dial":
+        this.#attempt = new AbortController();
+        this.#run(this.#dialControl(this.#attempt.signal));
+        return;
+      case "close":
+        this.#closeConnections();
+        return;
+      case "hello":
+        this.#run(this.#sendHello(this.#attempt.signal));
+        return;
+      case "beat":
+        this.#run(this.#sendBeat(this.#attempt.signal));
+        return;
+      case "open-lane":
+        this.#run(this.#keepBulkOpen(this.#attempt.signal));
+        return;
+      case "read":
+        this.#run(this.#read(effect, this.#attempt.signal));
+        return;
+      case "send":
+        this.#send(effect.lane, effect.frameNumber);
+        return;
+      case "forget":
+        this.#forgetting = this.#deps.store
+          .write("forget", { acked: effect.acked }, "lazy")
+          .catch((error: unknown) => this.#deps.log.error({ error: String(error) }, "delivered data not deleted"));
+        return;
+      case "stalled":
+        this.#stats.stalls++;
+        this.#deps.log.warn({ lane: effect.lane }, "uplink without progress: sending again");
+        return;
+      case "report":
+        this.#report();
+        return;
+    }
+  }
+
+  /** What an effect starts may fail only when the node is going down; anything else ends this attempt. */
+  #run(work: Promise<void>): void {
+    const signal = this.#attempt.signal;
+    work.catch((error: unknown) => {
+      if (signal.aborted || this.#stop.signal.aborted) return;
+      this.#dispatch({ type: "closed", reason: error instanceof Error ? error.message : String(error) });
+    });
+  }
+
+  async #dialControl(signal: AbortSignal): Promise<void> {
+    const { name } = this.#config;
+    this.#conn = await this.#deps.store.write("nextConnection", {});
+    const connection = await this.#deps.dial(
+      {
+        clientId: controlClientId(name),
+        subscribe: downFilter(name),
+        will: { topic: upTopic(name, "w"), payload: this.#departure(false) },
+        onMessage: (topic, payload) => this.#receive(topic, payload, signal),
+        onClosed: (reason) => {
+          if (!signal.aborted) this.#dispatch({ type: "closed", reason });
+        },
+      },
+      signal,
+    );
+    if (signal.aborted) {
+      await connection[Symbol.asyncDispose]();
+      return;
+    }
+    this.#control = connection;
+    this.#dispatch({ type: "opened" });
+  }
+
+  async #keepBulkOpen(signal: AbortSignal): Promise<void> {
+    const closed = Promise.withResolvers<void>();
+    try {
+      const connection = await this.#deps.dial(
+        {
+          clientId: bulkClientId(this.#config.name),
+          subscribe: undefined,
+          will: undefined,
+          onMessage: () => undefined,
+          onClosed: () => closed.resolve(),
+        },
+        signal,
+      );
+      if (signal.aborted) {
+        await connection[Symbol.asyncDispose]();
+        return;
+      }
+      this.#bulk = connection;
+      this.#dispatch({ type: "lane-opened" });
+      signal.addEventListener("abort", () => closed.resolve(), { once: true });
+      await closed.promise;
+      if (signal.aborted) return;
+      this.#bulk = undefined;
+      this.#dispatch({ type: "lane-closed" });
+    } catch (error) {
+      if (!(error instanceof FogbankError)) throw error;
+    }
+    if (signal.aborted) return;
+    await this.#deps.clock.sleep(bulkRetryMs, signal);
+    await this.#keepBulkOpen(signal);
+  }
+
+  #closeConnections(): void {
+    this.#attempt.abort();
+    for (const connection of [this.#control, this.#bulk]) {
+      if (connection === undefined) continue;
+      const closing = Promise.resolve(connection[Symbol.asyncDispose]());
+      this.#closing.add(closing);
+      void closing.finally(() => this.#closing.delete(closing));
+    }
+    this.#control = undefined;
+    this.#bulk = undefined;
+    this.#named.clear();
+    this.#lows.clear();
+    this.#found.clear();
+  }
+
+  #receive(topic: string, payload: Uint8Array, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    const { name } = this.#config;
+    if (topic === downTopic(name, "a")) {
+      const ack = decodeAck(payload, name);
+      if ("malformed" in ack) this.#malformed(topic, ack.malformed);
+      else {
+        for (const nak of ack.frame.naks) this.#deps.log.warn({ ...nak }, "parent did not take a segment");
+        this.#dispatch({ type: "ack", ack: ack.frame });
+      }
+    } else if (topic === downTopic(name, "h")) {
+      const answer = decodeFromParent(payload);
+      if ("malformed" in answer) this.#malformed(topic, answer.malformed);
+      else if ("welcome" in answer.frame) this.#welcome(answer.frame.welcome);
+      else if ("refusal" in answer.frame) this.#dispatch({ type: "refused", refusal: answer.frame.refusal });
+      else this.#dispatch({ type: "beat", beat: answer.frame.beat });
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    const origin = this.#config.name;
+    // What the parent holds already need not be sent again, even when its acknowledgement got lost.
+    const acked = welcome.holds.filter(({ ranges }) => ranges.length > 0).map((held) => ({ ...held, origin }));
+    if (acked.length > 0) this.#perform({ type: "forget", acked });
+    this.#stats.sessions++;
+    this.#dispatch({ type: "welcome", welcome });
+  }
+
+  #malformed(topic: string, reason: string): void {
+    this.#deps.log.error({ topic, reason }, "parent sent a malformed frame");
+    this.#dispatch({ type: "closed", reason: `the parent sent a malformed frame: ${reason}` });
+  }
+
+  async #sendHello(signal: AbortSignal): Promise<void> {
+    const streams = await this.#deps.store.read("streams", {});
+    if (signal.aborted) return;
+    this.#remember(streams);
+    const { name, identity, bootId, place } = this.#config;
+    const { tree, clock } = this.#deps;
+    this.#belowTold = tree.version().below;
+    const hello = encodeHello({
+      version: protocolVersion,
+      name,
+      epoch: identity.epoch,
+      bootId,
+      streams,
+      nowMs: clock.now(),
+      conn: this.#conn,
+      uuid: identity.uuid,
+      place,
+      descendants: tree.descendants(),
+    });
+    this.#control?.send(upTopic(name, "h"), hello);
+  }
+
+  async #sendBeat(signal: AbortSignal): Promise<void> {
+    const streams = await this.#deps.store.read("streams", {});
+    if (signal.aborted) return;
+    const changed = streams.filter((stream) => this.#told.get(streamKey(stream)) !== stream.high);
+    this.#remember(changed);
+    const below = this.#deps.tree.version().below;
+    const descendants = below === this.#belowTold ? undefined : this.#deps.tree.descendants();
+    this.#belowTold = below;
+    const nowMs = this.#deps.clock.now();
+    const beat = encodeHeartbeat({ nowMs, streams: changed, creditBytes: undefined, path: undefined, descendants });
+    this.#control?.send(upTopic(this.#config.name, "h"), beat);
+  }
+
+  #remember(streams: readonly StreamState[]): void {
+    for (const stream of streams) this.#told.set(streamKey(stream), stream.high);
+  }
+
+  async #read(effect: UplinkEffect & { type: "read" }, signal: AbortSignal): Promise<void> {
+    const { lane, session, cursors } = effect;
+    // From the start again: rows whose deletion is on its way would be sent once more.
+    if (Object.keys(cursors).length === 0) await this.#forgetting;
+    const idMax = this.#deps.backlog.releasedId();
+    const read = await this.#deps.store.read("lane", { lane, cursors, bytesMax: effect.bytes, idMax });
+    if (signal.aborted) return;
+    this.#found.set(lane, read);
+    const bytes = read.segments.reduce((sum, segment) => sum + wireBytes(segment), 0);
+    const found = read.segments.length === 0 ? null : { bytes, cursors: read.cursors };
+    this.#dispatch({ type: "read", lane, session, found });
+  }
+
+  #send(lane: Lane, frameNumber: number): void {
+    const read = this.#found.get(lane);
+    const connection = lane === "control" ? this.#control : this.#bulk;
+    if (read === undefined || connection === undefined || this.#state.at !== "running") return;
+    const { name } = this.#config;
+    const streams = read.streams.filter((stream) => this.#isNew(`${lane}/${streamKey(stream)}`));
+    const lows = read.lows.filter(({ epoch, streamId, low }) => {
+      const key = `${epoch}/${streamId}`;
+      if (this.#lows.get(key) === low) return false;
+      this.#lows.set(key, low);
+      return true;
+    });
+    const { session } = this.#state;
+    const batch = encodeBatch({ session, lane, frameNumber, streams, lows, segments: read.segments }, name);
+    connection.send(upTopic(name, "b"), batch);
+    this.#stats.framesSent++;
+  }
+
+  #isNew(key: string): boolean {
+    if (this.#named.has(key)) return false;
+    this.#named.add(key);
+    return true;
+  }
+
+  #departure(onPurpose: boolean): Uint8Array {
+    const departure: Departure = { name: this.#config.name, conn: this.#conn, onPurpose };
+    return encodeDeparture(departure);
+  }
+
+  #report(): void {
+    const state = this.#state;
+    if (state.at === "running") this.#deps.tree.setUplink({ state: "up", reason: undefined, path: state.path });
+    else this.#deps.tree.setUplink({ state: "down", reason: state.reason });
+  }
+}
+
+function streamKey(stream: Pick<StreamState, "origin" | "epoch" | "streamId">): string {
+  return `${stream.origin}/${stream.epoch}/${stream.streamId}`;
+}

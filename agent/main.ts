@@ -1,0 +1,126 @@
+// The edge of the process: arguments, signals, exit code; and the only place that may load cloud/.
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { Command, CommanderError } from "commander";
+import { limits } from "#shared/limits.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import { startAedesBroker } from "./broker/aedes-broker.ts";
+import { treeAuthorizer } from "./broker/authorize.ts";
+import { configCommand } from "./cli/config.ts";
+import { explainCommand } from "./cli/explain.ts";
+import type { CliIo } from "./cli/io.ts";
+import { pubCommand } from "./cli/pub.ts";
+import { runCommand, type RunDeps } from "./cli/run.ts";
+import { statusCommand } from "./cli/status.ts";
+import { subCommand } from "./cli/sub.ts";
+import { mqttParent } from "./link/mqtt-parent.ts";
+import { startNode } from "./node.ts";
+import { openNodeStore } from "./store/node-store.ts";
+import { openSqlDatabase } from "./store/sql-database.ts";
+import { createPinoLogger } from "./system/pino-logger.ts";
+import { systemClock } from "./system/system-clock.ts";
+import { systemRandom } from "./system/system-random.ts";
+import { version } from "./version.ts";
+
+const exitInterrupted = 130;
+const exitUsage = 2;
+
+void main();
+
+async function main(): Promise<void> {
+  const done = new AbortController();
+  const io = { ...processIo(stopSignal(done.signal)), pid: process.pid };
+  const program = new Command("fogbank")
+    .description("one agent for device, fog and cloud")
+    .version(version)
+    .exitOverride()
+    .addCommand(runCommand(io, runDeps()))
+    .addCommand(statusCommand(io))
+    .addCommand(explainCommand(io))
+    .addCommand(pubCommand(io))
+    .addCommand(subCommand(io))
+    .addCommand(configCommand(io));
+  try {
+    await program.parseAsync(process.argv);
+    if (io.signal.reason === "SIGINT") process.exitCode = exitInterrupted;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander's own complaints are about usage; its help and version end well.
+    const isUsage = error.code.startsWith("commander.") && error.exitCode !== 0;
+    process.exitCode = isUsage ? exitUsage : error.exitCode;
+  } finally {
+    done.abort();
+  }
+}
+
+/** Aborts at the first signal, with its name; the second ends the process at once, as does the end of the time to stop. */
+function stopSignal(done: AbortSignal): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(exitInterrupted);
+      stop.abort(name);
+      void endAnyway(done);
+    });
+  }
+  return stop.signal;
+}
+
+async function endAnyway(done: AbortSignal): Promise<void> {
+  await systemClock.sleep(limits.stopMs, done).catch(() => undefined);
+  if (done.aborted) return;
+  process.stderr.write(`not stopped within ${limits.stopMs / 1000} s: ending now\n`);
+  process.exit(1);
+}
+
+function runDeps(): RunDeps {
+  return {
+    createLog: createPinoLogger,
+    start: (config, log) =>
+      startNode(
+        {
+          clock: systemClock,
+          random: systemRandom,
+          log,
+          openStore: (database) =>
+            openNodeStore({ clock: systemClock, onCrash: (error) => crash(log, error) }, database),
+          createBroker: () => startAedesBroker({ clock: systemClock, log }, { authorizer: treeAuthorizer }),
+          dialParent: mqttParent,
+          openDocuments: async (dataDir) => {
+            const { startCloud } = await import("#cloud/cloud.ts");
+            return startCloud({ openSqlDatabase, dataDir, log });
+          },
+          version,
+          pid: process.pid,
+        },
+        config,
+      ),
+  };
+}
+
+/** A bug in the store's thread: nothing can be promised any more, so the supervisor starts anew. */
+function crash(log: Logger, error: unknown): never {
+  log.error({ error }, "the store's thread has crashed");
+  process.exit(1);
+}
+
+function processIo(signal: AbortSignal): CliIo {
+  // Whoever reads stdout may leave early: the next write then tells the command.
+  let broken: Error | undefined;
+  process.stdout.on("error", (error) => (broken = error));
+  return {
+    stdout: (text) => {
+      if (broken !== undefined) throw broken;
+      process.stdout.write(text);
+    },
+    stderr: (text) => void process.stderr.write(text),
+    env: process.env,
+    readFile: (path) => readFileSync(path, "utf8"),
+    hostname: hostname(),
+    clock: systemClock,
+    isTerminal: process.stdout.isTTY,
+    columns: process.stdout.columns ?? 80,
+    stdin: process.stdin,
+    signal,
+  };
+}

@@ -1,0 +1,258 @@
+// One node, wired from its parts in an order you can read aloud. Returned means running; disposed means stopped and awaited.
+import { existsSync } from "node:fs";
+import { mkdir, statfs } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { FogbankError } from "#shared/errors.ts";
+import { limits } from "#shared/limits.ts";
+import type { Backlog } from "#shared/system/backlog.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { DocumentStore } from "#shared/system/document-store.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import type { Random } from "#shared/system/random.ts";
+import { journalTopic } from "#shared/topics.ts";
+import type { Address, Broker } from "./broker/broker.ts";
+import type { NodeConfig } from "./config/config.ts";
+import { startHttpServer, type HttpServer } from "./http/http-server.ts";
+import { createNodeView } from "./http/node-view.ts";
+import { nodeRoutes, type NodeView } from "./http/routes.ts";
+import { startCapture, type CaptureRule } from "./journal/capture.ts";
+import { startFanOut } from "./journal/fan-out.ts";
+import { createJournal } from "./journal/journal.ts";
+import { arrivalsPerSegment, startSink } from "./journal/sink.ts";
+import { startChildLinks } from "./link/child-links.ts";
+import type { DialParent } from "./link/parent-connection.ts";
+import { startUplink } from "./link/uplink.ts";
+import { createPresence, type Presence } from "./presence/presence.ts";
+import { createHostReader } from "./sources/host-metrics.ts";
+import { startHostSource } from "./sources/host-source.ts";
+import type { NodeIdentity } from "./store/identity-repository.ts";
+import type { NodeDatabaseConfig } from "./store/node-database.ts";
+import type { Opened, OwnStream } from "./store/node-operations.ts";
+import type { NodeStore } from "./store/node-store.ts";
+
+export interface NodeDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  openStore(config: NodeDatabaseConfig): Promise<NodeStore>;
+  createBroker(): Promise<Broker>;
+  dialParent(host: string, port: number): DialParent;
+  /** Opens what only a root at level cloud has. */
+  openDocuments(dataDir: string): Promise<{ readonly documents: DocumentStore } & AsyncDisposable>;
+  readonly version: string;
+  readonly pid: number;
+}
+
+export interface RunningNode extends AsyncDisposable {
+  readonly mqtt: readonly Address[];
+  readonly http: readonly Address[];
+}
+
+/** Starts a node; rejects with a FogbankError that says what to do, and leaves nothing running. */
+export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<RunningNode> {
+  await using stack = new AsyncDisposableStack();
+  const { clock, log } = deps;
+  await makeDataDir(config.dataDir);
+
+  // Where everything durable is: locked by this process, last to close.
+  const maxBytes = config.journal.maxBytes ?? (await defaultJournalBytes(config.dataDir));
+  const store = stack.use(
+    await deps.openStore({ name: config.name, file: join(config.dataDir, "fogbank.db"), maxBytes }),
+  );
+  const isRoot = config.uplink === undefined;
+  const documents =
+    isRoot && config.level === "cloud" ? stack.use(await deps.openDocuments(config.dataDir)).documents : undefined;
+  const opened = await openIdentity(deps, config, store, documents);
+
+  // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
+  const broker = stack.use(await deps.createBroker());
+  const presence = createPresence(
+    { bus: broker, clock, log },
+    { name: config.name, level: config.level, url: config.uplink?.url },
+  );
+  for (const child of opened.children) presence.restoreChild(child);
+  const refusals = trackRefusals(broker, clock, log);
+  const journal = createJournal(store, (refusing) => refusals.set(refusing));
+  stack.use(startCapture({ bus: broker, journal, clock, log }, captureRules(config, opened)));
+  const fanOut = stack.use(
+    startFanOut(
+      { bus: broker, store, log },
+      { name: config.name, cursor: opened.cursors["fan-out"], newestId: opened.newestId },
+    ),
+  );
+
+  // Upward: to the parent, or at the root into the document store. From below: the children.
+  const sink =
+    documents === undefined ? undefined : stack.use(startSink({ store, documents, backlog: fanOut, clock, log }));
+  const self = { name: config.name, identity: opened.identity };
+  const childLinks = stack.use(
+    startChildLinks(
+      { bus: broker, disconnect: (id) => broker.disconnect(id), store, tree: presence, clock, log },
+      self,
+    ),
+  );
+  const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence }, opened.identity);
+  if (uplink !== undefined) stack.use(uplink);
+  stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
+
+  // What takes in new data: stopped first, so that the rest can drain.
+  const mqtt = await broker.listen(config.listen.mqtt);
+  stack.defer(() => broker[Symbol.asyncDispose]());
+  const { host } = config.sources;
+  const source = stack.use(
+    await startHostSource(
+      { bus: broker, clock, log, readMetrics: createHostReader({ clock, dataDir: config.dataDir }) },
+      { ...host, topicPrefix: "/data/host" },
+    ),
+  );
+  const view = createView(
+    deps,
+    config,
+    { store, presence, documents, identity: opened.identity, refusing: () => refusals.current() },
+    () => ({
+      ...prefixed("broker", broker.stats()),
+      ...prefixed("journal", journal.stats()),
+      ...prefixed("children", childLinks.stats()),
+      ...prefixed("uplink", uplink?.stats() ?? {}),
+      ...prefixed("source", source.counts()),
+      ...prefixed("sink", { drained: sink?.status().drained ?? 0 }),
+    }),
+  );
+  const http: HttpServer = stack.use(await startHttpServer({ log }, config.listen.http, nodeRoutes(view)));
+  if (config.insecure)
+    log.warn({ mqtt: config.listen.mqtt }, "insecure: listeners without TLS and authentication may leave this machine");
+  const owned = stack.move();
+  return { mqtt, http: http.addresses, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** What the HTTP API shows. */
+function createView(
+  { clock, version, pid }: NodeDeps,
+  { name, level, zone, tags }: NodeConfig,
+  parts: {
+    readonly store: NodeStore;
+    readonly presence: Presence;
+    readonly documents: DocumentStore | undefined;
+    readonly identity: NodeIdentity;
+    readonly refusing: () => string | undefined;
+  },
+  counters: () => Readonly<Record<string, number>>,
+): NodeView {
+  const { store, presence, documents, identity, refusing } = parts;
+  const self = { name, level, zone, tags, identity, version, pid, startedAtMs: clock.now() };
+  return createNodeView({ store, tree: presence, clock, documents, refusing, counters }, self);
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await makeDirectory(resolve(dataDir));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FogbankError(
+      "FOGBANK_DATA_DIR",
+      `could not make the data directory ${dataDir}: ${reason}. Set data-dir to a place where this user may write`,
+      { cause: error },
+    );
+  }
+}
+
+/** With its parents. Not by the `recursive` of mkdir, which never returns below /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeDirectory(parent);
+  await mkdir(path);
+}
+
+/** 1 GiB, or half of what is free now when that is less. */
+async function defaultJournalBytes(dataDir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dataDir);
+  return Math.min(limits.journalBytes, Math.floor((bavail * bsize) / 2));
+}
+
+async function openIdentity(
+  deps: NodeDeps,
+  config: NodeConfig,
+  store: NodeStore,
+  documents: DocumentStore | undefined,
+): Promise<Opened> {
+  const { random, clock } = deps;
+  const fresh = { uuid: random.uuid(), epoch: random.uint32(), instance: random.uint32() };
+  // Behind what the document store has seen: arrival numbers must grow even when this database is new.
+  const idsAbove = documents === undefined ? 0 : Math.ceil((await documents.lastArrival()) / arrivalsPerSegment);
+  return store.write("open", { fresh, streams: ownStreams(config), nowMs: clock.now(), idsAbove });
+}
+
+/** The streams that the capture rules name: telemetry in custody until streams can be configured. */
+function ownStreams(config: NodeConfig): readonly OwnStream[] {
+  return streamNames(config).map((name) => ({ name, priority: 2, class: "custody" }));
+}
+
+function streamNames(config: NodeConfig): readonly string[] {
+  return [...new Set(config.capture.map(({ stream }) => stream))];
+}
+
+function captureRules(config: NodeConfig, opened: Opened): readonly CaptureRule[] {
+  const names = streamNames(config);
+  return config.capture.flatMap(({ filter, stream }) => {
+    const streamId = opened.streamIds[names.indexOf(stream)];
+    return streamId === undefined ? [] : [{ filter, streamId }];
+  });
+}
+
+function startUplinkOf(
+  deps: NodeDeps,
+  config: NodeConfig,
+  parts: { readonly store: NodeStore; readonly backlog: Backlog; readonly tree: Presence },
+  identity: NodeIdentity,
+): ReturnType<typeof startUplink> | undefined {
+  if (config.uplink === undefined) return undefined;
+  const { clock, random, log } = deps;
+  const dial = deps.dialParent(config.uplink.host, config.uplink.port);
+  const { name, level, zone, tags } = config;
+  return startUplink(
+    { ...parts, dial, clock, random, log },
+    { name, identity, bootId: random.uuid(), place: { level, zone, tags } },
+  );
+}
+
+/** Tells every local client, retained, since when durable publishes are refused and why. */
+function trackRefusals(
+  broker: Broker,
+  clock: Clock,
+  log: Logger,
+): { set(refusing: FogbankError | null): void; current(): string | undefined } {
+  let reason: string | undefined;
+  return {
+    current: () => reason,
+    set(refusing) {
+      reason = refusing?.message;
+      if (refusing === null) log.info({}, "durable publishes accepted again");
+      else log.error({ code: refusing.code, reason }, "durable publishes refused");
+      const notice = {
+        state: refusing === null ? "accepting" : "refusing",
+        since: new Date(clock.now()).toISOString(),
+        ...(reason === undefined ? {} : { reason }),
+      };
+      const payload = new TextEncoder().encode(JSON.stringify(notice));
+      broker
+        .publish({ topic: journalTopic, payload, qos: 1, retain: true })
+        .catch((error: unknown) => log.warn({ error: String(error) }, "journal notice not published"));
+    },
+  };
+}
+
+/** Waits at a stop until what is stored here has been handed on, while that is possible, for a short time: the rest goes after the next start. */
+async function drained(clock: Clock, store: NodeStore, canDrain: () => boolean): Promise<void> {
+  const deadlineMs = clock.monotonic() + limits.stopDrainMs;
+  while (canDrain() && clock.monotonic() < deadlineMs) {
+    const entries = await store.read("accounting", {});
+    if (entries.every(({ row }) => row.held === 0)) return;
+    await clock.sleep(20);
+  }
+}
+
+function prefixed(prefix: string, counters: object): Record<string, number> {
+  const entries = Object.entries(counters).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  return Object.fromEntries(entries.map(([name, value]) => [`${prefix}.${name}`, value]));
+}

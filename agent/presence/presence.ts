@@ -1,0 +1,145 @@
+// What this node knows of the tree around it: the children below, the path above. Published retained on the node's own level
+// for every local client: `/level/presence/<child>`, `/level/uplink`.
+import type { Level, NodeName } from "#shared/ids.ts";
+import type { Descendant, PathHop } from "#shared/link/hello.ts";
+import { descendantsOf, type ChildPresence } from "#shared/link/child-presence.ts";
+import type { Bus } from "#shared/system/bus.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import { presenceTopic, uplinkTopic } from "#shared/topics.ts";
+
+/** How this node stands to its parent. */
+export interface UplinkStatus {
+  /** `none`: this node is a root. */
+  readonly state: "none" | "up" | "down";
+  /** When that changed, milliseconds since 1970. */
+  readonly sinceMs: number;
+  readonly url: string | undefined;
+  /** Why it is down. */
+  readonly reason: string | undefined;
+  /** From the parent to the root, as the parent last told. */
+  readonly path: readonly PathHop[];
+}
+
+export interface Presence {
+  uplink(): UplinkStatus;
+  /** Without a path: as it was. */
+  setUplink(change: {
+    readonly state: "up" | "down";
+    readonly reason: string | undefined;
+    readonly path?: readonly PathHop[];
+  }): void;
+  children(): readonly ChildPresence[];
+  child(name: string): ChildPresence | undefined;
+  setChild(child: ChildPresence): void;
+  /** A child as it was known when this node stopped: whoever was online then has been lost since. */
+  restoreChild(known: KnownChild): void;
+  /** Everything known below, this node's children first. */
+  descendants(): readonly Descendant[];
+  /** This node as a hop, and what is above it: what it tells its children. */
+  path(): readonly PathHop[];
+  /** Grows with every change of `descendants` or `path`. */
+  version(): { readonly below: number; readonly above: number };
+}
+
+/** What a node keeps of its children beyond its own life. */
+export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs">;
+
+export interface PresenceDeps {
+  readonly bus: Pick<Bus, "publish">;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export function createPresence(
+  deps: PresenceDeps,
+  self: { readonly name: NodeName; readonly level: Level; readonly url: string | undefined },
+): Presence {
+  const childrenByName = new Map<string, ChildPresence>();
+  let below = 1;
+  let above = 1;
+  const isRoot = self.url === undefined;
+  let uplink: UplinkStatus = {
+    state: isRoot ? "none" : "down",
+    sinceMs: deps.clock.now(),
+    url: self.url,
+    reason: isRoot ? undefined : "not connected yet",
+    path: [],
+  };
+  publishUplink();
+
+  return {
+    uplink: () => uplink,
+    setUplink(change) {
+      const changed = change.state !== uplink.state;
+      uplink = { ...uplink, ...change, sinceMs: changed ? deps.clock.now() : uplink.sinceMs };
+      above++;
+      if (changed) logUplink();
+      publishUplink();
+    },
+    children: () => [...childrenByName.values()],
+    child: (name) => childrenByName.get(name),
+    setChild,
+    restoreChild(known) {
+      const nowMs = deps.clock.now();
+      const wasOnline = known.state === "online";
+      setChild({
+        ...known,
+        state: wasOnline ? "lost" : known.state,
+        sinceMs: wasOnline ? nowMs : known.sinceMs,
+        heardAtMs: known.sinceMs,
+        heardMonotonicMs: deps.clock.monotonic(),
+        descendants: [],
+      });
+    },
+    descendants: () => descendantsOf(childrenByName.values(), self.name),
+    path() {
+      const state = uplink.state === "none" ? "root" : uplink.state;
+      return [{ name: self.name, level: self.level, uplink: state, sinceMs: uplink.sinceMs }, ...uplink.path];
+    },
+    version: () => ({ below, above }),
+  };
+
+  function setChild(child: ChildPresence): void {
+    const before = childrenByName.get(child.name);
+    childrenByName.set(child.name, child);
+    const changed = before?.state !== child.state || before.session !== child.session;
+    if (changed || before.descendants !== child.descendants) below++;
+    if (!changed) return;
+    if (before?.state !== child.state) deps.log.info({ child: child.name, state: child.state }, "child changed");
+    publish(presenceTopic(child.name), {
+      node: child.name,
+      state: child.state,
+      since: new Date(child.sinceMs).toISOString(),
+      level: child.place.level,
+      parent: self.name,
+    });
+  }
+
+  function logUplink(): void {
+    const { state, url, reason, path } = uplink;
+    if (state === "up") deps.log.info({ url, parent: path[0]?.name }, "uplink up");
+    else deps.log.warn({ url, reason }, "uplink lost");
+  }
+
+  function publishUplink(): void {
+    publish(uplinkTopic, {
+      state: uplink.state,
+      since: new Date(uplink.sinceMs).toISOString(),
+      ...(uplink.reason === undefined ? {} : { reason: uplink.reason }),
+      path: uplink.path.map((hop) => ({
+        node: hop.name,
+        level: hop.level,
+        uplink: hop.uplink,
+        since: new Date(hop.sinceMs).toISOString(),
+      })),
+    });
+  }
+
+  function publish(topic: string, body: object): void {
+    const payload = new TextEncoder().encode(JSON.stringify(body));
+    deps.bus.publish({ topic, payload, qos: 1, retain: true }).catch((error: unknown) => {
+      deps.log.warn({ topic, error: String(error) }, "presence not published");
+    });
+  }
+}

@@ -1,0 +1,97 @@
+// What a node answers over HTTP, as JSON. Times are ISO 8601 texts, ages and durations milliseconds.
+import type { Level } from "./ids.ts";
+import type { LossReason } from "./journal/segment.ts";
+
+export interface HopReport {
+  readonly node: string;
+  readonly level: Level;
+  /** How that node stands to the next one above. */
+  readonly uplink: "up" | "down" | "root";
+  readonly since: string;
+}
+
+export interface BelowReport {
+  readonly node: string;
+  readonly parent: string;
+  readonly level: Level;
+  readonly zone?: string;
+  readonly tags: readonly string[];
+  /** `lost`: fell silent or was cut off; `left`: stopped on purpose. */
+  readonly state: "online" | "lost" | "left";
+  readonly since: string;
+  /** How old this knowledge is: time since the child of this node that told it was last heard. */
+  readonly ageMs: number;
+}
+
+export interface StreamReport {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly stream: string;
+  /** The number that the origin will give next, as far as this node knows. */
+  readonly next: number;
+  /** Handed on and confirmed: at the root, stored in the document store; below it, committed by the parent. */
+  readonly stored: number;
+  /** Named as lost. */
+  readonly lost: number;
+  /** `here` plus `below`: on the way, as far as this node knows. */
+  readonly pending: number;
+  /** Durable on this node, not handed on yet. */
+  readonly here: number;
+  readonly hereBytes: number;
+  /** Assigned by the origin, not arrived at this node. */
+  readonly below: number;
+  /** When this node last heard of the stream. */
+  readonly heardAt: string;
+  /** stored + lost + here + below = next - 1. */
+  readonly balanced: boolean;
+}
+
+export interface AccountingReport extends StreamReport {
+  readonly lostRanges: readonly { readonly first: number; readonly last: number; readonly reason: LossReason }[];
+}
+
+export interface StatusReport {
+  readonly node: {
+    readonly name: string;
+    readonly level: Level;
+    readonly zone?: string;
+    readonly tags: readonly string[];
+    readonly uuid: string;
+    readonly epoch: number;
+    readonly version: string;
+    readonly pid: number;
+    readonly startedAt: string;
+    readonly now: string;
+  };
+  readonly uplink: {
+    readonly state: "none" | "up" | "down";
+    readonly since: string;
+    readonly url?: string;
+    readonly reason?: string;
+    readonly path: readonly HopReport[];
+  };
+  readonly below: readonly BelowReport[];
+  readonly streams: readonly StreamReport[];
+  readonly store: {
+    readonly usedBytes: number;
+    readonly maxBytes: number;
+    /** Why durable publishes are refused now; absent while they are taken. */
+    readonly refusing?: string;
+  };
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** One line of `/api/v1/data`. */
+export interface DataLine {
+  /** Pass it as `after` to read on behind this line. */
+  readonly cursor: number;
+  readonly origin: string;
+  readonly epoch: number;
+  readonly stream: string;
+  readonly seq: number;
+  readonly time: string;
+  readonly topic: string;
+  /** The payload when it is valid UTF-8, else in base64 under the other key. */
+  readonly payload?: string;
+  readonly payloadBase64?: string;
+}

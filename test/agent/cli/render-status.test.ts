@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { renderStatus } from "#agent/cli/render-status.ts";
+import { ago, madeFogStatus, madeStatus, madeStream, withoutRanges } from "../client/node-server.ts";
+
+const plain = { unicode: false, colour: false, columns: undefined };
+
+test("a root: tree, streams, store", () => {
+  const streams = [withoutRanges(madeStream({ stored: 1100, lost: 3, pending: 101, here: 1, below: 100 }))];
+  expect(renderStatus(madeStatus({ streams }), plain)).toBe(
+    [
+      "cloud-1, cloud node, Fogbank 0.1.0, running for 2 h 5 min, 2026-07-10 12:00:00Z",
+      "",
+      "NODE                   LEVEL   ZONE    STATE   HEARD    SINCE",
+      "* cloud-1 (this node)  cloud           root",
+      "`-* fog-1              fog     hall    online  2 s ago  1 h ago (11:00:00Z)",
+      "  `-* device-1         device  line-2  online  2 s ago  1 h ago (11:00:00Z)",
+      "",
+      "ORIGIN    STREAM  PUBLISHED  STORED  LOST  PENDING [HERE/BELOW]  HEARD",
+      "device-1  data         1204    1100     3           101 [1/100]  2 s ago",
+      "",
+      "store: 1.0 MiB of 1.0 GiB used (0.1 %)",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("below the root streams are handed on, and a lost uplink says where to and why, without a password", () => {
+  const report = madeFogStatus({
+    state: "down",
+    since: ago(40),
+    reason: "ECONNREFUSED",
+    url: "mqtt://u:secret@c:1883",
+  });
+  const text = renderStatus(report, plain);
+  expect(text).toContain("  HANDED ON  ");
+  expect(text).toContain("uplink to mqtt://u:***@c:1883 down since 2026-07-10 11:59:20Z (40 s ago): ECONNREFUSED\n");
+});
+
+test("epochs, unbalanced accounts and refused publishes are shown when there are any", () => {
+  const streams = [withoutRanges(madeStream()), withoutRanges(madeStream({ epoch: 8, balanced: false }))];
+  const store = { usedBytes: 0, maxBytes: 0, refusing: "the database has reached its limit" };
+  const text = renderStatus(madeStatus({ streams, store }), plain);
+  expect(text).toMatch(/^ORIGIN +STREAM +EPOCH .* CHECK +HEARD$/m);
+  expect(text).toMatch(/^device-1 +data +7 .* ok +2 s ago$/m);
+  expect(text).toMatch(/^device-1 +data +8 .* UNBALANCED +2 s ago$/m);
+  expect(text).toContain("store: 0 B of 0 B used\nREFUSING durable publishes: the database has reached its limit\n");
+  expect(renderStatus(madeStatus({ streams: [] }), plain)).toContain("\nno streams yet\n");
+});
