@@ -32,6 +32,9 @@ export const limits = {
   journalBytes: gib,
   /** Share of the database that appends leave free, so that deletes and gap rows can always be written. */
   journalReserveShare: 0.05,
+  /** Bytes of disk set aside so that a full disk still drains: a sixteenth of the database's limit, within these bounds. */
+  diskReserveBytesMin: mib,
+  diskReserveBytesMax: 8 * mib,
   /** Bytes that may wait in memory for a commit before QoS 0 is dropped and QoS 1 held back. */
   appendQueueBytes: 32 * mib,
   /** Credit windows: bytes in flight on the control and on the bulk connection. */

@@ -2,7 +2,14 @@
 import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import type { Lane, StreamState } from "#shared/journal/stream.ts";
-import { decodeAck, encodeBatch, encodeDeparture, wireBytes, type Departure } from "#shared/link/frames.ts";
+import {
+  decodeAck,
+  encodeBatch,
+  encodeDeparture,
+  wireBytes,
+  type AckedRanges,
+  type Departure,
+} from "#shared/link/frames.ts";
 import {
   decodeFromParent,
   encodeHeartbeat,
@@ -54,6 +61,7 @@ export interface UplinkStats {
 
 const tickMs = 200;
 const bulkRetryMs = 1_000;
+const forgetRetryMs = 1_000;
 
 /** Runs until it is disposed; disposing tells the parent that the departure is on purpose. */
 export function startUplink(deps: UplinkDeps, config: UplinkConfig): AsyncDisposable & { stats(): UplinkStats } {
@@ -145,9 +153,7 @@ class Uplink implements AsyncDisposable {
         this.#send(effect.lane, effect.frameNumber);
         return;
       case "forget":
-        this.#forgetting = this.#deps.store
-          .write("forget", { acked: effect.acked }, "lazy")
-          .catch((error: unknown) => this.#deps.log.error({ error: String(error) }, "delivered data not deleted"));
+        this.#forgetting = Promise.all([this.#forgetting, this.#forget(effect.acked)]);
         return;
       case "stalled":
         this.#stats.stalls++;
@@ -170,7 +176,8 @@ class Uplink implements AsyncDisposable {
 
   async #dialControl(signal: AbortSignal): Promise<void> {
     const { name } = this.#config;
-    this.#conn = await this.#deps.store.write("nextConnection", {});
+    // Only compared for equality; drawn instead of counted, so that a node whose disk is full can still connect.
+    this.#conn = this.#deps.random.uint32();
     const connection = await this.#deps.dial(
       {
         clientId: controlClientId(name),
@@ -221,6 +228,19 @@ class Uplink implements AsyncDisposable {
     if (signal.aborted) return;
     await this.#deps.clock.sleep(bulkRetryMs, signal);
     await this.#keepBulkOpen(signal);
+  }
+
+  /** Until it is done, nothing is read from the start again: what the parent has would be sent once more. */
+  async #forget(acked: readonly AckedRanges[]): Promise<void> {
+    for (let failures = 0; !this.#stop.signal.aborted; failures++) {
+      try {
+        await this.#deps.store.write("forget", { acked }, "lazy");
+        return;
+      } catch (error) {
+        if (failures === 0) this.#deps.log.error({ error: String(error) }, "delivered data not deleted yet");
+        await this.#deps.clock.sleep(forgetRetryMs, this.#stop.signal).catch(() => undefined);
+      }
+    }
   }
 
   #closeConnections(): void {

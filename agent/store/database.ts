@@ -12,12 +12,14 @@ export interface DatabaseOptions {
   readonly cacheBytes: number;
   /** Bytes the main file may grow to; beyond it writes end with FOGBANK_STORE_FULL. No bound when absent. */
   readonly maxBytes?: number;
+  /** Bytes of the write-ahead log at which it is moved into the file; 8 MiB when absent. */
+  readonly walBytes?: number;
   /** Keep every other process out for as long as the database is open. The operating system lifts the lock when this one dies. */
   readonly exclusive?: boolean;
 }
 
 /** `file` of a database that lives in memory. */
-const inMemory = ":memory:";
+export const inMemory = ":memory:";
 
 /**
  * Opens or creates `file`; its directory must exist. Throws FOGBANK_DATA_DIR (not writable, no WAL, newer than this program),
@@ -62,9 +64,8 @@ export function translateSqliteError(error: unknown, attempted: string): Fogbank
 /** Files below this size are checked whole at each open; a larger one would hold up the start. */
 const checkedBytesMax = 64 * 1024 * 1024;
 
-/** WAL pages between checkpoints, and bytes the WAL file keeps after one. */
-const walCheckpointPages = 2_000;
-const walBytesKept = 8_388_608;
+const pageBytes = 4_096;
+const walBytesPreset = 8 * 1024 * 1024;
 
 /** How long a lock of another process (a backup, a shell) is waited for. */
 const busyTimeoutMs = 5_000;
@@ -96,7 +97,8 @@ function setPragmas(database: DatabaseSync, file: string, options: DatabaseOptio
   // In WAL mode this must be said before the first access, and the first write then takes the lock for good.
   if (options.exclusive === true) database.exec("PRAGMA locking_mode = EXCLUSIVE;");
   // page_size comes first: it is settled by the first write, and journal_mode may be that write.
-  database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA page_size = 4096;`);
+  database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA page_size = ${pageBytes};`);
+  const walBytes = options.walBytes ?? walBytesPreset;
   const mode = readPragma(database, "journal_mode = WAL");
   if (mode !== "wal" && file !== inMemory) {
     throw new FogbankError(
@@ -111,12 +113,12 @@ function setPragmas(database: DatabaseSync, file: string, options: DatabaseOptio
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0;
     PRAGMA trusted_schema = OFF;
-    PRAGMA wal_autocheckpoint = ${walCheckpointPages};
-    PRAGMA journal_size_limit = ${walBytesKept};
+    PRAGMA wal_autocheckpoint = ${Math.ceil(walBytes / pageBytes)};
+    PRAGMA journal_size_limit = ${Math.ceil(walBytes)};
   `);
   if (options.maxBytes !== undefined) {
-    const pageBytes = Number(readPragma(database, "page_size"));
-    database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / pageBytes))};`);
+    const actualPageBytes = Number(readPragma(database, "page_size"));
+    database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / actualPageBytes))};`);
   }
 }
 

@@ -46,13 +46,6 @@ export class IdentityRepository {
     };
   }
 
-  /** The next number of this node's connections to its parent. */
-  nextConnection(): number {
-    const next = this.counter("connection") + 1;
-    this.#set.run("connection", next);
-    return next;
-  }
-
   cursor(name: CursorName): number {
     return this.counter(`cursor-${name}`);
   }

@@ -64,8 +64,13 @@ export interface StoreUsage {
 export type NodeWrites = ReturnType<typeof createNodeOperations>["writes"];
 export type NodeReads = ReturnType<typeof createNodeOperations>["reads"];
 
-/** `name`: whose database this is. The schema is in place. */
-export function createNodeOperations(database: DatabaseSync, name: NodeName, hasher: Hasher) {
+/** `name`: whose database this is; the schema is in place. `hasReserve`: whether the disk has the room that deletes may need. */
+export function createNodeOperations(
+  database: DatabaseSync,
+  name: NodeName,
+  hasher: Hasher,
+  hasReserve: () => boolean = () => true,
+) {
   const identity = new IdentityRepository(database);
   const streams = new StreamRepository(database);
   const segments = new SegmentRepository(database, streams, hasher);
@@ -75,7 +80,8 @@ export function createNodeOperations(database: DatabaseSync, name: NodeName, has
 
   const refuseWhenFull = (attempted: string): void => {
     const { full, maxBytes } = usage();
-    if (!full) return;
+    if (!full && hasReserve()) return;
+    if (!full) throw new FogbankError("FOGBANK_STORE_FULL", `could not ${attempted}: the disk is full`);
     throw new FogbankError(
       "FOGBANK_STORE_FULL",
       `could not ${attempted}: the database has reached its limit of ${maxBytes} bytes`,
@@ -149,11 +155,6 @@ export function createNodeOperations(database: DatabaseSync, name: NodeName, has
     moveCursor(args: { readonly cursor: CursorName; readonly id: number }): null {
       identity.setCursor(args.cursor, args.id);
       return null;
-    },
-
-    /** The number of the connection that this node is about to make. */
-    nextConnection(_args: Nothing): number {
-      return identity.nextConnection();
     },
 
     putChild(args: { readonly child: ChildRow }): null {

@@ -74,7 +74,7 @@ export function openNodeStoreInThread(
   deps: { readonly clock: Clock; readonly hasher: Hasher },
   config: NodeDatabaseConfig,
 ): NodeStore {
-  const database = openNodeDatabase(config, deps.hasher);
+  const database = openNodeDatabase(deps, config);
   return createStore(deps.clock, {
     commit: async (requests) => database.commit(requests),
     read: async (request) => database.read(request),

@@ -4,6 +4,7 @@ import { assert } from "#shared/assert.ts";
 import { FogbankError, type ErrorCode } from "#shared/errors.ts";
 import { serveWorker } from "#shared/system/worker-rpc.ts";
 import { nodeHasher } from "../system/node-hasher.ts";
+import { systemClock } from "../system/system-clock.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
 import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
 
@@ -18,7 +19,7 @@ let opened: NodeDatabase | undefined;
 
 const handlers = {
   open(_: null): null {
-    opened = openNodeDatabase(workerData as NodeDatabaseConfig, nodeHasher);
+    opened = openNodeDatabase({ hasher: nodeHasher, clock: systemClock }, workerData as NodeDatabaseConfig);
     return null;
   },
   commit: (requests: readonly WriteRequest[]): readonly WireOutcome[] => theStore().commit(requests).map(wireOutcome),

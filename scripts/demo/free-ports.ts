@@ -29,7 +29,7 @@ export function createPortPicker(deps: PortDeps = { random: Math.random, isFree 
 }
 
 /** Whether a program could listen on `port` of the loopback interface just now. */
-async function isFree(port: number): Promise<boolean> {
+export async function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));

@@ -51,7 +51,7 @@ export interface Hello {
   readonly bootId: string;
   readonly streams: readonly StreamState[];
   readonly nowMs: number;
-  /** The child's own connect counter: a will of an older connection does not match it. */
+  /** Drawn by the child for each connection: a will of an older one does not match it. */
   readonly conn: number;
   readonly uuid: string;
   readonly place: NodePlace;

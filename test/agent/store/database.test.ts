@@ -55,7 +55,7 @@ test("every pragma has the stated value, on a new file and on one opened again",
       expect(
         bounds.map((name) => pragma(database, name)),
         turn,
-      ).toEqual([0, 2000, 8388608, 40]);
+      ).toEqual([0, 2048, 8388608, 40]);
     }
   });
 });

@@ -1,0 +1,148 @@
+// A disk that is really full: a small file system of its own. Needs the right to mount one (root, or a user namespace made beforehand).
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectAsync } from "mqtt";
+import { expect, test } from "vitest";
+import { createPortPicker } from "../../scripts/demo/free-ports.ts";
+import { eventually, nodeUnderTest, type NodeUnderTest } from "../fakes/node-under-test.ts";
+
+const mib = 1024 * 1024;
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.log("skipped: a small file system can only be mounted by root");
+
+/** Mounts a file system of `bytes` for as long as `work` takes. */
+async function onSmallDisk(bytes: number, work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "fogbank-small-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", folder]);
+  try {
+    await work(folder);
+  } finally {
+    execFileSync("umount", ["--lazy", folder]);
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Publishes until a publish is refused; answers how many were acknowledged. */
+async function publishUntilRefused(port: number, payload: Buffer): Promise<number> {
+  const client = await connectAsync({
+    host: "127.0.0.1",
+    port,
+    protocol: "mqtt",
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+  });
+  client.on("error", () => undefined);
+  const closed = new Promise<"closed">((resolve) => client.once("close", () => resolve("closed")));
+  let acknowledged = 0;
+  for (;;) {
+    const published = client.publishAsync("/data/x", payload, { qos: 1 }).then(
+      () => "acknowledged" as const,
+      () => "closed" as const,
+    );
+    if ((await Promise.race([published, closed])) === "closed") break;
+    acknowledged++;
+  }
+  client.end(true);
+  return acknowledged;
+}
+
+async function publishOnce(port: number): Promise<void> {
+  const client = await connectAsync({
+    host: "127.0.0.1",
+    port,
+    protocol: "mqtt",
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+  });
+  try {
+    await client.publishAsync("/data/x", "small", { qos: 1 });
+  } finally {
+    client.end(true);
+  }
+}
+
+async function readiness(node: NodeUnderTest): Promise<number> {
+  return (await fetch(`http://127.0.0.1:${node.httpPort}/readyz`)).status;
+}
+
+test.skipIf(!isRoot).each([
+  ["the node's own data", 0],
+  ["somebody else's file", 18 * mib],
+])(
+  "a disk filled by %s: refused, kept, drained, recovered, also across kill -9",
+  { timeout: 90_000 },
+  async (_who, fillerBytes) => {
+    const folder = mkdtempSync(join(tmpdir(), "fogbank-full-"));
+    const pick = createPortPicker();
+    const ports = async () => ({ mqtt: await pick(), http: await pick() });
+    const cloud = nodeUnderTest(folder, "cloud-1", await ports(), "level = cloud;");
+    try {
+      await onSmallDisk(24 * mib, async (small) => {
+        const uplink = `uplink: { url = "mqtt://127.0.0.1:${cloud.mqttPort}"; };`;
+        // Its own limit is larger than the disk: the disk is what ends it.
+        const settings = `level = device; ${uplink} sources: { host: { enabled = no; }; }; journal: { max-bytes = ${64 * mib}; };`;
+        const device = nodeUnderTest(small, "device-1", await ports(), settings);
+        const filler = join(small, "filler");
+        try {
+          await device.start();
+          await publishOnce(device.mqttPort);
+          if (fillerBytes > 0)
+            writeFileSync(filler, Buffer.alloc(Math.min(fillerBytes, freeBytes(small) - 512 * 1024)));
+          const acknowledged = 1 + (await publishUntilRefused(device.mqttPort, Buffer.alloc(100_000, "x")));
+          expect(await readiness(device)).toBe(503);
+          expect(await device.accounting("device-1")).toMatchObject([
+            { next: acknowledged + 1, here: acknowledged, balanced: true },
+          ]);
+
+          await device.end();
+          await device.start();
+          expect(await device.accounting("device-1")).toMatchObject([
+            { next: acknowledged + 1, here: acknowledged, balanced: true },
+          ]);
+
+          await cloud.start();
+          await eventually(
+            () => cloud.accounting("device-1"),
+            ([row]) => row?.stored === acknowledged && row.pending === 0,
+            30_000,
+          );
+          await eventually(
+            () => device.accounting("device-1"),
+            ([row]) => row?.pending === 0,
+            30_000,
+          );
+          rmSync(filler, { force: true });
+          await eventually(
+            () => publishOnce(device.mqttPort).then(() => true),
+            () => true,
+            20_000,
+          );
+          await eventually(
+            () => readiness(device),
+            (status) => status === 200,
+            10_000,
+          );
+          const stored = await eventually(
+            () => cloud.data("device-1"),
+            (rows) => rows.length === acknowledged + 1,
+            10_000,
+          );
+          expect(new Set(stored.map(({ seq }) => seq)).size).toBe(acknowledged + 1);
+        } finally {
+          await device.end();
+        }
+      });
+    } finally {
+      await cloud.end();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+function freeBytes(folder: string): number {
+  mkdirSync(folder, { recursive: true });
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
