@@ -25,7 +25,8 @@ export function startFanOut(
   const listeners = new Set<() => void>();
   let newestId = start.newestId;
   let cursor = start.cursor;
-  let running: Promise<void> | undefined;
+  let isRunning = false;
+  let running: Promise<void> = Promise.resolve();
   let stopped = false;
   const stored = deps.store.onStored((id) => {
     newestId = Math.max(newestId, id);
@@ -47,22 +48,25 @@ export function startFanOut(
   };
 
   function wake(): void {
-    if (cursor >= newestId || stopped) return;
-    if (running === undefined && !deps.bus.hasSubscriberBelow("/from")) {
-      advance(newestId); // nobody listens: the usual case costs nothing
-      return;
-    }
-    running ??= run().finally(() => {
-      running = undefined;
-    });
+    if (cursor >= newestId || stopped || isRunning) return;
+    if (deps.bus.hasSubscriberBelow("/from")) running = run();
+    else advance(newestId); // nobody listens: the usual case costs nothing
   }
 
   async function run(): Promise<void> {
-    while (cursor < newestId && !stopped) {
-      const { segments } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
-      for (const segment of segments) await publishSegment(segment);
-      // Without a row up to there, whatever had those ids is gone already.
-      advance(segments.at(-1)?.id ?? newestId);
+    isRunning = true;
+    try {
+      while (cursor < newestId && !stopped) {
+        const { segments } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
+        for (const segment of segments) await publishSegment(segment);
+        // Without a row up to there, whatever had those ids is gone already.
+        advance(segments.at(-1)?.id ?? newestId);
+      }
+    } catch (error) {
+      // What comes next tries again.
+      if (!stopped) deps.log.error({ error: String(error) }, "stored segments cannot be published");
+    } finally {
+      isRunning = false; // in the turn in which the loop ended: a wake in between would be lost
     }
   }
 

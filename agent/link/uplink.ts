@@ -61,6 +61,8 @@ export interface UplinkStats {
 
 const tickMs = 200;
 const bulkRetryMs = 1_000;
+/** The list of those below may be long: with thousands of them coming back it goes up this often, not with each. */
+const newsMs = 1_000;
 const forgetRetryMs = 1_000;
 
 /** Runs until it is disposed; disposing tells the parent that the departure is on purpose. */
@@ -89,6 +91,7 @@ class Uplink implements AsyncDisposable {
   /** Highest numbers as the parent last heard them. */
   readonly #told = new Map<string, number>();
   #belowTold = 0;
+  #beatAtMs = 0;
   #forgetting: Promise<unknown> = Promise.resolve();
   #stats = { sessions: 0, framesSent: 0, stalls: 0 };
 
@@ -117,8 +120,15 @@ class Uplink implements AsyncDisposable {
   async #tick(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       this.#dispatch({ type: "tick" });
+      if (this.#hasNews()) this.#run(this.#sendBeat(this.#attempt.signal));
       await this.#deps.clock.sleep(tickMs, this.#stop.signal).catch(() => undefined);
     }
+  }
+
+  /** News of those below go up soon; everything else can wait for the next heartbeat. */
+  #hasNews(): boolean {
+    if (this.#state.at !== "running" || this.#deps.tree.version().below === this.#belowTold) return false;
+    return this.#deps.clock.monotonic() - this.#beatAtMs >= newsMs;
   }
 
   #dispatch(event: UplinkEvent): void {
@@ -314,13 +324,15 @@ class Uplink implements AsyncDisposable {
   }
 
   async #sendBeat(signal: AbortSignal): Promise<void> {
+    this.#beatAtMs = this.#deps.clock.monotonic();
+    const below = this.#deps.tree.version().below;
+    const hasNews = below !== this.#belowTold;
+    this.#belowTold = below;
     const streams = await this.#deps.store.read("streams", {});
     if (signal.aborted) return;
     const changed = streams.filter((stream) => this.#told.get(streamKey(stream)) !== stream.high);
     this.#remember(changed);
-    const below = this.#deps.tree.version().below;
-    const descendants = below === this.#belowTold ? undefined : this.#deps.tree.descendants();
-    this.#belowTold = below;
+    const descendants = hasNews ? this.#deps.tree.descendants() : undefined;
     const nowMs = this.#deps.clock.now();
     const beat = encodeHeartbeat({ nowMs, streams: changed, creditBytes: undefined, path: undefined, descendants });
     this.#control?.send(upTopic(this.#config.name, "h"), beat);
