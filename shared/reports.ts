@@ -40,9 +40,11 @@ export interface StreamReport {
   readonly hereBytes: number;
   /** Assigned by the origin, not arrived at this node. */
   readonly below: number;
+  /** Assigned by the origin and not expected here any more: it went another way. Always 0 at a root, which expects everything. */
+  readonly elsewhere: number;
   /** When this node last heard of the stream. */
   readonly heardAt: string;
-  /** stored + lost + here + below = next - 1. */
+  /** stored + lost + here + below + elsewhere = next - 1. */
   readonly balanced: boolean;
 }
 

@@ -20,6 +20,7 @@ const streamEntries = {
   here: count,
   hereBytes: count,
   below: count,
+  elsewhere: count,
   heardAt: text,
   balanced: v.boolean(),
 };

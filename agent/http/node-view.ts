@@ -1,6 +1,6 @@
 // Puts together what the HTTP API shows, from the ledger in the store and from what is known of the tree.
 import type { Level } from "#shared/ids.ts";
-import { isBalanced, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
+import { elsewhereOf, isBalanced, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
 import type { PathHop } from "#shared/link/hello.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
 import type { AccountingReport, BelowReport, StatusReport, StreamReport } from "#shared/reports.ts";
@@ -44,6 +44,7 @@ export interface Self {
 }
 
 export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
+  const isRoot = deps.tree.uplink().state === "none";
   return {
     documents: deps.documents,
     async status(): Promise<StatusReport> {
@@ -55,7 +56,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
         node: nodeReport(self, nowMs),
         uplink: uplinkReport(deps.tree),
         below: deps.tree.children().flatMap((child) => belowReports(child, self.name, nowMs)),
-        streams: entries.map(({ row }) => streamReport(row)),
+        streams: entries.map(({ row }) => streamReport(row, isRoot)),
         store: { usedBytes, maxBytes, ...(refusing === undefined ? {} : { refusing }) },
         counters: deps.counters(),
       };
@@ -64,7 +65,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
       const entries = await deps.store.read("accounting", origin === undefined ? {} : { origin });
       return entries
         .filter(({ row }) => stream === undefined || row.stream === stream)
-        .map(({ row, gaps }) => ({ ...streamReport(row), lostRanges: gaps }));
+        .map(({ row, gaps }) => ({ ...streamReport(row, isRoot), lostRanges: gaps }));
     },
     async notReady() {
       const refusing = deps.refusing();
@@ -114,8 +115,9 @@ function belowReports(child: ChildPresence, parent: string, nowMs: number): read
   ];
 }
 
-function streamReport(row: LedgerRow): StreamReport {
-  const below = missingOf(row);
+function streamReport(row: LedgerRow, isRoot: boolean): StreamReport {
+  const elsewhere = isRoot ? 0 : elsewhereOf(row);
+  const below = missingOf(row) - elsewhere;
   return {
     origin: row.origin,
     epoch: row.epoch,
@@ -127,6 +129,7 @@ function streamReport(row: LedgerRow): StreamReport {
     here: row.held,
     hereBytes: row.heldBytes,
     below,
+    elsewhere,
     heardAt: iso(row.heardAtMs),
     balanced: isBalanced(row),
   };

@@ -136,7 +136,7 @@ class ChildLinks implements AsyncDisposable {
     const { store, clock, tree } = this.#deps;
     const { name, uuid, session, conn, place, state, sinceMs } = child;
     await store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } });
-    await store.write("hear", { streams: hello.streams, nowMs: clock.now() });
+    await store.write("hear", { child: name, streams: hello.streams, lows: hello.lows, nowMs: clock.now() });
     const holdings = await store.read("holdings", { node: name });
     const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
     // Only the session that is current now may begin: a second hello may have overtaken this one.
@@ -160,7 +160,8 @@ class ChildLinks implements AsyncDisposable {
     if (known?.state !== "online") return;
     this.#deps.tree.setChild(heardChild(known, this.#moment(), beat.descendants));
     if (beat.streams.length === 0) return;
-    this.#track(this.#deps.store.write("hear", { streams: beat.streams, nowMs: this.#deps.clock.now() }, "lazy"));
+    const news = { child, streams: beat.streams, lows: [], nowMs: this.#deps.clock.now() };
+    this.#track(this.#deps.store.write("hear", news, "lazy"));
   }
 
   #takeBatch(child: string, publish: InboundPublish): void {

@@ -302,7 +302,7 @@ class Uplink implements AsyncDisposable {
   }
 
   async #sendHello(signal: AbortSignal): Promise<void> {
-    const streams = await this.#deps.store.read("streams", {});
+    const { streams, lows } = await this.#deps.store.read("greeting", {});
     if (signal.aborted) return;
     this.#remember(streams);
     const { name, identity, bootId, place } = this.#config;
@@ -319,6 +319,7 @@ class Uplink implements AsyncDisposable {
       uuid: identity.uuid,
       place,
       descendants: tree.descendants(),
+      lows,
     });
     this.#control?.send(upTopic(name, "h"), hello);
   }

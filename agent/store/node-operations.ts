@@ -3,9 +3,9 @@ import type { DatabaseSync } from "node:sqlite";
 import type { NodeName } from "#shared/ids.ts";
 import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
-import type { Lane, StreamState } from "#shared/journal/stream.ts";
+import type { Lane, LowMark, StreamState } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
-import type { AckedRanges, Batch, LowMark, NakCode, WireSegment } from "#shared/link/frames.ts";
+import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/frames.ts";
 import type { Cursors } from "#shared/link/lane.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
@@ -131,15 +131,19 @@ export function createNodeOperations(
     }): IngestOutcome {
       refuseWhenFull(`take in data of ${args.child}`);
       for (const stream of args.batch.streams) if (stream.origin !== name) streams.describe(stream, args.nowMs);
-      for (const { epoch: of, streamId, low } of args.batch.lows) {
-        streams.change({ origin: streams.originId(args.child, of), stream: streamId }, { low });
-      }
+      keepLows(args.child, args.batch.lows);
       return ingestSegments(args.batch.segments);
     },
 
     /** What hellos and heartbeats of those below said about their streams. */
-    hear(args: { readonly streams: readonly StreamState[]; readonly nowMs: number }): null {
+    hear(args: {
+      readonly child: string;
+      readonly streams: readonly StreamState[];
+      readonly lows: readonly LowMark[];
+      readonly nowMs: number;
+    }): null {
       for (const stream of args.streams) if (stream.origin !== name) streams.describe(stream, args.nowMs);
+      keepLows(args.child, args.lows);
       return null;
     },
 
@@ -186,6 +190,12 @@ export function createNodeOperations(
       return streams.states();
     },
 
+    /** The same with the low marks of the own ones, for a hello. */
+    greeting(_args: Nothing): { readonly streams: readonly StreamState[]; readonly lows: readonly LowMark[] } {
+      const states = streams.states();
+      return { streams: states, lows: lowsOf(states) };
+    },
+
     /** What this node holds of `node`'s own streams. */
     holdings(args: {
       readonly node: string;
@@ -205,6 +215,23 @@ export function createNodeOperations(
   };
 
   return { writes, reads, rolledBack: (): void => streams.forgetOrigins() };
+
+  /** Kept beside the ranges: a low mark makes no segment a duplicate. */
+  function keepLows(child: string, lows: readonly LowMark[]): void {
+    for (const { epoch: of, streamId, low } of lows) {
+      streams.change({ origin: streams.originId(child, of), stream: streamId }, { low });
+    }
+  }
+
+  /** The lowest number of each of `states`, where they are own streams, that may still be sent. */
+  function lowsOf(states: readonly StreamState[]): readonly LowMark[] {
+    return states
+      .filter((state) => state.origin === name)
+      .map((state) => {
+        const lowest = segments.lowestNumber({ origin: streams.originId(name, state.epoch), stream: state.streamId });
+        return { epoch: state.epoch, streamId: state.streamId, low: lowest ?? state.high + 1 };
+      });
+  }
 
   function ingestSegments(incoming: readonly WireSegment[]): IngestOutcome {
     const naks: IngestOutcome["naks"][number][] = [];
@@ -247,13 +274,7 @@ export function createNodeOperations(
       if (state !== undefined) byKey.set(key, state);
     }
     const states = [...byKey.values()];
-    const lows = states
-      .filter((state) => state.origin === name)
-      .map((state) => {
-        const lowest = segments.lowestNumber({ origin: streams.originId(name, state.epoch), stream: state.streamId });
-        return { epoch: state.epoch, streamId: state.streamId, low: lowest ?? state.high + 1 };
-      });
-    return { streams: states, lows };
+    return { streams: states, lows: lowsOf(states) };
   }
 }
 

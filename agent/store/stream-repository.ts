@@ -33,7 +33,7 @@ export interface StreamRow {
 
 const selectLedger = `
   SELECT o.node AS node, o.epoch AS epoch, s.stream AS stream, s.name AS name, s.priority AS priority, s.class AS class,
-    s.high AS high, s.ranges AS ranges, s.delivered AS delivered, s.lost AS lost, s.held AS held,
+    s.high AS high, s.ranges AS ranges, s.low AS low, s.delivered AS delivered, s.lost AS lost, s.held AS held,
     s.held_bytes AS heldBytes, s.heard_ms AS heardMs
   FROM stream s JOIN origin o ON o.id = s.origin`;
 
@@ -173,6 +173,7 @@ function ledgerRow(row: Record<string, unknown>): LedgerRow {
     stream: String(row["name"]),
     high: Number(row["high"]),
     ranges: unpackRanges(row["ranges"]),
+    low: Number(row["low"]),
     delivered: Number(row["delivered"]),
     lost: Number(row["lost"]),
     held: Number(row["held"]),

@@ -16,6 +16,8 @@ export interface LedgerRow {
   readonly high: number;
   /** Numbers that this node has committed, gaps included. */
   readonly ranges: IntervalSet;
+  /** Lowest number that the origin, a child of this node, may still send here; 1 when it has not said. */
+  readonly low: number;
   /** Handed on and confirmed: to the parent, at the root to the document store. */
   readonly delivered: number;
   /** Named as lost. */
@@ -37,6 +39,12 @@ export interface GapRow {
 /** Numbers that the origin assigned and this node has not seen yet. */
 export function missingOf(row: Pick<LedgerRow, "ranges" | "high">): number {
   return row.high === 0 ? 0 : countIntervals(missingFrom(row.ranges, 1, row.high));
+}
+
+/** Of those, what the origin will not send here any more: it went another way. Only the origin's parent can know. */
+export function elsewhereOf(row: Pick<LedgerRow, "ranges" | "high" | "low">): number {
+  const last = Math.min(row.high, row.low - 1);
+  return last < 1 ? 0 : countIntervals(missingFrom(row.ranges, 1, last));
 }
 
 /** Whether the row's numbers sum up as [O3] demands. */

@@ -19,6 +19,13 @@ export interface StreamState {
   readonly high: number;
 }
 
+/** `low` of one of the sender's streams: the lowest number that it may still send on this hop. */
+export interface LowMark {
+  readonly epoch: number;
+  readonly streamId: number;
+  readonly low: number;
+}
+
 /** P0 and P1 travel on the control connection, P2 and P3 on the bulk connection. */
 export type Lane = "control" | "bulk";
 

@@ -2,7 +2,7 @@
 import { encodeCbor } from "../cbor.ts";
 import type { IntervalSet } from "../journal/interval-set.ts";
 import { segmentFlags } from "../journal/segment.ts";
-import type { Lane, StreamState } from "../journal/stream.ts";
+import type { Lane, LowMark, StreamState } from "../journal/stream.ts";
 import { limits } from "../limits.ts";
 import {
   Malformed,
@@ -16,7 +16,7 @@ import {
   optional,
   u32Max,
 } from "./fields.ts";
-import { packRange, packStream, readStream, wireInt } from "./hello.ts";
+import { packLow, packRange, packStream, readLow, readStream, wireInt } from "./hello.ts";
 
 /** `[origin, epoch, streamId, first, items, firstMs, flags, crc32, body | null, ext?]` */
 export interface WireSegment {
@@ -36,13 +36,6 @@ export interface WireSegment {
   readonly body: Uint8Array | null;
   /** Only in a gap. */
   readonly gap: { readonly reasonCode: number; readonly bytes: number } | undefined;
-}
-
-/** `low` of one of the sender's streams: the lowest number that it may still send on this hop. */
-export interface LowMark {
-  readonly epoch: number;
-  readonly streamId: number;
-  readonly low: number;
 }
 
 /** `[1, lows, segments, {0: session, 1: streams, 2: frame number, 3: lane}]` */
@@ -102,8 +95,7 @@ export function encodeBatch(batch: Batch, sender: string): Uint8Array {
     [3, lanes.indexOf(batch.lane)],
   ]);
   if (batch.streams.length > 0) ext.set(1, batch.streams.map(packStream));
-  const lows = batch.lows.map((mark) => [mark.epoch, mark.streamId, wireInt(mark.low)]);
-  return encodeCbor([1, lows, batch.segments.map((segment) => packSegment(segment, sender)), ext]);
+  return encodeCbor([1, batch.lows.map(packLow), batch.segments.map((segment) => packSegment(segment, sender)), ext]);
 }
 
 export function decodeBatch(
@@ -264,15 +256,6 @@ function readNak(value: unknown, child: string): Ack["naks"][number] {
     streamId: asUint(streamId, "stream number", limits.streamsPerNode),
     first: asUint(first, "first number"),
     code: nakCodes[asUint(code, "nak code", 255)] ?? "unreadable",
-  };
-}
-
-function readLow(value: unknown): LowMark {
-  const [epoch, streamId, low] = asArray(value, "low", 8);
-  return {
-    epoch: asUint(epoch, "epoch", u32Max),
-    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
-    low: asUint(low, "low"),
   };
 }
 

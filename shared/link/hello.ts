@@ -2,7 +2,7 @@
 import { encodeCbor } from "../cbor.ts";
 import { levels, type Level, type NodeName } from "../ids.ts";
 import type { IntervalSet } from "../journal/interval-set.ts";
-import { streamClassCodes, type Priority, type StreamState } from "../journal/stream.ts";
+import { streamClassCodes, type LowMark, type Priority, type StreamState } from "../journal/stream.ts";
 import { limits } from "../limits.ts";
 import {
   Malformed,
@@ -56,6 +56,8 @@ export interface Hello {
   readonly uuid: string;
   readonly place: NodePlace;
   readonly descendants: readonly Descendant[];
+  /** Of the child's own streams. */
+  readonly lows: readonly LowMark[];
 }
 
 export interface Welcome {
@@ -104,6 +106,7 @@ export function encodeHello(hello: Hello): Uint8Array {
       [11, hello.uuid],
       [12, packPlace(hello.place)],
       [13, hello.descendants.map(packDescendant)],
+      [14, hello.lows.map(packLow)],
     ]),
   );
 }
@@ -184,6 +187,19 @@ export function readStream(value: unknown): StreamState {
   };
 }
 
+export function packLow(mark: LowMark): readonly unknown[] {
+  return [mark.epoch, mark.streamId, wireInt(mark.low)];
+}
+
+export function readLow(value: unknown): LowMark {
+  const [epoch, streamId, low] = asArray(value, "low", 8);
+  return {
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    low: asUint(low, "low"),
+  };
+}
+
 export function packRange(range: readonly [number, number]): readonly unknown[] {
   return [wireInt(range[0]), wireInt(range[1])];
 }
@@ -225,6 +241,7 @@ function readHello(map: ReadonlyMap<unknown, unknown>): Hello {
     uuid: asText(map.get(11), "uuid", 64),
     place: readPlace(map.get(12)),
     descendants: asArray(map.get(13) ?? [], "descendants", limits.descendants).map(readDescendant),
+    lows: asArray(map.get(14) ?? [], "lows", streamsOnWire).map(readLow),
   };
 }
 

@@ -32,7 +32,7 @@ export interface NodeOptions {
 }
 
 interface Member {
-  readonly options: NodeOptions;
+  options: NodeOptions;
   readonly dataDir: string;
   link: LinkCondition;
   node: RunningNode | undefined;
@@ -102,6 +102,14 @@ export class MemoryTree implements AsyncDisposable {
     await stopping;
     member.broker = undefined;
     member.store = undefined;
+  }
+
+  /** Stops it and starts it again below another parent. */
+  async move(name: string, parent: string): Promise<void> {
+    await this.stop(name);
+    this.#member(name).options = { ...this.#member(name).options, parent };
+    await this.start(name);
+    await this.advance(1000);
   }
 
   /** Sets the network between `name` and its parent. */

@@ -1,6 +1,6 @@
 // A device, a fog and a cloud, and everything that can come between them.
 import { expect, test } from "vitest";
-import { isBalanced } from "#shared/journal/ledger.ts";
+import { elsewhereOf, isBalanced, missingOf } from "#shared/journal/ledger.ts";
 import { limits } from "#shared/limits.ts";
 import type { Message } from "#shared/system/bus.ts";
 import { MemoryTree } from "../fakes/memory-tree.ts";
@@ -158,6 +158,28 @@ test("a restarted fog goes on where it was: its own backlog and its child's", as
   await tree.start("fog-1");
   await tree.advance(10_000);
   await expectStoredOnce(tree, 150);
+});
+
+test("a device that changes its fog, back and forth, with data left at each: all of it once, and each ledger sums", async () => {
+  await using tree = await threeLevels();
+  await tree.add("fog-2", { level: "fog", parent: "cloud-1" });
+  const sensor = () => tree.client("device-1", "sensor");
+  await tree.link("fog-1", "down");
+  await publishAll(await sensor(), 1, 40);
+  await tree.advance(2000);
+  await tree.move("device-1", "fog-2");
+  await publishAll(await sensor(), 41, 80);
+  await tree.advance(2000);
+  expect((await tree.stored()).map(({ seq }) => seq)).toEqual(Array.from({ length: 40 }, (_, index) => 41 + index));
+  await tree.move("device-1", "fog-1");
+  await publishAll(await sensor(), 81, 100);
+  await tree.advance(2000);
+  await tree.link("fog-1", "up");
+  await tree.advance(5000);
+  await expectStoredOnce(tree, 100);
+  const [atFog] = (await tree.ledger("fog-1")).filter(({ origin }) => origin === "device-1");
+  expect(atFog).toMatchObject({ high: 100, delivered: 60 });
+  expect(atFog !== undefined && [missingOf(atFog), elsewhereOf(atFog)]).toEqual([40, 40]);
 });
 
 test("QoS 0 is captured too, and only QoS 1 waits for the commit", async () => {

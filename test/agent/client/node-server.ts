@@ -63,6 +63,7 @@ export function madeStream(changed: Partial<AccountingReport> = {}): AccountingR
     here: 0,
     hereBytes: 0,
     below: 0,
+    elsewhere: 0,
     heardAt: ago(2),
     balanced: true,
     lostRanges: [],

@@ -7,7 +7,7 @@ import { createNodeOperations } from "#agent/store/node-operations.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { addInterval, countIntervals, emptyIntervals } from "#shared/journal/interval-set.ts";
-import { isBalanced } from "#shared/journal/ledger.ts";
+import { elsewhereOf, isBalanced, missingOf } from "#shared/journal/ledger.ts";
 import { decodeSegment, encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
 import type { WireSegment } from "#shared/link/frames.ts";
@@ -175,7 +175,25 @@ test("the parts of an overlapping segment keep their own numbers, times and a va
 test("`low` makes nothing a duplicate: an older number may still come on another path", () => {
   const node = open("cloud-1");
   ingest(node, [segmentOf(20, 30)], 20);
+  const [before] = node.reads.accounting({ origin: "device-1" });
+  expect(before?.row).toMatchObject({ low: 20, high: 30 });
+  expect(before !== undefined && [missingOf(before.row), elsewhereOf(before.row)]).toEqual([19, 19]);
   expect(ingest(node, [segmentOf(1, 19)]).stored).toBe(19);
+  const [after] = node.reads.accounting({ origin: "device-1" });
+  expect(after !== undefined && [missingOf(after.row), elsewhereOf(after.row)]).toEqual([0, 0]);
+});
+
+test("the low mark of a hello says that nothing of the past will come here any more", () => {
+  const node = open("fog-1");
+  ingest(node, [segmentOf(1, 5)]);
+  node.writes.hear({
+    child: "device-1",
+    streams: [{ ...stream, high: 40 }],
+    lows: [{ epoch: 9, streamId: 1, low: 38 }],
+    nowMs: 1,
+  });
+  const [entry] = node.reads.accounting({ origin: "device-1" });
+  expect(entry !== undefined && [missingOf(entry.row), elsewhereOf(entry.row)]).toEqual([35, 32]);
 });
 
 test("a broken body, an unknown stream and a claim to be this node itself are answered, and the rest is taken", () => {
@@ -239,8 +257,8 @@ test("a lane reads its own priorities in order of arrival, a frame at a time, be
 test("heartbeats raise what is known to be given, so that what is still below shows as missing", () => {
   const node = open("cloud-1");
   ingest(node, [segmentOf(1, 10)]);
-  node.writes.hear({ streams: [{ ...stream, high: 25 }], nowMs: 5000 });
-  node.writes.hear({ streams: [{ ...stream, high: 20 }], nowMs: 4000 });
+  node.writes.hear({ child: "fog-1", lows: [], streams: [{ ...stream, high: 25 }], nowMs: 5000 });
+  node.writes.hear({ child: "fog-1", lows: [], streams: [{ ...stream, high: 20 }], nowMs: 4000 });
   const [entry] = node.reads.accounting({ origin: "device-1" });
   expect(entry?.row).toMatchObject({ high: 25, held: 10, heardAtMs: 5000 });
   expect(entry !== undefined && isBalanced(entry.row)).toBe(true);

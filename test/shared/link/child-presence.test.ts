@@ -16,6 +16,7 @@ const hello: Hello = {
   uuid: "u",
   place,
   descendants: [],
+  lows: [],
 };
 const at = (ms: number) => ({ nowMs: 1000 + ms, monotonicMs: ms });
 

@@ -47,6 +47,7 @@ const hello: fc.Arbitrary<Hello> = fc.record({
   uuid: fc.uuid(),
   place: fc.record({ level, zone, tags }),
   descendants: fc.array(descendant, { maxLength: 4 }),
+  lows: fc.array(fc.record({ epoch: u32, streamId: fc.constant(1), low: fc.nat() }), { maxLength: 2 }),
 });
 const welcome: fc.Arbitrary<Welcome> = fc.record({
   version: fc.constant(1),
