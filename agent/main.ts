@@ -5,7 +5,7 @@ import { Command, CommanderError } from "commander";
 import { limits } from "#shared/limits.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { startAedesBroker } from "./broker/aedes-broker.ts";
-import { treeAuthorizer } from "./broker/authorize.ts";
+import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
 import { explainCommand } from "./cli/explain.ts";
 import type { CliIo } from "./cli/io.ts";
@@ -39,6 +39,7 @@ async function main(): Promise<void> {
     .addCommand(explainCommand(io))
     .addCommand(pubCommand(io))
     .addCommand(subCommand(io))
+    .addCommand(callCommand(io, systemRandom))
     .addCommand(configCommand(io));
   try {
     await program.parseAsync(process.argv);
@@ -76,16 +77,17 @@ async function endAnyway(done: AbortSignal): Promise<void> {
 function runDeps(): RunDeps {
   return {
     createLog: createPinoLogger,
-    start: (config, log) =>
+    start: (config, log, logControl) =>
       startNode(
         {
+          logControl,
           clock: systemClock,
           random: systemRandom,
           log,
           openStore: (database) =>
             openNodeStore({ clock: systemClock, onCrash: (error) => crash(log, error) }, database),
-          createBroker: () => startAedesBroker({ clock: systemClock, log }, { authorizer: treeAuthorizer }),
-          dialParent: mqttParent,
+          createBroker: (authorizer) => startAedesBroker({ clock: systemClock, log }, { authorizer }),
+          dialParent: (host, port) => mqttParent(systemClock, host, port),
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             return startCloud({ openSqlDatabase, dataDir, log });

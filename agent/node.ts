@@ -2,16 +2,22 @@
 import { existsSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { ConditionCache } from "#shared/condition/condition-cache.ts";
+import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
+import { noParent, type ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
-import { journalTopic } from "#shared/topics.ts";
-import type { Address, Broker } from "./broker/broker.ts";
+import { journalTopic, levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
+import { treeAuthorizer } from "./broker/authorize.ts";
+import type { Address, Authorizer, Broker } from "./broker/broker.ts";
 import type { NodeConfig } from "./config/config.ts";
+import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
+import { startFunctionRunner } from "./functions/function-runner.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
@@ -19,9 +25,13 @@ import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { arrivalsPerSegment, startSink } from "./journal/sink.ts";
+import { startLevelCalls } from "./level/level-calls.ts";
+import { createChildGate } from "./link/child-gate.ts";
 import { startChildLinks } from "./link/child-links.ts";
 import type { DialParent } from "./link/parent-connection.ts";
+import { createTreeTime, type TreeTime } from "./link/tree-time.ts";
 import { startUplink } from "./link/uplink.ts";
+import { startMachineMessages, type ConditionCheck } from "./machine/machine-messages.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
 import { createHostReader } from "./sources/host-metrics.ts";
 import { startHostSource } from "./sources/host-source.ts";
@@ -34,8 +44,10 @@ export interface NodeDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** The threshold of that log. */
+  readonly logControl: LogControl;
   openStore(config: NodeDatabaseConfig): Promise<NodeStore>;
-  createBroker(): Promise<Broker>;
+  createBroker(authorizer: Authorizer): Promise<Broker>;
   dialParent(host: string, port: number): DialParent;
   /** Opens what only a root at level cloud has. */
   openDocuments(dataDir: string): Promise<{ readonly documents: DocumentStore } & AsyncDisposable>;
@@ -55,28 +67,31 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   await makeDataDir(config.dataDir);
 
   // Where everything durable is: locked by this process, last to close.
+  const isRoot = config.uplink === undefined;
   const maxBytes = config.journal.maxBytes ?? (await defaultJournalBytes(config.dataDir));
   const store = stack.use(
-    await deps.openStore({ name: config.name, file: join(config.dataDir, "fogbank.db"), maxBytes }),
+    await deps.openStore({ name: config.name, file: join(config.dataDir, "fogbank.db"), maxBytes, isFinal: isRoot }),
   );
-  const isRoot = config.uplink === undefined;
   const documents =
     isRoot && config.level === "cloud" ? stack.use(await deps.openDocuments(config.dataDir)).documents : undefined;
   const opened = await openIdentity(deps, config, store, documents);
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
-  const broker = stack.use(await deps.createBroker());
+  let gate: ReturnType<typeof createChildGate> = () => true;
+  const authorizer: Authorizer = { ...treeAuthorizer, connect: ({ clientId, username }) => gate(clientId, username) };
+  const broker = stack.use(await deps.createBroker(authorizer));
   const presence = createPresence(
     { bus: broker, clock, log },
     { name: config.name, level: config.level, url: config.uplink?.url },
   );
   for (const child of opened.children) presence.restoreChild(child);
+  gate = createChildGate(presence, log);
   const refusals = trackRefusals(broker, clock, log);
   const journal = createJournal(store, (refusing) => refusals.set(refusing));
   stack.use(startCapture({ bus: broker, journal, clock, log }, captureRules(config, opened)));
   const fanOut = stack.use(
     startFanOut(
-      { bus: broker, store, log },
+      { bus: broker, store, clock, log },
       { name: config.name, cursor: opened.cursors["fan-out"], newestId: opened.newestId },
     ),
   );
@@ -85,14 +100,21 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const sink =
     documents === undefined ? undefined : stack.use(startSink({ store, documents, backlog: fanOut, clock, log }));
   const self = { name: config.name, identity: opened.identity };
+  const time = createTreeTime(clock);
   const childLinks = stack.use(
     startChildLinks(
-      { bus: broker, disconnect: (id) => broker.disconnect(id), store, tree: presence, clock, log },
+      { bus: broker, disconnect: (id) => broker.disconnect(id), store, tree: presence, time, clock, log },
       self,
     ),
   );
-  const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence }, opened.identity);
+  const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, opened.identity);
   if (uplink !== undefined) stack.use(uplink);
+
+  // Calls: of functions down the tree, and of this level.
+  const calls = stack.use(
+    startCalls(deps, config, { broker, store, presence, parent: uplink ?? noParent, treeNow: () => time.now() }),
+  );
+
   stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
 
   // What takes in new data: stopped first, so that the rest can drain.
@@ -114,6 +136,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("journal", journal.stats()),
       ...prefixed("children", childLinks.stats()),
       ...prefixed("uplink", uplink?.stats() ?? {}),
+      ...prefixed("calls", calls.stats()),
       ...prefixed("source", source.counts()),
       ...prefixed("sink", { drained: sink?.status().drained ?? 0 }),
     }),
@@ -203,7 +226,7 @@ function captureRules(config: NodeConfig, opened: Opened): readonly CaptureRule[
 function startUplinkOf(
   deps: NodeDeps,
   config: NodeConfig,
-  parts: { readonly store: NodeStore; readonly backlog: Backlog; readonly tree: Presence },
+  parts: { readonly store: NodeStore; readonly backlog: Backlog; readonly tree: Presence; readonly time: TreeTime },
   identity: NodeIdentity,
 ): ReturnType<typeof startUplink> | undefined {
   if (config.uplink === undefined) return undefined;
@@ -214,6 +237,54 @@ function startUplinkOf(
     { ...parts, dial, clock, random, log },
     { name, identity, bootId: random.uuid(), place: { level, zone, tags } },
   );
+}
+
+/** Machine functions and level functions, with what runs them here. */
+function startCalls(
+  { clock, random, log, logControl, version }: NodeDeps,
+  { name, level, zone, tags }: NodeConfig,
+  parts: {
+    readonly broker: Broker;
+    readonly store: NodeStore;
+    readonly presence: Presence;
+    readonly parent: ParentLink;
+    readonly treeNow: () => number;
+  },
+): ReturnType<typeof startMachineMessages> {
+  const { broker: bus, store, presence, parent, treeNow } = parts;
+  const startedMs = clock.monotonic();
+  const builtIns = builtInFunctions({
+    now: () => clock.now(),
+    log: logControl,
+    info: () => ({
+      name,
+      level,
+      ...(zone === undefined ? {} : { zone }),
+      tags,
+      version,
+      uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
+      uplink: presence.uplink().state,
+      children: presence.children().filter(({ state }) => state === "online").length,
+    }),
+  });
+  const conditions = new ConditionCache();
+  const stack = new AsyncDisposableStack();
+  const runner = stack.use(startFunctionRunner({ bus, builtIns, log }, machineResultPrefix));
+  const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, log }, levelResultPrefix));
+  stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
+  const check = (text: string): ReturnType<ConditionCheck> => {
+    const parsed = conditions.parse(text);
+    if ("error" in parsed) {
+      const { message, position } = parsed.error;
+      return { error: `line ${position.line}, column ${position.column}: ${message}` };
+    }
+    const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
+    return { holds: evaluateCondition(parsed.ok, subject) };
+  };
+  const machine = stack.use(
+    startMachineMessages({ bus, store, parent, tree: presence, runner, check, clock, treeNow, random, log }, name),
+  );
+  return { stats: () => machine.stats(), [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /** Tells every local client, retained, since when durable publishes are refused and why. */

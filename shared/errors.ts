@@ -19,6 +19,7 @@ export type ErrorCode =
   | "FOGBANK_SUBSCRIPTION_REFUSED"
   | "FOGBANK_NODE_UNKNOWN"
   | "FOGBANK_HTTP_REQUEST"
+  | "FOGBANK_CALL_REFUSED"
   | "FOGBANK_USAGE";
 
 /** An expected failure with a stable `code`. The message says what was attempted, on what, and what to do. */

@@ -9,8 +9,8 @@ export const limits = {
   nodeNameChars: 64,
   /** Bytes of a topic that a client may publish on. MQTT allows 65 535; ours bounds what every index row costs. */
   topicBytes: 1024,
-  /** Levels of a topic or a filter. The broker in use matches at most 100. */
-  topicLevels: 100,
+  /** Levels of a topic. The broker in use matches at most 100, of which `/from/<node>/` needs three. */
+  topicLevels: 97,
   /** Bytes of one payload that the journal takes. Larger ones are for the block layer. */
   journalPayloadBytes: 256 * kib,
   /** Bytes of one MQTT packet on any connection: a frame of a link with its segment fits, a runaway length does not. */
@@ -72,6 +72,8 @@ export const limits = {
   /** Rows of `/api/v1/data` in one answer. */
   dataRowsMax: 10_000,
   dataRowsDefault: 1_000,
+  /** And bytes, beyond which it ends early: by one row at most. */
+  dataPageBytes: 8 * mib,
   /** Connections to one broker at once: what one process serves with a few KiB each. */
   connections: 10_000,
   /** Characters of a client identifier: it is kept per session and stands in every log line about it. */
@@ -97,6 +99,39 @@ export const limits = {
   /** Retained messages. */
   retainedMessages: 100_000,
   retainedBytes: 64 * mib,
+  /** Bytes of a request or an envelope; larger arguments are for the block layer. */
+  callBytes: 64 * kib,
+  /** Characters of a function's name: it is one topic level. */
+  functionNameChars: 64,
+  /** Life of a call unless it says otherwise, and the longest. */
+  callTtlMs: 60_000,
+  callTtlMsMax: 7 * 24 * 3_600_000,
+  /** Nodes that a machine message may pass: twice the depth of a tree. */
+  callHops: 16,
+  /** Calls that one node follows at once, and ids that it remembers having run; beyond either new calls are refused. */
+  openCalls: 10_000,
+  seenCalls: 100_000,
+  /** Bytes of messages from below that wait in the broker for slow local subscribers, beyond which publishing them waits too: twice what one may have waiting. */
+  fanOutBytes: 32 * mib,
+  /** Results of single nodes in one receipt; counts are always complete. Bytes of one result, characters of one reason. */
+  callResults: 1_000,
+  /** Bytes of all results in one receipt: it must fit into a packet, as JSON too. */
+  callReceiptBytes: 256 * kib,
+  callResultBytes: 16 * kib,
+  callReasonChars: 1_024,
+  /** Receipts go upward, and progress to the caller, at most this often; completion goes at once. */
+  receiptMs: 200,
+  /** How long after its deadline the caller's node waits for the last receipts, and how long a node remembers an ended call. */
+  callHopMs: 1_000,
+  /** UTF-8 bytes of a condition: it travels with every machine message. */
+  conditionBytes: 2 * kib,
+  /** Steps of one evaluation, and nodes of a condition's tree: `exists()` within `exists()` multiplies, and the text is short. */
+  conditionSteps: 1_000,
+  /** Levels of a condition's tree, which is walked by recursion. */
+  conditionDepth: 32,
+  /** Conditions that are kept parsed, and the characters of their texts together: a tree takes a hundred times as much. */
+  conditionsCached: 256,
+  conditionsCachedChars: 64 * kib,
   /** A graceful stop takes no longer than this. */
   stopMs: 10_000,
   /** Of that, the time to hand on what is stored. */

@@ -4,15 +4,29 @@ export const presenceTopic = (child: string): string => `/level/presence/${child
 export const uplinkTopic = "/level/uplink";
 export const journalTopic = "/level/journal";
 
-/** Kinds of frames on a link: hello and heartbeat, batch, acknowledgement, will. */
-export type FrameKind = "h" | "b" | "a" | "w";
+/** Functions that travel down the tree, and where the answers to a call go. */
+export const functionPrefix = "/machine/functions/";
+export const functionFilter = "/machine/functions/+";
+export const functionTopic = (name: string): string => `${functionPrefix}${name}`;
+export const machineReplyTopic = (call: string): string => `/machine/replies/${call}`;
+/** Where a local program answers what it was asked. */
+export const machineResultPrefix = "/machine/results/";
+
+/** Functions of this level only, and the answers to their callers. */
+export const levelFunctionPrefix = "/level/functions/";
+export const levelFunctionFilter = "/level/functions/+";
+export const levelReplyTopic = (caller: string, call: string): string => `/level/replies/${caller}/${call}`;
+export const levelResultPrefix = "/level/results/";
+
+/** Kinds of frames on a link: hello and heartbeat, batch, acknowledgement, will, call, receipt. */
+export type FrameKind = "h" | "b" | "a" | "w" | "c" | "r";
 
 /** Where child `child` sends to its parent. */
-export const upTopic = (child: string, kind: FrameKind): string => `$fog/up/${child}/${kind}`;
+export const upTopic = (child: string, kind: string): string => `$fog/up/${child}/${kind}`;
 /** Where a parent sends to its child. */
 export const downTopic = (child: string, kind: FrameKind): string => `$fog/dn/${child}/${kind}`;
-/** What a parent takes in from all children. */
-export const upFilter = "$fog/up/+/+";
+/** What a parent takes in of one kind from all children. */
+export const upFilterOf = (kind: FrameKind): string => `$fog/up/+/${kind}`;
 /** What a child reads of its parent. */
 export const downFilter = (child: string): string => `$fog/dn/${child}/+`;
 
@@ -33,3 +47,6 @@ export function fromTopic(origin: string, topic: string): string {
 /** MQTT client identifiers of a child's two connections. */
 export const controlClientId = (child: string): string => child;
 export const bulkClientId = (child: string): string => `${child}!b`;
+/** The child that a client identifier of either kind belongs to. */
+export const nodeOfClientId = (clientId: string): string =>
+  clientId.endsWith("!b") ? clientId.slice(0, -2) : clientId;

@@ -31,6 +31,7 @@ const samples: readonly (readonly [file: string, text: string, rule: string | nu
   ["agent/into-cloud-relative.ts", 'export { c } from "../cloud/plain.ts";\n', "no-restricted-imports"],
   ["agent/into-aedes.ts", 'export { Aedes } from "aedes";\n', "no-restricted-imports"],
   ["agent/into-cbor.ts", 'export { encode } from "cbor-x/index-no-eval";\n', "no-restricted-imports"],
+  ["agent/into-cel.ts", 'export { parse } from "@marcbachmann/cel-js";\n', "no-restricted-imports"],
   ["agent/into-test.ts", 'export { t } from "../test/plain.ts";\n', "no-restricted-imports"],
   ["agent/into-timers.ts", 'export { setTimeout } from "node:timers/promises";\n', "no-restricted-imports"],
   ["agent/timer.ts", "export const later = (f: () => void): unknown => setTimeout(f, 1);\n", "no-restricted-globals"],
@@ -39,6 +40,7 @@ const samples: readonly (readonly [file: string, text: string, rule: string | nu
   ["agent/system/into-cloud.ts", 'export { c } from "#cloud/plain.ts";\n', "no-restricted-imports"],
   ["cloud/into-agent.ts", 'export { a } from "#agent/plain.ts";\n', "no-restricted-imports"],
   ["cloud/into-aedes.ts", 'export { Aedes } from "aedes";\n', "no-restricted-imports"],
+  ["cloud/into-cel.ts", 'export { parse } from "@marcbachmann/cel-js";\n', "no-restricted-imports"],
   [
     "cloud/interval.ts",
     "export const often = (f: () => void): unknown => setInterval(f, 1);\n",
@@ -50,6 +52,8 @@ const samples: readonly (readonly [file: string, text: string, rule: string | nu
   ["shared/into-cloud.ts", 'export { c } from "../cloud/plain.ts";\n', "no-restricted-imports"],
   ["shared/into-package.ts", 'export { Aedes } from "aedes";\n', "no-restricted-imports"],
   ["shared/into-cbor.ts", 'export { encode } from "cbor-x/index-no-eval";\n', "no-restricted-imports"],
+  ["shared/into-cel.ts", 'export { parse } from "@marcbachmann/cel-js";\n', "no-restricted-imports"],
+  ["shared/condition/into-cel.ts", 'export { evaluate } from "@marcbachmann/cel-js";\n', "no-restricted-imports"],
   ["shared/date.ts", "export const at = new Date(0);\n", "no-restricted-globals"],
   ["shared/env.ts", "export const home = process.env;\n", "no-restricted-globals"],
   ["shared/bytes.ts", "export const bytes = Buffer.alloc(1);\n", "no-restricted-globals"],
@@ -70,6 +74,11 @@ const samples: readonly (readonly [file: string, text: string, rule: string | nu
   ["cloud/plain.ts", "export const c = 1;\n", null],
   ["shared/plain.ts", "export const s = 1;\n", null],
   ["shared/cbor.ts", 'export { encode } from "cbor-x/index-no-eval";\nexport { s } from "./plain.ts";\n', null],
+  [
+    "shared/condition/syntax-tree.ts",
+    'export { Environment } from "@marcbachmann/cel-js";\nexport { s } from "../plain.ts";\n',
+    null,
+  ],
   ["test/plain.ts", 'export { c } from "#cloud/plain.ts";\nexport const t = Date.now();\n', null],
 ];
 

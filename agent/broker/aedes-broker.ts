@@ -37,7 +37,7 @@ export async function startAedesBroker(deps: BrokerDeps, config: BrokerConfig): 
     concurrency: 0, // aedes' default stops the whole broker when 100 messages wait for slow subscribers
     connectTimeout: limits.connectPacketMs,
     drainTimeout: limits.drainMs,
-    maxTopicLevels: limits.topicLevels,
+    maxTopicLevels: 100, // its own bound
   });
   stack.defer(() => new Promise((resolve) => aedes.close(resolve)));
   follow(aedes, state);

@@ -4,12 +4,10 @@
 //   $fog/dn/<child>/…   only that child subscribes; nobody publishes (the node does, in process)
 //   $SYS/…              read only
 //   other $…            closed
-//   /from/…, /level/presence/…, /level/uplink, /level/journal    only the node itself publishes
+//   /from/…, /machine/replies/…, /level/replies/…, /level/presence/…, /level/uplink, /level/journal    only the node itself publishes
 import { isNodeName } from "#shared/ids.ts";
+import { nodeOfClientId } from "#shared/topics.ts";
 import type { Authorizer, ClientInfo } from "./broker.ts";
-
-/** Second connection of a link: the same node, for bulk. */
-const bulkSuffix = "!b";
 
 /** Lets everybody connect and applies the rules of the tree. */
 export const treeAuthorizer: Authorizer = {
@@ -31,9 +29,8 @@ function maySubscribe(client: ClientInfo, filter: string): boolean {
   return isBelow(`$fog/dn/${nodeOf(client)}`, filter) && isNode(client);
 }
 
-function nodeOf(client: ClientInfo): string {
-  const { clientId } = client;
-  return clientId.endsWith(bulkSuffix) ? clientId.slice(0, -bulkSuffix.length) : clientId;
+function nodeOf({ clientId }: ClientInfo): string {
+  return nodeOfClientId(clientId);
 }
 
 /** Only a checked name stands in a link topic: a client id such as `a/b` or `+` proves nothing there. */
@@ -48,6 +45,8 @@ function isBelow(prefix: string, topic: string): boolean {
 function isNodeOnly(topic: string): boolean {
   return (
     isAtOrBelow("/from", topic) ||
+    isAtOrBelow("/machine/replies", topic) ||
+    isAtOrBelow("/level/replies", topic) ||
     isAtOrBelow("/level/presence", topic) ||
     isAtOrBelow("/level/uplink", topic) ||
     isAtOrBelow("/level/journal", topic)

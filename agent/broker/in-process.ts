@@ -1,7 +1,7 @@
 // The half of a broker that needs no connections: interceptors and in-process subscribers. Every implementation shares it.
 import { assert } from "#shared/assert.ts";
 import { FogbankError } from "#shared/errors.ts";
-import { isTopicFilter, isTopicName, matchesFilter } from "#shared/mqtt/topic.ts";
+import { isTopicFilter, isNodeTopicName, matchesFilter } from "#shared/mqtt/topic.ts";
 import { TopicTree } from "#shared/mqtt/topic-tree.ts";
 import type { InboundPublish, Interceptor, Message, Verdict } from "#shared/system/bus.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -122,7 +122,7 @@ export class InProcess {
 
 /** Throws FOGBANK_TOPIC_INVALID. */
 export function checkTopic(topic: string): void {
-  if (isTopicName(topic)) return;
+  if (isNodeTopicName(topic)) return;
   throw new FogbankError("FOGBANK_TOPIC_INVALID", `cannot publish on "${topic.slice(0, 80)}": not a topic name`);
 }
 

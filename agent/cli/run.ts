@@ -4,7 +4,9 @@ import { FogbankError } from "#shared/errors.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { loadConfig, type ConfigSources, type NodeConfig } from "../config/config.ts";
 import { formatListenAddress } from "../config/listen-address.ts";
+import type { LogControl } from "../functions/built-in.ts";
 import type { RunningNode } from "../node.ts";
+import type { ControlledLogger } from "../system/pino-logger.ts";
 import { addAssignment, type Assignment } from "./assignment.ts";
 
 export interface RunCommandIo extends Pick<ConfigSources, "env" | "readFile" | "hostname"> {
@@ -16,8 +18,8 @@ export interface RunCommandIo extends Pick<ConfigSources, "env" | "readFile" | "
 }
 
 export interface RunDeps {
-  createLog(level: NodeConfig["logLevel"]): Logger;
-  start(config: NodeConfig, log: Logger): Promise<RunningNode>;
+  createLog(level: NodeConfig["logLevel"]): ControlledLogger;
+  start(config: NodeConfig, log: Logger, logControl: LogControl): Promise<RunningNode>;
 }
 
 interface RunOptions {
@@ -35,9 +37,10 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .action(async (options: RunOptions, command: Command) => {
       const { config, warnings } = load(io, options, command);
-      const log = deps.createLog(config.logLevel).child({ node: config.name });
+      const root = deps.createLog(config.logLevel);
+      const log = root.child({ node: config.name });
       for (const warning of warnings) log.warn({ warning }, "configuration");
-      const node = await startOrFail(deps, config, log, command);
+      const node = await startOrFail(() => deps.start(config, log, root), command);
       const { mqtt, http } = node;
       const ready = {
         name: config.name,
@@ -62,9 +65,9 @@ function load(io: RunCommandIo, options: RunOptions, command: Command): ReturnTy
   }
 }
 
-async function startOrFail(deps: RunDeps, config: NodeConfig, log: Logger, command: Command): Promise<RunningNode> {
+async function startOrFail(start: () => Promise<RunningNode>, command: Command): Promise<RunningNode> {
   try {
-    return await deps.start(config, log);
+    return await start();
   } catch (error) {
     return fail(command, error, 1);
   }

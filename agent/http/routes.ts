@@ -31,7 +31,10 @@ export function nodeRoutes(node: NodeView): Readonly<Record<string, Route>> {
 async function data(documents: DocumentStore | undefined, query: URLSearchParams): Promise<Reply> {
   if (documents === undefined) {
     return json(
-      { error: "this node passes data on: ask the root of its tree, which the path in /api/v1/status names" },
+      {
+        error:
+          "this node keeps no documents: ask the root of its tree, at level cloud, which the path in /api/v1/status names",
+      },
       404,
     );
   }
@@ -47,12 +50,29 @@ async function data(documents: DocumentStore | undefined, query: URLSearchParams
     after: wholeNumber("after", given["after"], 0, Number.MAX_SAFE_INTEGER),
     limit: wholeNumber("limit", given["limit"], limits.dataRowsDefault, limits.dataRowsMax),
   };
-  const rows = await documents.findData(find);
-  return {
-    status: 200,
-    contentType: "application/x-ndjson",
-    body: rows.map((row) => `${JSON.stringify(toLine(row))}\n`).join(""),
-  };
+  return { status: 200, contentType: "application/x-ndjson", body: await page(documents, find) };
+}
+
+/** Up to `query.limit` lines, fewer when they are large: the next page goes on behind the last cursor. */
+async function page(documents: DocumentStore, query: DataQuery): Promise<string> {
+  const lines: string[] = [];
+  let bytes = 0;
+  let after = query.after ?? 0;
+  while (lines.length < query.limit && bytes < limits.dataPageBytes) {
+    // Large documents are fetched a few at a time.
+    const typical = lines.length === 0 ? limits.journalPayloadBytes : bytes / lines.length;
+    const fit = Math.max(1, Math.floor((limits.dataPageBytes - bytes) / typical));
+    const limit = Math.min(query.limit - lines.length, fit);
+    const rows = await documents.findData({ ...query, after, limit });
+    for (const row of rows) {
+      const line = `${JSON.stringify(toLine(row))}\n`;
+      lines.push(line);
+      bytes += line.length;
+    }
+    after = rows.at(-1)?.arrival ?? after;
+    if (rows.length < limit) break;
+  }
+  return lines.join("");
 }
 
 /** A wildcard only as the last level: anything else would have to walk all that is stored. */

@@ -2,18 +2,22 @@
 // a stored cursor, at least once, backlog included. Bodies are only decoded where somebody subscribed.
 // Nothing is handed on upward before it has passed here, so that a crash cannot skip it: see `Backlog`.
 import { decodeSegment } from "#shared/journal/segment.ts";
+import { limits } from "#shared/limits.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
-import type { Bus } from "#shared/system/bus.ts";
+import type { Bus, Message } from "#shared/system/bus.ts";
+import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { fromTopic } from "#shared/topics.ts";
 import type { StoredSegment } from "../store/segment-repository.ts";
 import type { NodeStore } from "../store/node-store.ts";
 
 const bytesPerRead = 256 * 1024;
+const retryMs = 1_000;
 
 export interface FanOutDeps {
   readonly bus: Pick<Bus, "publish" | "hasSubscriber" | "hasSubscriberBelow">;
   readonly store: NodeStore;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -26,8 +30,11 @@ export function startFanOut(
   let newestId = start.newestId;
   let cursor = start.cursor;
   let isRunning = false;
+  /** Bytes that the broker has not handed to its subscribers yet, and the next time that it has. */
+  let waitingBytes = 0;
+  let settled = Promise.withResolvers<void>();
   let running: Promise<void> = Promise.resolve();
-  let stopped = false;
+  const stop = new AbortController();
   const stored = deps.store.onStored((id) => {
     newestId = Math.max(newestId, id);
     wake();
@@ -41,33 +48,41 @@ export function startFanOut(
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
     async [Symbol.asyncDispose]() {
-      stopped = true;
+      stop.abort();
+      settled.resolve();
       stored[Symbol.dispose]();
       await running;
     },
   };
 
   function wake(): void {
-    if (cursor >= newestId || stopped || isRunning) return;
+    if (cursor >= newestId || stop.signal.aborted || isRunning) return;
     if (deps.bus.hasSubscriberBelow("/from")) running = run();
     else advance(newestId); // nobody listens: the usual case costs nothing
   }
 
   async function run(): Promise<void> {
     isRunning = true;
-    try {
-      while (cursor < newestId && !stopped) {
-        const { segments } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
-        for (const segment of segments) await publishSegment(segment);
-        // Without a row up to there, whatever had those ids is gone already.
-        advance(segments.at(-1)?.id ?? newestId);
+    for (let failures = 0; cursor < newestId && !stop.signal.aborted;) {
+      try {
+        await publishNext();
+        failures = 0;
+      } catch (error) {
+        if (failures++ === 0) deps.log.error({ error: String(error) }, "stored segments cannot be read");
+        await deps.clock.sleep(retryMs, stop.signal).catch(() => undefined);
       }
-    } catch (error) {
-      // What comes next tries again.
-      if (!stopped) deps.log.error({ error: String(error) }, "stored segments cannot be published");
-    } finally {
-      isRunning = false; // in the turn in which the loop ended: a wake in between would be lost
     }
+    isRunning = false; // in the turn in which the loop ended: a wake in between would be lost
+  }
+
+  async function publishNext(): Promise<void> {
+    const { segments } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
+    for (const segment of segments) {
+      await publishSegment(segment);
+      advance(segment.id);
+    }
+    // Without a row up to there, whatever had those ids is gone already.
+    if (segments.length === 0) advance(newestId);
   }
 
   function advance(id: number): void {
@@ -75,7 +90,7 @@ export function startFanOut(
     for (const listener of listeners) listener();
     // Lazily: losing it repeats a little, which "at least once" allows.
     deps.store.write("moveCursor", { cursor: "fan-out", id }, "lazy").catch((error: unknown) => {
-      if (!stopped) deps.log.warn({ error: String(error) }, "cursor of the local fan-out not stored");
+      if (!stop.signal.aborted) deps.log.warn({ error: String(error) }, "cursor of the local fan-out not stored");
     });
   }
 
@@ -90,12 +105,28 @@ export function startFanOut(
       );
       return;
     }
-    const published: Promise<void>[] = [];
     for (const { topic, payload, retain } of items) {
       const above = fromTopic(segment.origin, topic);
-      if (retain || deps.bus.hasSubscriber(above))
-        published.push(deps.bus.publish({ topic: above, payload, qos: 1, retain }));
+      if (!retain && !deps.bus.hasSubscriber(above)) continue;
+      if (waitingBytes > limits.fanOutBytes) await settled.promise;
+      publish(segment.origin, { topic: above, payload, qos: 1, retain });
     }
-    await Promise.all(published);
+  }
+
+  /** Does not wait for slow subscribers, whom the broker bounds: what is below must get up all the same. */
+  function publish(origin: string, message: Message): void {
+    const bytes = message.topic.length + message.payload.length;
+    waitingBytes += bytes;
+    deps.bus
+      .publish(message)
+      .catch((error: unknown) => {
+        // One that cannot be published, for its topic perhaps, must not hold up the rest.
+        deps.log.warn({ origin, reason: String(error) }, "message of a node below not published here");
+      })
+      .finally(() => {
+        waitingBytes -= bytes;
+        settled.resolve();
+        settled = Promise.withResolvers<void>();
+      });
   }
 }

@@ -89,15 +89,44 @@ export function startSink(deps: SinkDeps): AsyncDisposable & { status(): SinkSta
       if (documents === undefined) deps.log.error({ ...identity(segment) }, "stored segment cannot be decoded");
       return documents === undefined ? [] : [{ segment, documents }];
     });
-    const documents = drainable.flatMap((entry) => entry.documents);
-    if (documents.length > 0) await deps.documents.insertData(documents);
-    const acked = drainable.map(({ segment }) => ({
+    const taken = await insert(drainable);
+    const acked = taken.map(({ segment }) => ({
       ...identity(segment),
       ranges: [[segment.first, segment.first + segment.items - 1] as const],
     }));
     drained += await deps.store.write("forget", { acked });
     return last.id;
   }
+
+  /** Answers what the document store took. It fails only when nothing could be stored: one that it refuses must not hold up the rest. */
+  async function insert(entries: readonly Drainable[]): Promise<readonly Drainable[]> {
+    try {
+      await deps.documents.insertData(entries.flatMap(({ documents }) => documents));
+      return entries;
+    } catch (error) {
+      if (entries.length < 2) throw error;
+    }
+    const taken: Drainable[] = [];
+    let lastError: unknown;
+    for (const entry of entries) {
+      try {
+        await deps.documents.insertData(entry.documents);
+        taken.push(entry);
+      } catch (error) {
+        lastError = error;
+      }
+    }
+    if (taken.length === 0) throw lastError;
+    if (taken.length < entries.length)
+      deps.log.error({ error: String(lastError) }, "document store refuses some data: it stays in the journal");
+    return taken;
+  }
+}
+
+/** A segment as documents. */
+interface Drainable {
+  readonly segment: StoredSegment;
+  readonly documents: readonly DataDocument[];
 }
 
 function identity(segment: StoredSegment): {

@@ -20,10 +20,11 @@ import { bornChild, departedChild, heardChild, watchedChild, type ChildPresence 
 import type { Bus, InboundPublish } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
-import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilter } from "#shared/topics.ts";
+import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilterOf } from "#shared/topics.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
 import type { IngestOutcome } from "../store/node-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 
 export interface ChildLinksDeps {
@@ -32,6 +33,7 @@ export interface ChildLinksDeps {
   disconnect(clientId: string): void;
   readonly store: NodeStore;
   readonly tree: TreeView;
+  readonly time: TreeTime;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -50,11 +52,14 @@ export function startChildLinks(
   return new ChildLinks(deps, self);
 }
 
+/** Silence is noticed this much late at most. */
+const watchMs = 500;
+
 class ChildLinks implements AsyncDisposable {
   readonly #deps: ChildLinksDeps;
   readonly #self: { readonly name: NodeName; readonly identity: NodeIdentity };
   readonly #stop = new AbortController();
-  readonly #intercepting: Disposable;
+  readonly #intercepting = new DisposableStack();
   readonly #beating: Promise<void>;
   readonly #work = new Set<Promise<void>>();
   /** What each child was last told of the path above. */
@@ -66,11 +71,14 @@ class ChildLinks implements AsyncDisposable {
   constructor(deps: ChildLinksDeps, self: { readonly name: NodeName; readonly identity: NodeIdentity }) {
     this.#deps = deps;
     this.#self = self;
-    this.#intercepting = deps.bus.intercept(upFilter, (publish, settle) => {
-      // Frames travel at QoS 0 and are answered by frames: the broker has nothing to hold.
-      settle({ type: "take" });
-      this.#receive(publish);
-    });
+    for (const kind of ["h", "b", "w"] as const) {
+      this.#intercepting.use(
+        deps.bus.intercept(upFilterOf(kind), (publish, settle) => {
+          // Held until it is dealt with: a child that ignores its credit is then read no further.
+          void this.#receive(publish).finally(() => settle({ type: "take" }));
+        }),
+      );
+    }
     this.#beating = this.#beat();
   }
 
@@ -79,29 +87,30 @@ class ChildLinks implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#intercepting[Symbol.dispose]();
+    this.#intercepting.dispose();
     this.#stop.abort();
     await this.#beating;
     await Promise.all(this.#work);
   }
 
-  #receive(publish: InboundPublish): void {
+  /** Resolves when the frame has been dealt with. */
+  async #receive(publish: InboundPublish): Promise<void> {
     const address = parseUpTopic(publish.topic);
     if (address === undefined || this.#stop.signal.aborted) return;
     const { child, kind } = address;
-    if (kind === "h") this.#greet(child, publish.payload);
-    else if (kind === "b") this.#takeBatch(child, publish);
+    if (kind === "h") await this.#greet(child, publish.payload);
+    else if (kind === "b") await this.#takeBatch(child, publish);
     else if (kind === "w") this.#depart(child, publish.payload);
   }
 
-  #greet(child: string, payload: Uint8Array): void {
+  async #greet(child: string, payload: Uint8Array): Promise<void> {
     const greeting = decodeFromChild(payload);
     if ("malformed" in greeting) this.#malformed(child, greeting.malformed);
-    else if ("hello" in greeting.frame) this.#hello(child, greeting.frame.hello);
-    else this.#heartbeat(child, greeting.frame.beat);
+    else if ("hello" in greeting.frame) await this.#hello(child, greeting.frame.hello);
+    else await this.#heartbeat(child, greeting.frame.beat);
   }
 
-  #hello(child: string, hello: Hello): void {
+  async #hello(child: string, hello: Hello): Promise<void> {
     const refusal = this.#refusalOf(child, hello);
     if (refusal !== undefined) {
       this.#deps.log.warn({ child, reason: refusal.text }, "child refused");
@@ -110,7 +119,7 @@ class ChildLinks implements AsyncDisposable {
     }
     const born = bornChild(this.#deps.tree.child(child), hello, this.#moment());
     this.#deps.tree.setChild(born);
-    this.#track(this.#welcome(born, hello));
+    await this.#track(this.#welcome(born, hello));
   }
 
   #refusalOf(child: string, hello: Hello): Refusal | undefined {
@@ -146,25 +155,27 @@ class ChildLinks implements AsyncDisposable {
       parent: this.#self.name,
       parentInstance: this.#self.identity.instance,
       session,
-      holds: holdings.filter(({ epoch }) => known.has(epoch)),
+      holds: holdings
+        .filter(({ epoch }) => known.has(epoch))
+        .map((held) => ({ ...held, ranges: held.ranges.slice(-limits.rangesOnWire) })),
       creditBytes: this.#credit(),
-      nowMs: clock.now(),
+      nowMs: this.#deps.time.now(),
       path: tree.path(),
     });
     this.#pathTold.set(name, tree.version().above);
     this.#send(name, "h", welcome);
   }
 
-  #heartbeat(child: string, beat: Heartbeat): void {
+  async #heartbeat(child: string, beat: Heartbeat): Promise<void> {
     const known = this.#deps.tree.child(child);
     if (known?.state !== "online") return;
     this.#deps.tree.setChild(heardChild(known, this.#moment(), beat.descendants));
     if (beat.streams.length === 0) return;
     const news = { child, streams: beat.streams, lows: [], nowMs: this.#deps.clock.now() };
-    this.#track(this.#deps.store.write("hear", news, "lazy"));
+    await this.#track(this.#deps.store.write("hear", news, "lazy"));
   }
 
-  #takeBatch(child: string, publish: InboundPublish): void {
+  async #takeBatch(child: string, publish: InboundPublish): Promise<void> {
     const decoded = decodeBatch(publish.payload, child);
     if ("malformed" in decoded) {
       this.#malformed(child, decoded.malformed);
@@ -176,7 +187,7 @@ class ChildLinks implements AsyncDisposable {
     if (known?.state !== "online" || batch.session !== known.session) return;
     if (publish.clientId === controlClientId(child))
       this.#deps.tree.setChild(heardChild(known, this.#moment(), undefined));
-    this.#track(this.#ingest(child, batch, publish.payload.length));
+    await this.#track(this.#ingest(child, batch, publish.payload.length));
   }
 
   async #ingest(child: string, batch: Batch, bytes: number): Promise<void> {
@@ -231,34 +242,39 @@ class ChildLinks implements AsyncDisposable {
     this.#update(known, departedChild(known, departure.frame, this.#deps.clock.now()));
   }
 
-  /** Every few seconds: heartbeats down, and a look for children that have fallen silent. */
+  /** Heartbeats down every few seconds, and in between a look for children that have fallen silent. */
   async #beat(): Promise<void> {
-    const { clock, tree } = this.#deps;
+    const { clock } = this.#deps;
+    let beatAtMs = clock.monotonic();
     while (!this.#stop.signal.aborted) {
-      await clock.sleep(limits.heartbeatMs, this.#stop.signal).catch(() => undefined);
+      await clock.sleep(watchMs, this.#stop.signal).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
+      this.#dropSilent();
+      if (clock.monotonic() - beatAtMs < limits.heartbeatMs) continue;
+      beatAtMs = clock.monotonic();
       await this.#lookAtStore();
-      const path = tree.path();
-      const { above } = tree.version();
-      for (const child of tree.children()) {
-        if (child.state !== "online") continue;
-        const watched = watchedChild(child, this.#moment());
-        this.#update(child, watched);
-        if (watched.state !== "online") {
-          this.#disconnect(child.name);
-          continue;
-        }
-        const news = this.#pathTold.get(child.name) === above ? undefined : path;
-        this.#pathTold.set(child.name, above);
-        const beat = {
-          nowMs: clock.now(),
-          streams: [],
-          creditBytes: this.#credit(),
-          path: news,
-          descendants: undefined,
-        };
-        this.#send(child.name, "h", encodeHeartbeat(beat));
-      }
+      this.#sendBeats();
+    }
+  }
+
+  #dropSilent(): void {
+    for (const child of this.#deps.tree.children()) {
+      const watched = watchedChild(child, this.#moment());
+      this.#update(child, watched);
+      if (watched !== child) this.#disconnect(child.name);
+    }
+  }
+
+  #sendBeats(): void {
+    const { tree, time } = this.#deps;
+    const path = tree.path();
+    const { above } = tree.version();
+    for (const { name, state } of tree.children()) {
+      if (state !== "online") continue;
+      const news = this.#pathTold.get(name) === above ? undefined : path;
+      this.#pathTold.set(name, above);
+      const beat = { nowMs: time.now(), streams: [], creditBytes: this.#credit(), path: news, descendants: undefined };
+      this.#send(name, "h", encodeHeartbeat(beat));
     }
   }
 
@@ -271,7 +287,7 @@ class ChildLinks implements AsyncDisposable {
     if (after === before) return;
     this.#deps.tree.setChild(after);
     const { name, uuid, session, conn, place, state, sinceMs } = after;
-    this.#track(
+    void this.#track(
       this.#deps.store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } }, "lazy"),
     );
   }
@@ -300,11 +316,11 @@ class ChildLinks implements AsyncDisposable {
   }
 
   #send(child: string, kind: "h" | "a", payload: Uint8Array): void {
-    this.#track(this.#deps.bus.publish({ topic: downTopic(child, kind), payload, qos: 0, retain: false }));
+    void this.#track(this.#deps.bus.publish({ topic: downTopic(child, kind), payload, qos: 0, retain: false }));
   }
 
   /** Keeps `work` until it is done. It fails only when the store or the broker is closing, or has said why itself. */
-  #track(work: Promise<unknown>): void {
+  #track(work: Promise<unknown>): Promise<void> {
     const done = work.then(
       () => undefined,
       (error: unknown) => {
@@ -313,6 +329,7 @@ class ChildLinks implements AsyncDisposable {
     );
     this.#work.add(done);
     void done.finally(() => this.#work.delete(done));
+    return done;
   }
 
   #moment(): { readonly nowMs: number; readonly monotonicMs: number } {

@@ -3,23 +3,38 @@
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
+import type { Clock } from "#shared/system/clock.ts";
 import type { DialOptions, DialParent, ParentConnection } from "./parent-connection.ts";
 
-/** Dials `host`:`port`. */
-export function mqttParent(host: string, port: number): DialParent {
+/** Dials `host`:`port`. A connection that is disposed has a moment to send what is written; a parent that does not read cannot hold it open. */
+export function mqttParent(clock: Clock, host: string, port: number): DialParent {
   return async (options, signal) => {
     signal.throwIfAborted();
-    const client = connect({ ...clientOptions, host, port, clientId: options.clientId, ...willOption(options) });
+    const client = connect({
+      ...clientOptions,
+      host,
+      port,
+      clientId: options.clientId,
+      username: options.username,
+      ...willOption(options),
+    });
     try {
+      client.once("connect", () => withoutDelay(client));
       await ready(client, options, signal);
     } catch (error) {
       client.on("error", () => undefined);
       client.end(true);
       throw error;
     }
-    return connection(client, options);
+    return connection(clock, client, options);
   };
 }
+
+/** CONNACK return code of MQTT 3.1.1, section 3.2.2.3. */
+const notAuthorized = 5;
+
+/** What is already written may still leave for this long. */
+const flushMs = 500;
 
 const clientOptions: IClientOptions = {
   protocol: "mqtt",
@@ -67,7 +82,7 @@ async function ready(client: MqttClient, options: DialOptions, signal: AbortSign
   }
 }
 
-function connection(client: MqttClient, options: DialOptions): ParentConnection {
+function connection(clock: Clock, client: MqttClient, options: DialOptions): ParentConnection {
   let closed = false;
   let reason = "the parent closed the connection";
   client.on("error", (error) => {
@@ -86,14 +101,29 @@ function connection(client: MqttClient, options: DialOptions): ParentConnection 
       if (!closed)
         client.publish(topic, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength), { qos: 0 });
     },
+    drop() {
+      closed = true;
+      client.stream.destroy();
+      client.end(true);
+    },
     async [Symbol.asyncDispose]() {
       closed = true;
-      await new Promise<void>((resolve) => client.end(!client.connected, {}, () => resolve()));
+      const flushed = new AbortController();
+      const ended = new Promise<void>((resolve) => client.end(!client.connected, {}, () => resolve()));
+      void ended.then(() => flushed.abort());
+      await clock.sleep(flushMs, flushed.signal).catch(() => undefined);
+      if (!flushed.signal.aborted) client.stream.destroy();
     },
   };
 }
 
+/** A small frame must not wait for the acknowledgement of the one before it: together with delayed acknowledgements that costs 40 ms. */
+function withoutDelay({ stream }: MqttClient): void {
+  if ("setNoDelay" in stream && typeof stream.setNoDelay === "function") stream.setNoDelay(true);
+}
+
 function describe(error: Error): string {
-  const code = "code" in error ? String(error.code) : "";
-  return error.message === "" ? code : error.message;
+  const code = "code" in error ? error.code : undefined;
+  if (code === notAuthorized) return `${error.message}: another node of this name may be connected there`;
+  return error.message === "" ? String(code) : error.message;
 }

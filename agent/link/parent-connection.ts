@@ -4,10 +4,14 @@
 export interface ParentConnection extends AsyncDisposable {
   /** Sends a frame. On a connection that is gone this does nothing: `onClosed` has told. */
   send(topic: string, payload: Uint8Array): void;
+  /** Breaks the connection: what is written is dropped, and the parent's broker publishes the will. Disposing says goodbye instead. */
+  drop(): void;
 }
 
 export interface DialOptions {
   readonly clientId: string;
+  /** The node's uuid: tells the parent's broker, before anything is taken over, whether this is the node that it knows by that name. */
+  readonly username: string;
   /** What to subscribe, or undefined for a connection that only sends. */
   readonly subscribe: string | undefined;
   readonly will: { readonly topic: string; readonly payload: Uint8Array } | undefined;

@@ -28,18 +28,21 @@ import {
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
+import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import { bulkClientId, controlClientId, downFilter, downTopic, upTopic } from "#shared/topics.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
 import type { LaneRead } from "../store/node-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { DialParent, ParentConnection } from "./parent-connection.ts";
+import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 
 export interface UplinkDeps {
   readonly store: NodeStore;
   readonly backlog: Backlog;
   readonly tree: TreeView;
+  readonly time: TreeTime;
   readonly dial: DialParent;
   readonly clock: Clock;
   readonly random: Random;
@@ -66,11 +69,14 @@ const newsMs = 1_000;
 const forgetRetryMs = 1_000;
 
 /** Runs until it is disposed; disposing tells the parent that the departure is on purpose. */
-export function startUplink(deps: UplinkDeps, config: UplinkConfig): AsyncDisposable & { stats(): UplinkStats } {
+export function startUplink(
+  deps: UplinkDeps,
+  config: UplinkConfig,
+): ParentLink & AsyncDisposable & { stats(): UplinkStats } {
   return new Uplink(deps, config);
 }
 
-class Uplink implements AsyncDisposable {
+class Uplink implements ParentLink, AsyncDisposable {
   readonly #deps: UplinkDeps;
   readonly #config: UplinkConfig;
   readonly #stop = new AbortController();
@@ -82,7 +88,7 @@ class Uplink implements AsyncDisposable {
   #conn = 0;
   #control: ParentConnection | undefined;
   #bulk: ParentConnection | undefined;
-  readonly #closing = new Set<Promise<void>>();
+  readonly #closing: Promise<void>[] = [];
   /** What the last read of each lane found. */
   readonly #found = new Map<Lane, LaneRead>();
   /** Streams that this session has named on a lane, and low marks that it has told. */
@@ -93,6 +99,8 @@ class Uplink implements AsyncDisposable {
   #belowTold = 0;
   #beatAtMs = 0;
   #forgetting: Promise<unknown> = Promise.resolve();
+  readonly #frameHandlers = new Map<string, (payload: Uint8Array) => void>();
+  readonly #upHandlers = new Set<() => void>();
   #stats = { sessions: 0, framesSent: 0, stalls: 0 };
 
   constructor(deps: UplinkDeps, config: UplinkConfig) {
@@ -107,12 +115,28 @@ class Uplink implements AsyncDisposable {
     return this.#stats;
   }
 
+  send(kind: string, payload: Uint8Array): boolean {
+    if (this.#state.at !== "running" || this.#control === undefined) return false;
+    this.#control.send(upTopic(this.#config.name, kind), payload);
+    return true;
+  }
+
+  onFrame(kind: string, handler: (payload: Uint8Array) => void): Disposable {
+    this.#frameHandlers.set(kind, handler);
+    return { [Symbol.dispose]: () => void this.#frameHandlers.delete(kind) };
+  }
+
+  onUp(handler: () => void): Disposable {
+    this.#upHandlers.add(handler);
+    return { [Symbol.dispose]: () => void this.#upHandlers.delete(handler) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     this.#released[Symbol.dispose]();
     await this.#ticking;
     if (this.#state.at === "running") this.#control?.send(upTopic(this.#config.name, "w"), this.#departure(true));
-    this.#closeConnections();
+    this.#closeConnections(true);
     this.#state = initialUplink(0);
     await Promise.all([...this.#closing, this.#forgetting]);
   }
@@ -145,7 +169,7 @@ class Uplink implements AsyncDisposable {
         this.#run(this.#dialControl(this.#attempt.signal));
         return;
       case "close":
-        this.#closeConnections();
+        this.#closeConnections(false);
         return;
       case "hello":
         this.#run(this.#sendHello(this.#attempt.signal));
@@ -163,7 +187,7 @@ class Uplink implements AsyncDisposable {
         this.#send(effect.lane, effect.frameNumber);
         return;
       case "forget":
-        this.#forgetting = Promise.all([this.#forgetting, this.#forget(effect.acked)]);
+        this.#forgetting = Promise.all([this.#forgetting, this.#forget(effect.acked)]).then(() => undefined);
         return;
       case "stalled":
         this.#stats.stalls++;
@@ -191,6 +215,7 @@ class Uplink implements AsyncDisposable {
     const connection = await this.#deps.dial(
       {
         clientId: controlClientId(name),
+        username: this.#config.identity.uuid,
         subscribe: downFilter(name),
         will: { topic: upTopic(name, "w"), payload: this.#departure(false) },
         onMessage: (topic, payload) => this.#receive(topic, payload, signal),
@@ -214,6 +239,7 @@ class Uplink implements AsyncDisposable {
       const connection = await this.#deps.dial(
         {
           clientId: bulkClientId(this.#config.name),
+          username: this.#config.identity.uuid,
           subscribe: undefined,
           will: undefined,
           onMessage: () => undefined,
@@ -253,13 +279,12 @@ class Uplink implements AsyncDisposable {
     }
   }
 
-  #closeConnections(): void {
+  /** Given up, the connections break, so that the parent hears of it; left on purpose, they end with a goodbye. */
+  #closeConnections(onPurpose: boolean): void {
     this.#attempt.abort();
     for (const connection of [this.#control, this.#bulk]) {
-      if (connection === undefined) continue;
-      const closing = Promise.resolve(connection[Symbol.asyncDispose]());
-      this.#closing.add(closing);
-      void closing.finally(() => this.#closing.delete(closing));
+      if (onPurpose && connection !== undefined) this.#closing.push(Promise.resolve(connection[Symbol.asyncDispose]()));
+      else connection?.drop();
     }
     this.#control = undefined;
     this.#bulk = undefined;
@@ -276,6 +301,8 @@ class Uplink implements AsyncDisposable {
       if ("malformed" in ack) this.#malformed(topic, ack.malformed);
       else {
         for (const nak of ack.frame.naks) this.#deps.log.warn({ ...nak }, "parent did not take a segment");
+        // What was refused took the descriptions of its streams with it.
+        if (ack.frame.naks.length > 0) this.#named.clear();
         this.#dispatch({ type: "ack", ack: ack.frame });
       }
     } else if (topic === downTopic(name, "h")) {
@@ -283,17 +310,29 @@ class Uplink implements AsyncDisposable {
       if ("malformed" in answer) this.#malformed(topic, answer.malformed);
       else if ("welcome" in answer.frame) this.#welcome(answer.frame.welcome);
       else if ("refusal" in answer.frame) this.#dispatch({ type: "refused", refusal: answer.frame.refusal });
-      else this.#dispatch({ type: "beat", beat: answer.frame.beat });
+      else {
+        this.#deps.time.learn(answer.frame.beat.nowMs);
+        this.#dispatch({ type: "beat", beat: answer.frame.beat });
+      }
+    } else if (this.#state.at === "running" || this.#state.at === "greeting") {
+      // A parent takes its child for connected a moment before the child has its Welcome.
+      this.#frameHandlers.get(topic.slice(topic.lastIndexOf("/") + 1))?.(payload);
     }
   }
 
   #welcome(welcome: Welcome): void {
     const origin = this.#config.name;
-    // What the parent holds already need not be sent again, even when its acknowledgement got lost.
-    const acked = welcome.holds.filter(({ ranges }) => ranges.length > 0).map((held) => ({ ...held, origin }));
+    // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it
+    // on, to this very node when the tree was different: only an answer to what is sent now counts.
+    const isRoot = welcome.path[0]?.uplink === "root";
+    const acked = isRoot
+      ? welcome.holds.filter(({ ranges }) => ranges.length > 0).map((held) => ({ ...held, origin }))
+      : [];
     if (acked.length > 0) this.#perform({ type: "forget", acked });
     this.#stats.sessions++;
+    this.#deps.time.learn(welcome.nowMs);
     this.#dispatch({ type: "welcome", welcome });
+    for (const handler of this.#upHandlers) handler();
   }
 
   #malformed(topic: string, reason: string): void {
@@ -306,7 +345,7 @@ class Uplink implements AsyncDisposable {
     if (signal.aborted) return;
     this.#remember(streams);
     const { name, identity, bootId, place } = this.#config;
-    const { tree, clock } = this.#deps;
+    const { tree, time } = this.#deps;
     this.#belowTold = tree.version().below;
     const hello = encodeHello({
       version: protocolVersion,
@@ -314,7 +353,7 @@ class Uplink implements AsyncDisposable {
       epoch: identity.epoch,
       bootId,
       streams,
-      nowMs: clock.now(),
+      nowMs: time.now(),
       conn: this.#conn,
       uuid: identity.uuid,
       place,
@@ -334,7 +373,7 @@ class Uplink implements AsyncDisposable {
     const changed = streams.filter((stream) => this.#told.get(streamKey(stream)) !== stream.high);
     this.#remember(changed);
     const descendants = hasNews ? this.#deps.tree.descendants() : undefined;
-    const nowMs = this.#deps.clock.now();
+    const nowMs = this.#deps.time.now();
     const beat = encodeHeartbeat({ nowMs, streams: changed, creditBytes: undefined, path: undefined, descendants });
     this.#control?.send(upTopic(this.#config.name, "h"), beat);
   }

@@ -40,7 +40,8 @@ export class GroupCommit implements AsyncDisposable {
   readonly #contributors: Contributor[] = [];
   #waiting: PendingWrite[] = [];
   #lazy: PendingWrite[] = [];
-  #lazyTimer: AbortController | undefined;
+  #isLazyTimerSet = false;
+  readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
   #closed = false;
   #lastCommitMs = 0;
@@ -81,7 +82,7 @@ export class GroupCommit implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    this.#lazyTimer?.abort();
+    this.#stop.abort();
     this.wake();
     await this.#loop;
   }
@@ -104,8 +105,6 @@ export class GroupCommit implements AsyncDisposable {
     for (const contributor of this.#contributors) this.#waiting.push(...contributor());
     this.#waiting.push(...this.#lazy);
     this.#lazy = [];
-    this.#lazyTimer?.abort();
-    this.#lazyTimer = undefined;
     return this.#waiting.splice(0, requestsPerCommit);
   }
 
@@ -126,14 +125,15 @@ export class GroupCommit implements AsyncDisposable {
     if (ms >= lingerMsMin && !this.#closed) await this.#deps.clock.sleep(ms);
   }
 
+  /** One timer at a time, and never called off: a commit that takes the lazy ones along costs nothing more for it. */
   #startLazyTimer(): void {
-    if (this.#lazyTimer !== undefined || this.#loop !== undefined) return;
-    const timer = new AbortController();
-    this.#lazyTimer = timer;
-    this.#deps.clock.sleep(lazyMs, timer.signal).then(
-      () => this.wake(),
-      () => undefined, // a commit has taken it along
-    );
+    if (this.#isLazyTimerSet) return;
+    this.#isLazyTimerSet = true;
+    const rings = (): void => {
+      this.#isLazyTimerSet = false;
+      if (this.#lazy.length > 0) this.wake();
+    };
+    this.#deps.clock.sleep(lazyMs, this.#stop.signal).then(rings, rings);
   }
 }
 

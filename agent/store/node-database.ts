@@ -18,6 +18,8 @@ export interface NodeDatabaseConfig {
   readonly file: string;
   /** Bytes that the file may grow to. */
   readonly maxBytes: number;
+  /** This node is a root: what comes here goes no further. */
+  readonly isFinal: boolean;
 }
 
 export interface NodeDatabase {
@@ -43,12 +45,10 @@ export function openNodeDatabase(
   const walBytes = reserveBytes / 2;
   const database = openDatabase(file, { migrations: nodeMigrations, cacheBytes, maxBytes, walBytes, exclusive: true });
   const reserve = file === inMemory ? undefined : new DiskReserve(deps.clock, `${file}-reserve`, reserveBytes);
-  const { writes, reads, rolledBack } = createNodeOperations(
-    database,
-    name,
-    deps.hasher,
-    () => reserve?.hold() ?? true,
-  );
+  const { writes, reads, rolledBack } = createNodeOperations(database, name, deps.hasher, {
+    isFinal: config.isFinal,
+    hasReserve: () => reserve?.hold() ?? true,
+  });
   return {
     commit(requests) {
       const outcomes = runCommit(database, writes, rolledBack, requests);

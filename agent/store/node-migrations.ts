@@ -77,4 +77,9 @@ export const nodeMigrations: readonly string[] = [
     since_ms INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- Calls that this node has begun to run, until their deadline is long past: none runs a second time.
+  CREATE TABLE seen(id BLOB PRIMARY KEY, deadline_ms INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX seen_by_deadline ON seen(deadline_ms);
+  `,
 ];

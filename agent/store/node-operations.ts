@@ -1,7 +1,7 @@
 // Everything that a node asks of its database, by name. Writes run inside the transaction of a group commit, reads between commits.
 import type { DatabaseSync } from "node:sqlite";
 import type { NodeName } from "#shared/ids.ts";
-import type { IntervalSet } from "#shared/journal/interval-set.ts";
+import { addInterval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import type { Lane, LowMark, StreamState } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
@@ -9,6 +9,7 @@ import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/fram
 import type { Cursors } from "#shared/link/lane.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
+import { CallRepository } from "./call-repository.ts";
 import { ChildRepository, type ChildRow } from "./child-repository.ts";
 import { IdentityRepository, type CursorName, type NodeIdentity } from "./identity-repository.ts";
 import { SegmentRepository, type StoredSegment } from "./segment-repository.ts";
@@ -30,7 +31,7 @@ export interface Opened {
 }
 
 export interface IngestOutcome {
-  /** Full ranges of every stream that the batch touched, to be acknowledged once this is committed. */
+  /** The numbers of the batch that are stored or have been, to be acknowledged once this is committed. */
   readonly acked: readonly AckedRanges[];
   readonly naks: readonly {
     readonly segment: Pick<WireSegment, "origin" | "epoch" | "streamId" | "first">;
@@ -64,17 +65,22 @@ export interface StoreUsage {
 export type NodeWrites = ReturnType<typeof createNodeOperations>["writes"];
 export type NodeReads = ReturnType<typeof createNodeOperations>["reads"];
 
-/** `name`: whose database this is; the schema is in place. `hasReserve`: whether the disk has the room that deletes may need. */
+/**
+ * `name`: whose database this is; the schema is in place. `isFinal`: what comes here goes no further, so that every
+ * number is taken once; `hasReserve`: whether the disk has the room that deletes may need.
+ */
 export function createNodeOperations(
   database: DatabaseSync,
   name: NodeName,
   hasher: Hasher,
-  hasReserve: () => boolean = () => true,
+  options: { readonly isFinal?: boolean; readonly hasReserve?: () => boolean } = {},
 ) {
+  const { isFinal = false, hasReserve = () => true } = options;
   const identity = new IdentityRepository(database);
   const streams = new StreamRepository(database);
   const segments = new SegmentRepository(database, streams, hasher);
   const children = new ChildRepository(database);
+  const calls = new CallRepository(database);
   const usage = usageOf(database);
   let epoch = 0;
 
@@ -161,6 +167,15 @@ export function createNodeOperations(
       return null;
     },
 
+    /** Remembers that a call is about to run here. Not new: it has run, or was about to when this node died. */
+    remember(args: {
+      readonly id: Uint8Array;
+      readonly deadlineMs: number;
+      readonly nowMs: number;
+    }): "new" | "known" | "full" {
+      return calls.remember(args.id, args.deadlineMs, args.nowMs);
+    },
+
     putChild(args: { readonly child: ChildRow }): null {
       children.put(args.child);
       return null;
@@ -214,7 +229,11 @@ export function createNodeOperations(
     },
   };
 
-  return { writes, reads, rolledBack: (): void => streams.forgetOrigins() };
+  const rolledBack = (): void => {
+    streams.forgetOrigins();
+    calls.recount();
+  };
+  return { writes, reads, rolledBack };
 
   /** Kept beside the ranges: a low mark makes no segment a duplicate. */
   function keepLows(child: string, lows: readonly LowMark[]): void {
@@ -235,35 +254,36 @@ export function createNodeOperations(
 
   function ingestSegments(incoming: readonly WireSegment[]): IngestOutcome {
     const naks: IngestOutcome["naks"][number][] = [];
-    const touched = new Map<string, WireSegment>();
+    const taken = new Map<string, AckedRanges>();
     let stored = 0;
     let duplicates = 0;
     for (const segment of incoming) {
-      // A node's own messages cannot come from below it: somebody else goes by its name.
-      const code = segment.origin === name ? "not-below" : brokenBody(segment) ? "corrupt" : undefined;
-      const outcome = code ?? segments.ingest(segment);
+      const { origin, epoch: of, streamId, first, items } = segment;
+      const code = isMisattributed(segment) ? "not-below" : brokenBody(segment) ? "corrupt" : undefined;
+      const outcome = code ?? segments.ingest(segment, isFinal);
       if (typeof outcome === "number") {
         stored += outcome;
-        duplicates += segment.items - outcome;
-        touched.set(`${segment.origin}/${segment.epoch}/${segment.streamId}`, segment);
+        duplicates += items - outcome;
+        const key = `${origin}/${of}/${streamId}`;
+        const ranges = addInterval(taken.get(key)?.ranges ?? [], first, first + items - 1);
+        taken.set(key, { origin, epoch: of, streamId, ranges });
       } else {
         naks.push({ segment, code: outcome === "unknown-stream" ? "unreadable" : outcome });
       }
     }
-    const acked = [...touched.values()].map((segment) => rangesOf(segment));
-    return { acked, naks, stored, duplicates, newestId: segments.newestId() };
+    // Just what was in the batch: of other numbers, this node may have handed some to the very child that asks.
+    return { acked: [...taken.values()].flatMap(inPortions), naks, stored, duplicates, newestId: segments.newestId() };
+  }
+
+  /** A node's own messages may come back from below when the tree was rearranged, but only those that it has numbered itself. */
+  function isMisattributed({ origin, epoch: of, streamId, first, items }: WireSegment): boolean {
+    if (origin !== name) return false;
+    const row = streams.find({ origin: streams.originId(origin, of), stream: streamId });
+    return row === undefined || first + items - 1 > row.high;
   }
 
   function brokenBody(segment: WireSegment): boolean {
     return segment.body !== null && hasher.crc32(segment.body) !== segment.crc;
-  }
-
-  function rangesOf({ origin, epoch: of, streamId }: WireSegment): AckedRanges {
-    const row = streams.find({ origin: streams.originId(origin, of), stream: streamId });
-    const ranges = row?.ranges ?? [];
-    // The contiguous head and the newest: what the child can still have is covered by them or comes once more.
-    const short = ranges.length <= newestRanges + 1 ? ranges : [...ranges.slice(0, 1), ...ranges.slice(-newestRanges)];
-    return { origin, epoch: of, streamId, ranges: short };
   }
 
   function describeSegments(found: readonly StoredSegment[]): Pick<LaneRead, "streams" | "lows"> {
@@ -278,8 +298,14 @@ export function createNodeOperations(
   }
 }
 
-/** Ranges that an acknowledgement names besides the first. */
-const newestRanges = 8;
+/** An acknowledgement's entry holds a bounded number of ranges; the rest goes into further entries. */
+function inPortions(acked: AckedRanges): readonly AckedRanges[] {
+  const portions: AckedRanges[] = [];
+  for (let at = 0; at < acked.ranges.length; at += limits.rangesOnWire) {
+    portions.push({ ...acked, ranges: acked.ranges.slice(at, at + limits.rangesOnWire) });
+  }
+  return portions;
+}
 
 /** Reads how full the file is. Two cached pragmas: cheap enough to ask before every append. */
 function usageOf(database: DatabaseSync): () => StoreUsage {

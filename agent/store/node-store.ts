@@ -91,7 +91,8 @@ function createStore(clock: Clock, engine: Engine): NodeStore {
     async run(requests) {
       const outcomes = await engine.commit(requests);
       const newestId = Math.max(0, ...outcomes.map(newestIdOf));
-      if (newestId > 0) for (const listener of listeners) listener(newestId);
+      // After the writes have been answered: a listener that fails must not make durable writes look failed.
+      if (newestId > 0) queueMicrotask(() => listeners.forEach((listener) => listener(newestId)));
       return outcomes;
     },
   });

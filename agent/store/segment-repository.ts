@@ -1,8 +1,16 @@
 // Segments waiting to be handed on: append, take in, read in order, forget. Every change of a row changes its stream's ledger
 // in the same transaction, which the caller opens.
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
-import { addInterval, highestOf, missingFrom, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
+import {
+  addInterval,
+  countIntervals,
+  highestOf,
+  missingFrom,
+  type Interval,
+  type IntervalSet,
+} from "#shared/journal/interval-set.ts";
 import { decodeSegment, encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
+import { limits } from "#shared/limits.ts";
 import { lanePriorities, type Lane, type Priority } from "#shared/journal/stream.ts";
 import { wireBytes, type WireSegment } from "#shared/link/frames.ts";
 import type { Cursors } from "#shared/link/lane.ts";
@@ -27,6 +35,8 @@ export class SegmentRepository {
   readonly #hasher: Hasher;
   readonly #insert: StatementSync;
   readonly #insertGap: StatementSync;
+  readonly #overlapping: StatementSync;
+  readonly #lostAmong: StatementSync;
   readonly #deleteRange: StatementSync;
   readonly #byPriority: StatementSync;
   readonly #byId: StatementSync;
@@ -44,6 +54,13 @@ export class SegmentRepository {
     );
     this.#insertGap = database.prepare(
       "INSERT INTO gap(origin, stream, first, last, reason, bytes, first_ms, last_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#overlapping = database.prepare(
+      `SELECT first, first + items - 1 AS last FROM segment
+       WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND body IS NOT NULL`,
+    );
+    this.#lostAmong = database.prepare(
+      "SELECT first, last FROM gap WHERE origin = ? AND stream = ? AND first <= ? AND last >= ?",
     );
     // Bounded on both sides, or each acknowledgement would walk the whole backlog.
     this.#deleteRange = database.prepare(
@@ -81,28 +98,50 @@ export class SegmentRepository {
     return first;
   }
 
-  /** Takes in what a child sent: only numbers that are not there yet [O2]. Answers how many were new, or that the body cannot be read. */
-  ingest(segment: WireSegment): number | "unreadable" | "unknown-stream" {
+  /**
+   * Takes in what a child sent. New numbers are stored [O2]. Numbers that this node has stored and handed on before are taken again
+   * where `isFinal` is false: the child may be the very node that they were handed to, now that the tree was rearranged; the root
+   * drops what has come twice. Answers how many were taken.
+   */
+  ingest(segment: WireSegment, isFinal: boolean): number | "unreadable" | "unknown-stream" {
     const key = { origin: this.#streams.originId(segment.origin, segment.epoch), stream: segment.streamId };
     const row = this.#streams.find(key);
     if (row === undefined) return "unknown-stream";
     const last = segment.first + segment.items - 1;
     const fresh = missingFrom(row.ranges, segment.first, last);
-    if (fresh.length === 0) return 0;
-    const parts = splitSegment(segment, fresh, this.#hasher);
+    const again = isFinal || segment.body === null ? [] : this.#handedOn(key, segment, fresh);
+    const taken = again.reduce((set, [from, to]) => addInterval(set, from, to), fresh);
+    if (taken.length === 0) return 0;
+    const parts = splitSegment(segment, taken, this.#hasher);
     if (parts === undefined) return "unreadable";
-    let count = 0;
     let bytes = 0;
-    let ranges: IntervalSet = row.ranges;
     for (const part of parts) {
       this.#add({ ...part, key, priority: row.priority });
-      ranges = addInterval(ranges, part.first, part.first + part.items - 1);
-      count += part.items;
       bytes += part.body?.length ?? 0;
     }
-    const counts = segment.gap === undefined ? { held: count, heldBytes: bytes } : { lost: count };
+    const ranges = fresh.reduce((set, [from, to]) => addInterval(set, from, to), row.ranges);
+    const count = countIntervals(taken);
+    const counts =
+      segment.gap === undefined
+        ? { held: count, heldBytes: bytes, delivered: -countIntervals(again) }
+        : { lost: count };
     this.#streams.change(key, { ranges, high: highestOf(ranges), ...counts });
     return count;
+  }
+
+  /** Of the segment's numbers those that are neither new, nor stored here, nor lost. */
+  #handedOn(key: StreamKey, segment: WireSegment, fresh: IntervalSet): IntervalSet {
+    const last = segment.first + segment.items - 1;
+    let rest = fresh;
+    // No data segment is longer than the bound, so none that reaches into this one begins earlier.
+    const earliest = segment.first - limits.segmentItems;
+    for (const row of this.#overlapping.all(key.origin, key.stream, earliest, last)) {
+      rest = addInterval(rest, Number(row["first"]), Number(row["last"]));
+    }
+    for (const row of this.#lostAmong.all(key.origin, key.stream, last, segment.first)) {
+      rest = addInterval(rest, Number(row["first"]), Number(row["last"]));
+    }
+    return missingFrom(rest, segment.first, last);
   }
 
   /** Deletes the segments that lie wholly inside `ranges`: they have been handed on. Answers how many messages that were. */

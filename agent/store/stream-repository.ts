@@ -1,6 +1,8 @@
 // Rows of the ledger: one per (origin, epoch, stream), with the ranges that make delivery exactly once.
 import type { DatabaseSync } from "node:sqlite";
 import { assert } from "#shared/assert.ts";
+import { FogbankError } from "#shared/errors.ts";
+import { limits } from "#shared/limits.ts";
 import { decodeCbor, encodeCbor } from "#shared/cbor.ts";
 import { parseIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
@@ -94,7 +96,13 @@ export class StreamRepository {
   numberOf(node: string, epoch: number, name: string): number {
     const rows = this.#ledgerOf.all(node).filter((row) => row["epoch"] === epoch);
     const known = rows.find((row) => row["name"] === name);
-    return known === undefined ? Math.max(0, ...rows.map((row) => Number(row["stream"]))) + 1 : Number(known["stream"]);
+    if (known !== undefined) return Number(known["stream"]);
+    const next = Math.max(0, ...rows.map((row) => Number(row["stream"]))) + 1;
+    if (next <= limits.streamsPerNode) return next;
+    throw new FogbankError(
+      "FOGBANK_CONFIG_INVALID",
+      `could not number the stream "${name}": this data directory has numbered ${limits.streamsPerNode} already, and a number is never used again. Use one of their names`,
+    );
   }
 
   /** Adds the stream or takes over what is newer in its description. `nowMs`: when that was heard. */

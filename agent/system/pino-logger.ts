@@ -4,18 +4,35 @@ import type { Logger } from "#shared/system/logger.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
-/** `fd` is standard error unless a test says otherwise. */
-export function createPinoLogger(level: LogLevel, fd = 2): Logger {
-  const options = { level, base: null, serializers: { error: stdSerializers.err } };
-  return wrap(pino(options, destination({ fd, sync: true })));
+/** A logger whose threshold can be moved while it runs, for all its children at once. */
+export interface ControlledLogger extends Logger {
+  level(): LogLevel;
+  setLevel(level: LogLevel): void;
 }
 
-function wrap(log: Pino): Logger {
+const ranks: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
+
+/** `fd` is standard error unless a test says otherwise. */
+export function createPinoLogger(level: LogLevel, fd = 2): ControlledLogger {
+  const options = { level: "debug", base: null, serializers: { error: stdSerializers.err } };
+  const threshold = { level };
   return {
-    debug: (fields, phrase) => log.debug(fields, phrase),
-    info: (fields, phrase) => log.info(fields, phrase),
-    warn: (fields, phrase) => log.warn(fields, phrase),
-    error: (fields, phrase) => log.error(fields, phrase),
-    child: (fields) => wrap(log.child(fields)),
+    ...wrap(pino(options, destination({ fd, sync: true })), threshold),
+    level: () => threshold.level,
+    setLevel: (wanted) => void (threshold.level = wanted),
+  };
+}
+
+/** The threshold is ours: one of pino's own children keeps the level that it was born with. */
+function wrap(log: Pino, threshold: { readonly level: LogLevel }): Logger {
+  const write = (level: "debug" | "info" | "warn" | "error") => (fields: object, phrase: string) => {
+    if (ranks[level] >= ranks[threshold.level]) log[level](fields, phrase);
+  };
+  return {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+    child: (fields) => wrap(log.child(fields), threshold),
   };
 }

@@ -66,7 +66,7 @@ export async function fetchStoredRows(httpPort: number, origin: string): Promise
     const text = await fetchText(httpPort, `/api/v1/data?${query.toString()}`);
     const page = text.split("\n").filter((line) => line !== "");
     for (const line of page) rows.push(v.parse(dataLine, JSON.parse(line)));
-    if (page.length < rowsPerPage) return rows;
+    if (page.length === 0) return rows;
   }
 }
 

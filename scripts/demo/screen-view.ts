@@ -20,7 +20,10 @@ interface Content {
 }
 
 const newsKept = 50;
+/** Lines of what happened last: fewer where the commands need the room. */
 const newsShown = 4;
+const newsShownSmall = 2;
+const rowsSmallMax = 25;
 const blank: readonly Span[] = [];
 
 /** Takes over the terminal until disposed, and then leaves it as it was. */
@@ -63,8 +66,9 @@ export function screenLines(
     blank,
   ];
   // Always as many lines, so that nothing moves when something happens.
-  const happened = news.slice(-newsShown).flatMap((text) => wrap(` ${text}`, columns));
-  const newsLines = Array.from({ length: newsShown }, (_, i) => [{ text: happened.slice(-newsShown)[i] ?? "" }]);
+  const shown = rows > rowsSmallMax ? newsShown : newsShownSmall;
+  const happened = news.slice(-shown).flatMap((text) => wrap(` ${text}`, columns));
+  const newsLines = Array.from({ length: shown }, (_, i) => [{ text: happened.slice(-shown)[i] ?? "" }]);
   const middle = [blank, ...newsLines, blank];
   const foot: readonly (readonly Span[])[] = [
     blank,

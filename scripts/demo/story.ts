@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DeviceCount } from "./accounting.ts";
 import { countAfterArrival, stopDevices } from "./close-down.ts";
+import { callSentence, isWhole, pingDevices, reachedAll, type DemoCall } from "./demo-call.ts";
 import type { DemoTree } from "./demo-tree.ts";
 import { treeInWords } from "./live-view.ts";
 import { numbersOf } from "./line-view.ts";
@@ -14,6 +15,7 @@ const lookEveryMs = 250;
 const firstDataMsMax = 60_000;
 const drainMsMax = 60_000;
 const arriveMsMax = 60_000;
+const wholeMsMax = 60_000;
 const calmSecondsMax = 5;
 /** The devices read their machine once a second: looked at half-way between, nothing is on its way just by chance. */
 const betweenReadingsMs = 500;
@@ -49,6 +51,7 @@ export async function tellOutage(deps: StoryDeps, outageSeconds: number): Promis
   teller.chapter(`${calmSeconds} s of ordinary life`);
   teller.columns();
   await watch(deps, look, teller, calmSeconds);
+  await callAll(deps, look, teller);
 
   const fogState = tree.fog.state();
   const pid = fogState.at === "up" ? fogState.pid : 0;
@@ -56,6 +59,7 @@ export async function tellOutage(deps: StoryDeps, outageSeconds: number): Promis
   await tree.fog.kill();
   teller.columns();
   await watch(deps, look, teller, outageSeconds);
+  teller.say(callSentence(await call(deps)));
   const backlog = numbersOf(await look()).atDevices ?? 0;
 
   teller.chapter("start fog-1 again, with the same files");
@@ -65,6 +69,7 @@ export async function tellOutage(deps: StoryDeps, outageSeconds: number): Promis
   teller.columns();
   await drained(deps, look, teller);
   teller.say(`the backlog has drained ${seconds(performance.now() - backMs)} after fog-1 came back`);
+  await callAll(deps, look, teller);
 
   teller.chapter("stop the devices (SIGTERM): they stop measuring, hand on the rest, and end");
   await stopDevices(tree);
@@ -77,6 +82,26 @@ export async function tellOutage(deps: StoryDeps, outageSeconds: number): Promis
 
   teller.chapter("compare what the devices wrote down with what the cloud returns, message by message");
   return countAfterArrival(tree, arriveMsMax, signal);
+}
+
+/** Every device must answer: the nodes above it know it to be there. */
+async function callAll(deps: StoryDeps, look: () => Promise<TreeSample>, teller: Teller): Promise<void> {
+  await until(deps, wholeMsMax, "every device to be online", async () => isWhole(await look()));
+  const answer = await call(deps);
+  teller.say(callSentence(answer));
+  const { length } = deps.tree.devices;
+  if (!reachedAll(answer, length)) throw new StoryFailure(`a call of all ${length} devices did not reach each of them`);
+}
+
+async function call({ tree, signal }: StoryDeps): Promise<DemoCall> {
+  const port = tree.cloud.ports()?.mqtt;
+  if (port === undefined) throw new StoryFailure("the cloud has not been started");
+  try {
+    return await pingDevices(port, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new StoryFailure(error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }
 
 /** Shows how things stand, about eight times. */

@@ -22,6 +22,10 @@ export function tryCommands({
     { what: "did the cloud get everything", command: `npm run -s fogbank -- explain device-1 --http ${http}` },
     { what: "listen at the cloud", command: `npm run -s fogbank -- sub --mqtt ${mqtt(cloud)} -t '/from/+/data/#' -v` },
     { what: "publish on device-1", command: `npm run -s fogbank -- pub --mqtt ${mqtt(device)} -t /data/hello -m hi` },
+    {
+      what: "call a function on every device",
+      command: `npm run -s fogbank -- call --mqtt ${mqtt(cloud)} --if "level == 'device'" info`,
+    },
     { what: "what is stored", command: `curl '${http}/api/v1/data?origin=device-1&limit=3'` },
     ...(fogPid === undefined ? [] : [{ what: "cut the fog from outside", command: `kill -9 ${fogPid}` }]),
   ];

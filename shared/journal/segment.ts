@@ -34,6 +34,8 @@ export function lossReasonOf(code: number): LossReason {
 }
 
 const retainFlag = 1;
+/** The last moment that ECMAScript's dates know. */
+const timeMsMax = 8_640_000_000_000_000;
 const utf8 = new TextEncoder();
 
 /** Collects items into one body. Written by hand because every message passes here. */
@@ -143,10 +145,14 @@ export function decodeSegment(body: Uint8Array, items: number): readonly Item[] 
   for (const value of values) {
     if (!Array.isArray(value)) return undefined;
     const [timeMs, topic, payload, flags] = value as readonly unknown[];
-    if (typeof timeMs !== "number" || typeof topic !== "string" || !(payload instanceof Uint8Array)) return undefined;
+    if (!isTime(timeMs) || typeof topic !== "string" || !(payload instanceof Uint8Array)) return undefined;
     result.push({ timeMs, topic, payload, retain: typeof flags === "number" && (flags & retainFlag) !== 0 });
   }
   return result;
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= timeMsMax;
 }
 
 /** A body of the same items, for the part of a segment that a node does not have yet. */

@@ -38,6 +38,11 @@ export function asUint(value: unknown, what: string, max = Number.MAX_SAFE_INTEG
   throw new Malformed(`${what} is not an integer from 0 to ${max}`);
 }
 
+/** Milliseconds since 1970, no later than a date can be. */
+export function asTimeMs(value: unknown, what: string): number {
+  return asUint(value, what, timeMsMax);
+}
+
 export function asText(value: unknown, what: string, charsMax: number): string {
   if (typeof value === "string" && value.length <= charsMax) return value;
   throw new Malformed(`${what} is not a text of at most ${charsMax} characters`);
@@ -63,5 +68,8 @@ export function asRanges(value: unknown, what: string): IntervalSet {
 export function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
   return value === undefined || value === null ? undefined : read(value);
 }
+
+/** The last moment that ECMAScript's dates know (ECMA-262, 21.4.1.1). */
+const timeMsMax = 8_640_000_000_000_000;
 
 export const u32Max = 0xffff_ffff;

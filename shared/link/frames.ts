@@ -11,6 +11,7 @@ import {
   asMap,
   asNodeName,
   asRanges,
+  asTimeMs,
   asUint,
   decodeFrame,
   optional,
@@ -220,7 +221,7 @@ function readSegment(value: unknown, sender: string): WireSegment {
   if (start < 1 || count < 1 || !Number.isSafeInteger(start + count))
     throw new Malformed("segment numbers out of range");
   if ((flagBits & segmentFlags.deflate) !== 0) throw new Malformed("deflated segment without that capability");
-  const time = asUint(firstMs, "time");
+  const time = asTimeMs(firstMs, "time");
   return {
     origin: readOrigin(origin, sender),
     epoch: asUint(epoch, "epoch", u32Max),
@@ -228,7 +229,7 @@ function readSegment(value: unknown, sender: string): WireSegment {
     first: start,
     items: count,
     firstMs: time,
-    lastMs: optional(ext.get(2), (last) => asUint(last, "last time")) ?? time,
+    lastMs: optional(ext.get(2), (last) => asTimeMs(last, "last time")) ?? time,
     flags: flagBits,
     crc: asUint(crc, "crc", u32Max),
     body: isGap ? null : asBytes(body, "body", limits.frameBytes),

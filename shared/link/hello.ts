@@ -11,6 +11,7 @@ import {
   asNodeName,
   asRanges,
   asText,
+  asTimeMs,
   asUint,
   decodeFrame,
   optional,
@@ -236,7 +237,7 @@ function readHello(map: ReadonlyMap<unknown, unknown>): Hello {
     epoch: asUint(map.get(2), "epoch", u32Max),
     bootId: asText(map.get(3), "boot id", 64),
     streams: asArray(map.get(4), "streams", streamsOnWire).map(readStream),
-    nowMs: asUint(map.get(8), "time"),
+    nowMs: asTimeMs(map.get(8), "time"),
     conn: asUint(map.get(10), "connection number"),
     uuid: asText(map.get(11), "uuid", 64),
     place: readPlace(map.get(12)),
@@ -253,7 +254,7 @@ function readWelcome(map: ReadonlyMap<unknown, unknown>): Welcome {
     session: asUint(map.get(3), "session", u32Max),
     holds: asArray(map.get(4), "holdings", streamsOnWire).map(readHolding),
     creditBytes: asUint(map.get(5), "credit"),
-    nowMs: asUint(map.get(8), "time"),
+    nowMs: asTimeMs(map.get(8), "time"),
     path: readPath(map.get(10)),
   };
 }
@@ -278,7 +279,7 @@ function readRefusal(value: unknown): Refusal {
 
 function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
   return {
-    nowMs: asUint(map.get(8), "time"),
+    nowMs: asTimeMs(map.get(8), "time"),
     streams: asArray(map.get(4) ?? [], "streams", streamsOnWire).map(readStream),
     creditBytes: optional(map.get(5), (value) => asUint(value, "credit")),
     path: optional(map.get(10), readPath),
@@ -302,7 +303,7 @@ function readDescendant(value: unknown): Descendant {
     zone: readZone(zone),
     tags: readTags(tags),
     online: online === true,
-    sinceMs: asUint(sinceMs, "since"),
+    sinceMs: asTimeMs(sinceMs, "since"),
   };
 }
 
@@ -313,7 +314,7 @@ function readPath(value: unknown): readonly PathHop[] {
       name: asNodeName(name, "hop"),
       level: readLevel(level),
       uplink: uplinkCodes[asUint(uplink, "uplink state", 255)] ?? "down",
-      sinceMs: asUint(sinceMs, "since"),
+      sinceMs: asTimeMs(sinceMs, "since"),
     };
   });
 }

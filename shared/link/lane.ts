@@ -17,6 +17,8 @@ export interface LaneState {
   readonly open: boolean;
   /** A read of the store is under way. */
   readonly reading: boolean;
+  /** The lane was rewound while a read was under way: what it finds lies behind the wrong cursors. */
+  readonly stale: boolean;
   /** The last read found nothing behind the cursors. */
   readonly dry: boolean;
   /** Something was stored since the read under way began: its "nothing" is no longer true. */
@@ -38,9 +40,12 @@ export interface LaneState {
   readonly pausedUntilMs: number;
 }
 
-const firstFrameBytes = 64 * 1024;
+/** Small, because nothing is known of the link yet: the first acknowledgement tells its rate. */
+const firstFrameBytes = 16 * 1024;
 const frameBytesMin = 1024;
 const frameBytesMax = 256 * 1024;
+/** Bytes per second that a link is thought to carry before it has shown what it does. */
+const rateAssumed = 16 * 1024;
 /** A frame holds about this much time of the link. */
 const frameMs = 200;
 
@@ -48,6 +53,7 @@ export function freshLane(windowBytes: number, creditBytes: number, open: boolea
   return {
     open,
     reading: false,
+    stale: false,
     dry: false,
     outdated: false,
     cursors: {},
@@ -68,6 +74,11 @@ export function freshLane(windowBytes: number, creditBytes: number, open: boolea
 /** The store has something new. */
 export function withStored(lane: LaneState): LaneState {
   return { ...lane, dry: false, outdated: lane.reading };
+}
+
+/** The read began before a rewind: read again. */
+export function withStaleRead(lane: LaneState): LaneState {
+  return { ...lane, reading: false, stale: false, outdated: false };
 }
 
 /** The read found nothing. */
@@ -103,7 +114,8 @@ export function withSent(lane: LaneState, bytes: number, cursors: Cursors, nowMs
 /** The parent answered frame `number`. Frames before it without an answer are lost: reading starts over at the oldest segment. */
 export function withAcked(lane: LaneState, number: number, creditBytes: number, nowMs: number): LaneState {
   const answered = lane.frames.find((frame) => frame.number === number);
-  if (answered === undefined) return { ...lane, creditBytes };
+  // Of a frame that was given up: late, but progress.
+  if (answered === undefined) return { ...lane, creditBytes, expiries: 0, lastAckAtMs: nowMs };
   const overtaken = lane.frames.some((frame) => frame.number < number);
   const frames = lane.frames.filter((frame) => frame.number > number);
   const sampleMs = Math.max(0, nowMs - answered.sentAtMs);
@@ -120,18 +132,22 @@ export function withAcked(lane: LaneState, number: number, creditBytes: number, 
     rate: lane.rate === 0 ? rate : lane.rate * 0.8 + rate * 0.2,
     expiries: 0,
     lastAckAtMs: nowMs,
-    ...(overtaken ? { cursors: {}, dry: false } : {}),
+    ...(overtaken ? { cursors: {}, dry: false, stale: lane.reading } : {}),
   };
 }
 
 /** Forget what is in flight and read from the oldest segment again, not before `pausedUntilMs`. */
 export function withRewind(lane: LaneState, pausedUntilMs: number): LaneState {
-  return { ...lane, frames: [], inFlightBytes: 0, cursors: {}, dry: false, pausedUntilMs };
+  return { ...lane, frames: [], inFlightBytes: 0, cursors: {}, dry: false, stale: lane.reading, pausedUntilMs };
 }
 
-/** Retransmission time-out of the oldest frame in flight, doubled with each expiry. */
+/**
+ * Retransmission time-out of the oldest frame in flight, doubled with each expiry. Never less than twice the time that the bytes in
+ * flight take: what is sent again on a slow link only makes it slower.
+ */
 function rtoMs(lane: LaneState): number {
-  const base = Math.max(limits.rtoMsMin, lane.rttMs + 4 * lane.rttDeviationMs);
+  const transferMs = (lane.inFlightBytes * 1000) / (lane.rate === 0 ? rateAssumed : lane.rate);
+  const base = Math.max(limits.rtoMsMin, lane.rttMs + 4 * lane.rttDeviationMs, 2 * transferMs);
   return Math.min(limits.rtoMsMax, base * 2 ** lane.expiries);
 }
 

@@ -19,6 +19,7 @@ import {
   withAcked,
   withNothingRead,
   withRewind,
+  withStaleRead,
   withSent,
   withStored,
   type Cursors,
@@ -138,7 +139,7 @@ function stepRunning(state: RunningUplink, event: RunningEvent, nowMs: number): 
     case "lane-opened":
       return pump({ ...state, bulk: { ...state.bulk, open: true } }, nowMs);
     case "lane-closed":
-      return [{ ...state, bulk: { ...withRewind(state.bulk, nowMs), open: false, reading: false } }, []];
+      return [{ ...state, bulk: { ...withRewind(state.bulk, nowMs), open: false, reading: false, stale: false } }, []];
   }
 }
 
@@ -258,6 +259,7 @@ function hasRead(
 ): Step {
   const lane = state[name];
   if (!lane.reading) return [state, []];
+  if (lane.stale) return pump({ ...state, [name]: withStaleRead(lane) }, nowMs);
   if (found === null) return pump({ ...state, [name]: withNothingRead(lane) }, nowMs);
   const send: UplinkEffect = { type: "send", lane: name, frameNumber: lane.nextNumber };
   const [pumped, effects] = pump({ ...state, [name]: withSent(lane, found.bytes, found.cursors, nowMs) }, nowMs);

@@ -4,21 +4,28 @@ import { limits } from "../limits.ts";
 /** MQTT's own bound on the UTF-8 bytes of a name or a filter [MQTT-4.7.3-3]. */
 const mqttTopicBytes = 65_535;
 
+/** What `/from/<node>/` can add to a topic. */
+const fromBytes = 7 + limits.nodeNameChars;
+const fromLevels = 3;
+
 const slash = 47;
 const plus = 43;
 const hash = 35;
 const dollar = 36;
 
-/** Whether a message may be published on `text`: a legal name [MQTT-3.3.2-2] within `limits.topicBytes` and `limits.topicLevels`. */
+/** Whether a client may publish on `text`: a legal name [MQTT-3.3.2-2] within `limits.topicBytes` and `limits.topicLevels`. */
 export function isTopicName(text: string): boolean {
-  return (
-    isLegalText(text, limits.topicBytes) && levelCount(text) <= limits.topicLevels && !/[+#]/.test(text) // [MQTT-4.7.1-1]
-  );
+  return isName(text, limits.topicBytes, limits.topicLevels);
 }
 
-/** Whether `text` is a legal topic filter [MQTT-4.7.1-2], [MQTT-4.7.1-3] of at most `limits.topicLevels` levels. */
+/** Whether the node itself may: there is room for `/from/<node>` in front of any client's topic. */
+export function isNodeTopicName(text: string): boolean {
+  return isName(text, limits.topicBytes + fromBytes, limits.topicLevels + fromLevels);
+}
+
+/** Whether `text` is a legal topic filter [MQTT-4.7.1-2], [MQTT-4.7.1-3] with no more levels than a topic may have. */
 export function isTopicFilter(text: string): boolean {
-  if (!isLegalText(text, mqttTopicBytes) || levelCount(text) > limits.topicLevels) return false;
+  if (!isLegalText(text, mqttTopicBytes) || levelCount(text) > limits.topicLevels + fromLevels) return false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code !== plus && code !== hash) continue;
@@ -51,6 +58,10 @@ export function matchesFilter(filter: string, topic: string): boolean {
 /** Whether only filters that name its first level match this topic [MQTT-4.7.2-1]. */
 export function hidesFromWildcards(topic: string): boolean {
   return topic.charCodeAt(0) === dollar;
+}
+
+function isName(text: string, bytesMax: number, levelsMax: number): boolean {
+  return isLegalText(text, bytesMax) && levelCount(text) <= levelsMax && !/[+#]/.test(text); // [MQTT-4.7.1-1]
 }
 
 function startsWithWildcard(filter: string): boolean {

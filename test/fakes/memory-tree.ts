@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { treeAuthorizer } from "#agent/broker/authorize.ts";
 import type { NodeConfig } from "#agent/config/config.ts";
 import type { DialParent } from "#agent/link/parent-connection.ts";
 import { startNode, type RunningNode } from "#agent/node.ts";
@@ -29,6 +28,8 @@ export interface NodeOptions {
   readonly level: Level;
   readonly parent?: string;
   readonly maxBytes?: number;
+  /** When it is not the name it is known by here. */
+  readonly name?: string;
 }
 
 interface Member {
@@ -71,16 +72,16 @@ export class MemoryTree implements AsyncDisposable {
 
   async start(name: string): Promise<void> {
     const member = this.#member(name);
-    const broker = new MemoryBroker({ clock: this.clock, log: this.log }, { authorizer: treeAuthorizer });
-    member.broker = broker;
     member.node = await startNode(
       {
         clock: this.clock,
         random: { unit: () => 0.5, uint32: () => ++this.#uuids, uuid: () => `uuid-${++this.#uuids}` },
         log: this.log.child({ node: name }),
+        logControl: { level: () => "info", setLevel: () => undefined },
         openStore: async (config) =>
           (member.store = openNodeStoreInThread({ clock: this.clock, hasher: nodeHasher }, config)),
-        createBroker: async () => broker,
+        createBroker: async (authorizer) =>
+          (member.broker = new MemoryBroker({ clock: this.clock, log: this.log }, { authorizer })),
         dialParent: () => this.#dialParent(name),
         openDocuments: async () => ({ documents: this.documents, async [Symbol.asyncDispose]() {} }),
         version: "test",
@@ -102,6 +103,14 @@ export class MemoryTree implements AsyncDisposable {
     await stopping;
     member.broker = undefined;
     member.store = undefined;
+  }
+
+  /** Starts a stopped node below `parent`, over a link in that condition. */
+  async begin(name: string, parent: string, link: LinkCondition): Promise<void> {
+    const member = this.#member(name);
+    member.options = { ...member.options, parent };
+    member.link = link;
+    await this.start(name);
   }
 
   /** Stops it and starts it again below another parent. */
@@ -173,7 +182,11 @@ export class MemoryTree implements AsyncDisposable {
       if (member.link === "down" || broker === undefined)
         throw new FogbankError("FOGBANK_NOT_CONNECTED", "connection refused");
       const will = options.will === undefined ? {} : { will: { ...options.will, qos: 0 as const, retain: false } };
-      const client = await broker.connect(options.clientId, will);
+      const client = await broker
+        .connect(options.clientId, { ...will, username: options.username })
+        .catch((error: unknown) => {
+          throw new FogbankError("FOGBANK_NOT_CONNECTED", String(error));
+        });
       if (options.subscribe !== undefined) await client.subscribe(options.subscribe);
       client.onMessage(({ topic, payload }) => {
         if (member.link === "up") options.onMessage(topic, payload);
@@ -189,6 +202,7 @@ export class MemoryTree implements AsyncDisposable {
           if (member.link !== "up") return;
           sent = client.publish({ topic, payload, qos: 0, retain: false }).catch(() => undefined);
         },
+        drop: () => void client.drop(),
         async [Symbol.asyncDispose]() {
           await sent;
           await client.disconnect();
@@ -201,7 +215,7 @@ export class MemoryTree implements AsyncDisposable {
 function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
   const { level, parent, maxBytes } = options;
   return {
-    name: parseNodeName(name),
+    name: parseNodeName(options.name ?? name),
     level,
     tags: [],
     dataDir,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { connectAsync } from "mqtt";
 import { expect, test } from "vitest";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
-import { eventually, nodeUnderTest, type NodeUnderTest } from "../fakes/node-under-test.ts";
+import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
 
 const mib = 1024 * 1024;
 const isRoot = process.getuid?.() === 0;

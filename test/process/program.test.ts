@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { connectAsync, type MqttClient } from "mqtt";
 import { expect, test } from "vitest";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
-import { eventually, nodeUnderTest } from "../fakes/node-under-test.ts";
+import { eventually, nodeUnderTest } from "../../scripts/torture/node-under-test.ts";
 
 const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 

@@ -134,6 +134,23 @@ test("[J5] [J14] presence tells a clean departure from a loss, and a return from
   expect(states).toEqual(["online", "lost", "online", "left"]);
 });
 
+test("a second node of one name is kept out while the first is connected, and said so at both", async () => {
+  await using tree = await threeLevels();
+  await tree.add("impostor", { level: "device", parent: "fog-1", name: "device-1" });
+  const uplink = await inbox(await tree.client("impostor", "reader"), "/level/uplink");
+  await tree.advance(20_000);
+  expect(uplink.at(-1)).toContain('"state":"down"');
+  expect(uplink.at(-1)).toContain("is connected already");
+  const kept = tree.log.lines.filter(({ phrase }) => phrase.startsWith("a second node of one name"));
+  expect(kept).toHaveLength(1);
+  await publishAll(await tree.client("device-1", "sensor"), 1, 5);
+  await tree.advance(2000);
+  await expectStoredOnce(tree, 5);
+  await tree.stop("device-1");
+  await tree.advance(20_000);
+  expect(uplink.at(-1)).toContain('"state":"up"');
+});
+
 test("[J4] [T1] no node ever opens a connection to a node below it", async () => {
   await using tree = await threeLevels();
   await tree.link("device-1", "down");
@@ -180,6 +197,77 @@ test("a device that changes its fog, back and forth, with data left at each: all
   const [atFog] = (await tree.ledger("fog-1")).filter(({ origin }) => origin === "device-1");
   expect(atFog).toMatchObject({ high: 100, delivered: 60 });
   expect(atFog !== undefined && [missingOf(atFog), elsewhereOf(atFog)]).toEqual([40, 40]);
+});
+
+test("[O1] two fogs that change places pass on what they had handed to each other, own messages included", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-b", { level: "fog", parent: "cloud-1" });
+  await tree.add("fog-a", { level: "fog", parent: "fog-b" });
+  await tree.add("device-1", { level: "device", parent: "fog-a" });
+  await tree.advance(1000);
+  await tree.link("fog-b", "down");
+  await publishAll(await tree.client("device-1", "sensor"), 1, 5);
+  await (await tree.client("fog-a", "sensor")).publish(message("/data/a", "of fog-a"));
+  await (await tree.client("fog-b", "sensor")).publish(message("/data/b", "of fog-b"));
+  await tree.advance(3000);
+  expect((await tree.ledger("fog-a")).map(({ origin, held }) => ({ origin, held }))).toEqual([
+    { origin: "device-1", held: 0 },
+    { origin: "fog-a", held: 0 },
+  ]);
+  // Now fog-a is above fog-b, and again the other way round before the cloud is back.
+  await tree.stop("fog-a");
+  await tree.stop("fog-b");
+  await tree.begin("fog-a", "cloud-1", "down");
+  await tree.begin("fog-b", "fog-a", "up");
+  await tree.advance(5000);
+  await publishAll(await tree.client("device-1", "sensor"), 6, 9);
+  await tree.advance(3000);
+  await tree.stop("fog-a");
+  await tree.stop("fog-b");
+  await tree.begin("fog-b", "cloud-1", "down");
+  await tree.begin("fog-a", "fog-b", "up");
+  await tree.advance(5000);
+  await tree.link("fog-b", "up");
+  await tree.advance(10_000);
+  const stored = (await tree.stored()).map(({ origin, payload }) => `${origin} ${text.decode(payload)}`);
+  expect(stored.toSorted()).toEqual([
+    ...Array.from({ length: 9 }, (_, index) => `device-1 ${index + 1}`),
+    "fog-a of fog-a",
+    "fog-b of fog-b",
+  ]);
+  for (const name of ["cloud-1", "fog-a", "fog-b", "device-1"]) {
+    for (const row of await tree.ledger(name))
+      expect({ name, row, balanced: isBalanced(row), held: row.held }).toMatchObject({ balanced: true, held: 0 });
+  }
+});
+
+test("a device that roams between two fogs for long leaves many ranges at each, and still comes in", async () => {
+  await using tree = await threeLevels();
+  await tree.add("fog-2", { level: "fog", parent: "cloud-1" });
+  let value = 0;
+  for (let round = 0; round < 70; round++) {
+    await tree.move("device-1", round % 2 === 0 ? "fog-2" : "fog-1");
+    await publishAll(await tree.client("device-1", "sensor"), value + 1, value + 2);
+    value += 2;
+    await tree.advance(300);
+  }
+  await tree.advance(5000);
+  await expectStoredOnce(tree, value);
+});
+
+test("topics at the limits of length and depth do not stop what comes behind them", async () => {
+  await using tree = await threeLevels();
+  const atFog = await inbox(await tree.client("fog-1", "reader"), "/from/#");
+  const sensor = await tree.client("device-1", "sensor");
+  const longest = `/data/${"x".repeat(limits.topicBytes - 6)}`;
+  const deepest = `/data${"/y".repeat(limits.topicLevels - 2)}`;
+  await sensor.publish(message(longest, "1"));
+  await sensor.publish(message(deepest, "2"));
+  await sensor.publish(message("/data/x", "3"));
+  await tree.advance(2000);
+  await expectStoredOnce(tree, 3);
+  expect(atFog).toEqual([`/from/device-1${longest} 1`, `/from/device-1${deepest} 2`, "/from/device-1/data/x 3"]);
 });
 
 test("QoS 0 is captured too, and only QoS 1 waits for the commit", async () => {

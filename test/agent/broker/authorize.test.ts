@@ -58,7 +58,16 @@ test("everybody reads $SYS and everything outside of $ space", () => {
 });
 
 test("only the node itself speaks about origins, presence, its uplink and its journal", () => {
-  const nodeOnly = ["/from/x/data/y", "/from", "/from/", "/level/presence/x", "/level/uplink", "/level/journal"];
+  const nodeOnly = [
+    "/machine/replies/1",
+    "/level/replies/a/1",
+    "/from/x/data/y",
+    "/from",
+    "/from/",
+    "/level/presence/x",
+    "/level/uplink",
+    "/level/journal",
+  ];
   expect(mayPublish("c", ...nodeOnly)).toEqual(nodeOnly.map(() => false));
   const free = ["/data/a", "/fromage", "/level/calls/f", "/level/uplinks", "from/x", "machine/x"];
   expect(mayPublish("c", ...free)).toEqual(free.map(() => true));

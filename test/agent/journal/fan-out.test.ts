@@ -21,7 +21,10 @@ const stream = {
 async function world() {
   const clock = new FakeClock();
   const name = parseNodeName("fog-1");
-  const store = openNodeStoreInThread({ clock, hasher: nodeHasher }, { name, file: ":memory:", maxBytes: 1e8 });
+  const store = openNodeStoreInThread(
+    { clock, hasher: nodeHasher },
+    { name, file: ":memory:", maxBytes: 1e8, isFinal: false },
+  );
   const args = {
     fresh: { uuid: "u", epoch: 5, instance: 6 },
     streams: [{ name: "data", priority: 2, class: "custody" }],
@@ -44,7 +47,7 @@ async function world() {
     store,
     published,
     subscribed,
-    deps: { bus, store, log: silentLogger() },
+    deps: { bus, store, clock, log: silentLogger() },
     reopen: () => store.write("open", args),
   };
 }
@@ -114,6 +117,15 @@ test("after a crash it goes on behind the stored cursor: the backlog included, n
   await clock.advance(0);
   expect(published.map(({ payload }) => payload[0])).toEqual([2, 3]);
   expect(fanOut.releasedId()).toBe(3);
+});
+
+test("a subscriber that takes nothing does not hold up what goes further", async () => {
+  const { clock, store, published, subscribed, deps } = await world();
+  subscribed.stuck = true;
+  await using fanOut = startFanOut(deps, { name: "fog-1", cursor: 0, newestId: 0 });
+  for (let value = 1; value <= 5; value++) await ingest(store, value);
+  await clock.advance(0);
+  expect([published, fanOut.releasedId()]).toEqual([[], 5]);
 });
 
 test("a retained message is published retained, also when nobody subscribes to just that topic", async () => {

@@ -14,7 +14,10 @@ async function world() {
   const clock = new FakeClock();
   const log = silentLogger();
   const name = parseNodeName("cloud-1");
-  const store = openNodeStoreInThread({ clock, hasher: nodeHasher }, { name, file: ":memory:", maxBytes: 1e8 });
+  const store = openNodeStoreInThread(
+    { clock, hasher: nodeHasher },
+    { name, file: ":memory:", maxBytes: 1e8, isFinal: false },
+  );
   await store.write("open", {
     fresh: { uuid: "u", epoch: 5, instance: 6 },
     streams: [{ name: "data", priority: 2, class: "custody" }],
@@ -87,6 +90,24 @@ test("a document store that is away is told once, tried again with growing waits
     "document store does not take data",
     "document store takes data again",
   ]);
+});
+
+test("data that the document store refuses for good stays in the journal, and what comes behind it is stored", async () => {
+  const { clock, log, store, backlog, release, append, documents } = await world();
+  const picky: DocumentStore = {
+    ...documents,
+    async insertData(batch) {
+      if (batch.some(({ seq }) => seq === 2)) throw new Error("not that one");
+      return documents.insertData(batch);
+    },
+  };
+  await using sink = startSink({ store, documents: picky, backlog, clock, log });
+  for (let count = 0; count < 3; count++) await append(1);
+  release(3);
+  await clock.advance(0);
+  expect((await documents.findData({ limit: 10 })).map(({ seq }) => seq)).toEqual([1, 3]);
+  expect(await store.read("accounting", {})).toMatchObject([{ row: { delivered: 2, held: 1 } }]);
+  expect(sink.status().failingSinceMs).toBeUndefined();
 });
 
 test("[O2] a crash between storing and deleting stores nothing twice", async () => {

@@ -29,7 +29,7 @@ function openThread(file: string, maxBytes = 1e8): Promise<NodeStore> {
   const onCrash = (error: unknown): void => {
     throw error;
   };
-  return openNodeStore({ clock: systemClock, onCrash }, { name, file, maxBytes });
+  return openNodeStore({ clock: systemClock, onCrash }, { name, file, maxBytes, isFinal: false });
 }
 
 function append(store: NodeStore, bytes = 10): Promise<unknown> {
@@ -58,7 +58,7 @@ test("a second process on the same data is kept out, with a message", () =>
   inFolder(async (file) => {
     await using store = await openThread(file);
     await store.write("open", start);
-    const config = { name, file, maxBytes: 1e8 };
+    const config = { name, file, maxBytes: 1e8, isFinal: false };
     expect(() => openNodeStoreInThread({ clock: systemClock, hasher: nodeHasher }, config)).toThrow(
       expect.objectContaining({
         code: "FOGBANK_DATA_DIR",

@@ -45,6 +45,7 @@ test("80 columns and 24 rows show the tree, the news, every command whole, and t
     "sub --mqtt",
     "-v\n",
     "pub --mqtt",
+    "call --mqtt",
     "curl",
     "kill -9 123456\n",
     "c cut the fog",
@@ -54,7 +55,7 @@ test("80 columns and 24 rows show the tree, the news, every command whole, and t
 
 test("the commands are explained where there is room, but not at the expense of the devices", () => {
   expect(texts(2, 80, 40).join("\n")).toContain("# publish on device-1");
-  const crowded = texts(20, 80, 42).join("\n");
+  const crowded = texts(20, 80, 44).join("\n");
   expect(crowded).not.toContain("# publish on device-1");
   expect(crowded).toContain("device-20");
 });

@@ -199,6 +199,16 @@ test("a frame that the next answer overtook is lost: reading starts at the oldes
   expect(world.effects.at(-1)).toMatchObject({ cursors: {} });
 });
 
+test("a read that was under way when the lane was rewound is read again from the start", () => {
+  const world = new World().run();
+  world.read("bulk", 100, 1);
+  world.read("bulk", 100, 2);
+  expect(world.state.at === "running" && world.state.bulk.reading).toBe(true);
+  world.ack(2);
+  expect(world.read("bulk", 100, 3)).toEqual(["read bulk"]);
+  expect(world.effects.at(-1)).toMatchObject({ cursors: {} });
+});
+
 test("what the parent refused waits before it is sent again", () => {
   const world = new World().run();
   world.read("bulk", 100, 1);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { limits } from "#shared/limits.ts";
-import { isTopicFilter, isTopicName, matchesFilter } from "#shared/mqtt/topic.ts";
+import { isNodeTopicName, isTopicFilter, isTopicName, matchesFilter } from "#shared/mqtt/topic.ts";
 
 /** Few and awkward levels, so that filters and topics meet often. */
 const level = fc.constantFrom("", "a", "b", "ab", "$", "$fog", "é", "😀");
@@ -29,7 +29,8 @@ test("a topic name has no wildcards [MQTT-3.3.2-2]", () => {
 test("names and filters have a bounded number of levels", () => {
   const deepest = Array(limits.topicLevels).fill("a").join("/");
   expect([isTopicName(deepest), isTopicFilter(deepest)]).toEqual([true, true]);
-  expect([isTopicName(`${deepest}/a`), isTopicFilter(`${deepest}/#`)]).toEqual([false, false]);
+  expect([isTopicFilter(`${deepest}/a/a/#`), isNodeTopicName(`/from/n/${deepest}`)]).toEqual([true, true]);
+  expect([isTopicName(`${deepest}/a`), isTopicFilter(`${deepest}/a/a/a/#`)]).toEqual([false, false]);
 });
 
 test("# stands alone in the last level of a filter [MQTT-4.7.1-2]", () => {

@@ -1,0 +1,72 @@
+// One call over one connection: listens where the answer will come, publishes, and waits for the last word.
+import { FogbankError } from "#shared/errors.ts";
+import { limits } from "#shared/limits.ts";
+import type { Message } from "#shared/system/bus.ts";
+import { within } from "../client/deadline.ts";
+import { connectMqttClient, type MqttClient } from "../client/mqtt-client.ts";
+import { CommandFailure } from "./action.ts";
+import type { MqttTarget } from "./addresses.ts";
+import type { CliIo } from "./io.ts";
+
+export interface Exchange<T> {
+  /** The function's topic. */
+  readonly topic: string;
+  readonly request: Readonly<Record<string, unknown>>;
+  /** Where the node answers. */
+  readonly replyTopic: string;
+  readonly ttlMs: number;
+  /** What an answer comes to; undefined: it is not the last one. May throw. */
+  readonly take: (payload: Uint8Array) => T | undefined;
+}
+
+/** The node makes its final reply a second after the deadline at the latest; the rest is for the way. */
+const graceMs = limits.callHopMs + 2_000;
+
+/**
+ * Answers what the last reply came to. Rejects with FOGBANK_NOT_CONNECTED when there is no node, with FOGBANK_SUBSCRIPTION_REFUSED,
+ * with FOGBANK_NOT_ACKNOWLEDGED when it is not known what became of the call, and with what `take` throws.
+ */
+export async function exchangeCall<T>(
+  { clock, signal }: Pick<CliIo, "clock" | "signal">,
+  target: MqttTarget,
+  call: Exchange<T>,
+): Promise<T> {
+  const { promise: answered, resolve, reject } = Promise.withResolvers<T>();
+  answered.catch(() => undefined); // it may fail before anybody waits for it
+  const onMessage = ({ topic, payload }: Message): void => {
+    if (topic !== call.replyTopic) return;
+    try {
+      const last = call.take(payload);
+      if (last !== undefined) resolve(last);
+    } catch (error) {
+      reject(error);
+    }
+  };
+  await using client = await connectMqttClient(clock, { ...target, onMessage }, signal);
+  await listen(client, call.replyTopic);
+  const unanswered = (reason: string, cause?: unknown): CommandFailure =>
+    new CommandFailure(
+      "FOGBANK_NOT_ACKNOWLEDGED",
+      `the node did not answer the call on ${call.topic}, so it may or may not have run: ${reason}`,
+      { cause },
+    );
+  client.ended.addEventListener("abort", () => reject(client.ended.reason), { once: true });
+  const payload = new TextEncoder().encode(JSON.stringify(call.request));
+  client.publish({ topic: call.topic, payload, qos: 1, retain: false }).catch(reject);
+  const waitMs = call.ttlMs + graceMs;
+  try {
+    return await within(clock, waitMs, answered, () => unanswered(`no final reply within ${waitMs / 1000} s`));
+  } catch (cause) {
+    const isCut = cause instanceof FogbankError && cause.code === "FOGBANK_NOT_CONNECTED" && !signal.aborted;
+    throw isCut ? unanswered(cause.message, cause) : cause;
+  }
+}
+
+async function listen(client: MqttClient, topic: string): Promise<void> {
+  const refused = await client.subscribe([topic], 1);
+  if (refused.length === 0) return;
+  throw new CommandFailure(
+    "FOGBANK_SUBSCRIPTION_REFUSED",
+    `the node does not let this client read the answers on "${topic}"`,
+  );
+}

@@ -1,0 +1,90 @@
+// What a node answers to a call, checked where it comes in. Fields that a newer node adds pass.
+import * as v from "valibot";
+import { FogbankError } from "#shared/errors.ts";
+import { type CallStatus, callStatuses } from "#shared/machine/receipt.ts";
+
+export type MachineReply = CallReport | Refusal;
+
+/** How far the call is; the last one has `final`. */
+export interface CallReport {
+  readonly final: boolean;
+  /** `matched` is the sum of the others. */
+  readonly counts: Readonly<Record<"matched" | CallStatus, number>>;
+  readonly results: readonly NodeAnswer[];
+  /** Results left out because there are too many. */
+  readonly omitted?: number;
+  /** Nodes that could not be asked or have not said anything, with the ISO 8601 time since when. */
+  readonly waiting: readonly { readonly node: string; readonly since: string }[];
+}
+
+/** What one node made of the call: also the whole answer to a call of a level. */
+export interface NodeAnswer {
+  readonly node: string;
+  readonly status: CallStatus;
+  /** Plain JSON. */
+  readonly value?: unknown;
+  readonly reason?: string;
+}
+
+/** The node does not make the call. */
+export interface Refusal {
+  readonly final: true;
+  readonly error: { readonly code: string; readonly message: string };
+}
+
+/** A reply as it was sent, and what was understood of it. */
+export interface Read<T> {
+  readonly raw: unknown;
+  readonly reply: T;
+}
+
+/** Throws FOGBANK_NOT_ACKNOWLEDGED when it is none. */
+export function readMachineReply(payload: Uint8Array): Read<MachineReply> {
+  return read(machineReply, payload);
+}
+
+/** Throws FOGBANK_NOT_ACKNOWLEDGED when it is none. */
+export function readLevelReply(payload: Uint8Array): Read<NodeAnswer> {
+  return read(nodeAnswer, payload);
+}
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const nodeAnswer: v.GenericSchema<unknown, NodeAnswer> = v.looseObject({
+  node: v.string(),
+  status: v.picklist(callStatuses),
+  value: v.exactOptional(v.unknown()),
+  reason: v.exactOptional(v.string()),
+});
+const machineReply: v.GenericSchema<unknown, MachineReply> = v.union([
+  v.looseObject({ final: v.literal(true), error: v.looseObject({ code: v.string(), message: v.string() }) }),
+  v.looseObject({
+    final: v.boolean(),
+    counts: v.looseObject({
+      matched: count,
+      queued: count,
+      started: count,
+      done: count,
+      failed: count,
+      refused: count,
+      expired: count,
+      cancelled: count,
+    }),
+    results: v.array(nodeAnswer),
+    omitted: v.exactOptional(count),
+    waiting: v.array(v.looseObject({ node: v.string(), since: v.string() })),
+  }),
+]);
+
+function read<T>(schema: v.GenericSchema<unknown, T>, payload: Uint8Array): Read<T> {
+  try {
+    const raw: unknown = JSON.parse(new TextDecoder().decode(payload));
+    return { raw, reply: v.parse(schema, raw) };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "it cannot be read";
+    throw new FogbankError(
+      "FOGBANK_NOT_ACKNOWLEDGED",
+      `what came as the answer to the call is none of this version: ${reason}`,
+      { cause },
+    );
+  }
+}

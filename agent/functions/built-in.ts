@@ -1,0 +1,42 @@
+// Functions that every node has.
+import { FogbankError } from "#shared/errors.ts";
+import type { PlainValue } from "#shared/machine/plain-value.ts";
+
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** The level of the running log, to read and to set. */
+export interface LogControl {
+  level(): LogLevel;
+  setLevel(level: LogLevel): void;
+}
+
+export interface BuiltInDeps {
+  readonly now: () => number;
+  readonly log: LogControl;
+  readonly info: () => { readonly [key: string]: PlainValue };
+}
+
+/** Answers, or throws an error whose message tells the caller why not. */
+export type BuiltIn = (args: PlainValue) => PlainValue | Promise<PlainValue>;
+
+export function builtInFunctions(deps: BuiltInDeps): ReadonlyMap<string, BuiltIn> {
+  return new Map<string, BuiltIn>([
+    ["ping", () => ({ time: new Date(deps.now()).toISOString() })],
+    ["echo", (args) => args],
+    ["info", () => deps.info()],
+    ["log-level", (args) => setLogLevel(deps.log, args)],
+  ]);
+}
+
+/** Without arguments it only tells. */
+function setLogLevel(log: LogControl, args: PlainValue): PlainValue {
+  const before = log.level();
+  if (args === null) return { level: before };
+  const wanted = logLevels.find((level) => level === args);
+  if (wanted === undefined) {
+    throw new FogbankError("FOGBANK_CALL_REFUSED", `log-level takes one of ${logLevels.join(", ")}, or null to ask`);
+  }
+  log.setLevel(wanted);
+  return { level: wanted, before };
+}

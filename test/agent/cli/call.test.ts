@@ -1,0 +1,239 @@
+import type { IPublishPacket } from "mqtt-packet";
+import { expect, test } from "vitest";
+import { callCommand } from "#agent/cli/call.ts";
+import type { CliIo } from "#agent/cli/io.ts";
+import type { Random } from "#shared/system/random.ts";
+import { type Script, type ScriptedMqttServer, startScriptedMqttServer } from "../client/scripted-mqtt-server.ts";
+import { type Bench, type BenchOptions, createBench } from "./command-bench.ts";
+
+const random: Random = { unit: () => 0.5, uint32: () => 0xabc, uuid: () => "" };
+const id = "00000abc".repeat(4);
+const machineReplies = `/machine/replies/${id}`;
+const noCounts = { matched: 0, queued: 0, started: 0, done: 0, failed: 0, refused: 0, expired: 0, cancelled: 0 };
+const result = { node: "device-1", status: "done", value: { ok: true } };
+const done = { id, final: true, counts: { ...noCounts, matched: 1, done: 1 }, results: [result], waiting: [] };
+
+/** Acknowledges the call and answers it with these, each on the topic where this caller listens. */
+function answers(...replies: readonly unknown[]): Script {
+  let replyTopic = "";
+  return (packet, { send }) => {
+    if (packet.cmd === "subscribe") replyTopic = packet.subscriptions[0]?.topic ?? "";
+    if (packet.cmd !== "publish") return false;
+    send({ cmd: "puback", messageId: packet.messageId ?? 0 });
+    for (const reply of replies) {
+      const payload = Buffer.from(typeof reply === "string" ? reply : JSON.stringify(reply));
+      send({ cmd: "publish", topic: replyTopic, payload, qos: 0, retain: false, dup: false });
+    }
+    return true;
+  };
+}
+
+async function call(
+  server: ScriptedMqttServer,
+  args: readonly string[],
+  options: BenchOptions = {},
+): Promise<{ readonly code: number } & Bench["written"]> {
+  const bench = createBench(options);
+  const code = await bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, ...args]);
+  return { code, ...bench.written };
+}
+
+function create(io: CliIo): ReturnType<typeof callCommand> {
+  return callCommand(io, random);
+}
+
+function published(server: ScriptedMqttServer): readonly { readonly topic: string; readonly body: unknown }[] {
+  return server.packets
+    .filter((packet): packet is IPublishPacket => packet.cmd === "publish")
+    .map(({ topic, payload }) => ({ topic, body: JSON.parse(payload.toString()) as unknown }));
+}
+
+test("listens for the reply, publishes the call, shows every result and ends with 0", async () => {
+  await using server = await startScriptedMqttServer(answers(done));
+  const ended = await call(server, ["--if", "level == 'device'", "--ttl", "2.5", "blink", '{"times": 3}']);
+  expect(ended).toEqual({
+    code: 0,
+    stdout: 'NODE      STATUS  RESULT\ndevice-1  done    {"ok":true}\n\n1 matched: 1 done\n',
+    stderr: "",
+  });
+  const commands = server.packets.map(({ cmd }) => cmd).filter((cmd) => ["subscribe", "publish"].includes(cmd));
+  expect(commands).toEqual(["subscribe", "publish"]);
+  expect(server.packets.find(({ cmd }) => cmd === "subscribe")).toMatchObject({
+    subscriptions: [{ topic: machineReplies, qos: 1 }],
+  });
+  expect(published(server)).toEqual([
+    { topic: "/machine/functions/blink", body: { id, args: { times: 3 }, if: "level == 'device'", ttl: 2.5 } },
+  ]);
+});
+
+test.each([
+  [["--on", "fog-1"], "name == 'fog-1'"],
+  [["--on", "fog-1", "--if", "true || 'a' in tags // b"], "name == 'fog-1' && (true || 'a' in tags // b\n)"],
+  [["--on", "fog-1", "--if", " "], "name == 'fog-1'"],
+  [[], ""],
+])("which nodes: %j", async (args, condition) => {
+  await using server = await startScriptedMqttServer(answers(done));
+  expect(await call(server, [...args, "ping"])).toMatchObject({ code: 0 });
+  expect(published(server)).toEqual([{ topic: "/machine/functions/ping", body: { id, if: condition, ttl: 60 } }]);
+});
+
+test("--json prints the final reply on one line and nothing else, also on a terminal", async () => {
+  const progress = { ...done, final: false };
+  const failed = { ...done, counts: { ...noCounts, matched: 1, failed: 1 }, later: "field of a newer node" };
+  await using server = await startScriptedMqttServer(answers(progress, failed));
+  const ended = await call(server, ["--json", "ping"], { isTerminal: true });
+  expect(ended).toEqual({ code: 1, stdout: `${JSON.stringify(failed)}\n`, stderr: "" });
+});
+
+test("on a terminal a line on stderr tells how far it is, and is gone in the end", async () => {
+  const counts = { ...noCounts, matched: 2, started: 2 };
+  const progress = { id, final: false, counts, results: [], waiting: [{ node: "fog-2", since: "" }] };
+  await using server = await startScriptedMqttServer(answers(progress, done));
+  const ended = await call(server, ["ping"], { isTerminal: true, columns: 30 });
+  expect(ended.stderr.split("\r").slice(1)).toEqual([
+    "called, not heard of anybo...\u001b[K",
+    "2 matched: 2 started - wai...\u001b[K",
+    "\u001b[K",
+  ]);
+  await using other = await startScriptedMqttServer(answers(progress, done));
+  expect((await call(other, ["ping"])).stderr).toBe("");
+});
+
+test.each([
+  [{ ...done, counts: noCounts, results: [] }, "no node matched the condition\n"],
+  [
+    { ...done, waiting: [{ node: "fog-2", since: "2026-07-10T11:59:00.000Z" }] },
+    "1 matched: 1 done; not heard: fog-2 since 11:59:00Z\n",
+  ],
+  [{ ...done, counts: { ...noCounts, matched: 2, done: 1, expired: 1 } }, "2 matched: 1 done, 1 expired\n"],
+])("exit code 1 when not all is well: %#", async (reply, summary) => {
+  await using server = await startScriptedMqttServer(answers(reply));
+  const ended = await call(server, ["ping"]);
+  expect(ended).toMatchObject({ code: 1, stderr: "" });
+  expect(ended.stdout.endsWith(summary)).toBe(true);
+});
+
+test("a call that the node refuses is exit code 1 with its reason", async () => {
+  const error = { code: "FOGBANK_CALL_REFUSED", message: "the condition cannot be used: line 1, column 7: …" };
+  await using server = await startScriptedMqttServer(answers({ id, final: true, error }));
+  const refused = { code: 1, stderr: `FOGBANK_CALL_REFUSED: ${error.message}\n` };
+  expect(await call(server, ["ping"])).toEqual({ ...refused, stdout: "" });
+  expect(await call(server, ["--json", "ping"])).toEqual({
+    ...refused,
+    stdout: `${JSON.stringify({ id, final: true, error })}\n`,
+  });
+});
+
+test("no final reply by three seconds after the end of its life: the node did not answer", async () => {
+  const arrived = Promise.withResolvers<void>();
+  await using server = await startScriptedMqttServer(({ cmd }) => {
+    if (cmd === "publish") arrived.resolve();
+    return false;
+  });
+  const bench = createBench();
+  const code = bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, "--ttl", "2", "ping"]);
+  await arrived.promise;
+  await bench.clock.advance(5_000);
+  expect(await code).toBe(1);
+  expect(bench.written.stderr).toBe(
+    "FOGBANK_NOT_ACKNOWLEDGED: the node did not answer the call on /machine/functions/ping, so it may or may not have run: no final reply within 5 s\n",
+  );
+});
+
+test("a connection that ends during the call, and an answer that is none, are told as what they are", async () => {
+  await using cut = await startScriptedMqttServer((packet, { drop }) => {
+    if (packet.cmd === "publish") drop();
+    return packet.cmd === "publish";
+  });
+  expect(await call(cut, ["ping"])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^FOGBANK_NOT_ACKNOWLEDGED: .* may or may not have run: the connection .* is over/),
+  });
+  for (const garbage of ["{broken", { id, final: true, counts: {} }, 7]) {
+    await using server = await startScriptedMqttServer(answers(garbage));
+    expect(await call(server, ["ping"])).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^FOGBANK_NOT_ACKNOWLEDGED: what came as the answer/),
+    });
+  }
+});
+
+test("--level asks the node's own level, and is answered where it says", async () => {
+  const answer = { id, node: "fog-1", status: "done", value: 42 };
+  await using server = await startScriptedMqttServer(answers(answer));
+  expect(await call(server, ["--level", "--ttl", "5", "sum", "[40, 2]"])).toEqual({
+    code: 0,
+    stdout: "NODE   STATUS  RESULT\nfog-1  done    42\n",
+    stderr: "",
+  });
+  const reply = `/level/replies/fogbank-call/${id}`;
+  expect(published(server)).toEqual([{ topic: "/level/functions/sum", body: { id, args: [40, 2], ttl: 5, reply } }]);
+  const refused = { id, node: "fog-1", status: "refused", reason: "nobody offers it" };
+  await using other = await startScriptedMqttServer(answers(refused));
+  expect(await call(other, ["--level", "--json", "sum"])).toMatchObject({
+    code: 1,
+    stdout: `${JSON.stringify(refused)}\n`,
+  });
+});
+
+test("a node that does not let this client read the answers is exit code 1", async () => {
+  await using server = await startScriptedMqttServer((packet, { send }) => {
+    if (packet.cmd !== "subscribe") return false;
+    send({ cmd: "suback", messageId: packet.messageId ?? 0, granted: [128] });
+    return true;
+  });
+  expect(await call(server, ["ping"])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^FOGBANK_SUBSCRIPTION_REFUSED: .*machine\/replies/),
+  });
+  expect(published(server)).toEqual([]);
+});
+
+test("no node is exit code 3", async () => {
+  const server = await startScriptedMqttServer();
+  await server[Symbol.asyncDispose]();
+  expect(await call(server, ["ping"])).toMatchObject({ code: 3, stderr: expect.stringMatching(/^FOGBANK_NOT_CONN/) });
+});
+
+test("Ctrl-C while it waits is exit code 130, and leaves no line behind", async () => {
+  const arrived = Promise.withResolvers<void>();
+  await using server = await startScriptedMqttServer(({ cmd }) => {
+    if (cmd === "publish") arrived.resolve();
+    return false;
+  });
+  const bench = createBench({ isTerminal: true });
+  const code = bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, "ping"]);
+  await arrived.promise;
+  bench.interrupt();
+  expect(await code).toBe(130);
+  expect(bench.written.stderr.endsWith("\r\u001b[K")).toBe(true);
+});
+
+test("what cannot be called is refused before anything is sent", async () => {
+  await using server = await startScriptedMqttServer();
+  const refused = async (...args: readonly string[]): Promise<readonly [number, string]> => {
+    const { code, stderr } = await call(server, args);
+    return [code, stderr];
+  };
+  expect(await refused("ping", '{"a": x}')).toEqual([
+    2,
+    'FOGBANK_USAGE: the function\'s arguments: not JSON at line 1, column 7: unexpected "x}"\n',
+  ]);
+  expect(await refused("a/b")).toEqual([2, expect.stringMatching(/^FOGBANK_USAGE: "a\/b" cannot be/)]);
+  expect(await refused("--on", "a b", "ping")).toEqual([2, expect.stringMatching(/^FOGBANK_NAME_INVALID: "a b"/)]);
+  expect(await refused("--on", "a", "--if", "true) || (true", "ping")).toEqual([
+    1,
+    expect.stringMatching(/^FOGBANK_CALL_REFUSED: the condition cannot be used: line 1, column 5: /),
+  ]);
+  for (const wrong of [
+    ["--ttl", "0"],
+    ["--ttl", "1e3"],
+    ["--ttl", "604801"],
+    ["--level", "--if", "true"],
+    ["--level", "--on", "fog-1"],
+  ]) {
+    expect(await refused(...wrong, "ping")).toEqual([1, expect.stringMatching(/^error: option /)]);
+  }
+  expect(server.packets).toEqual([]);
+});

@@ -1,0 +1,183 @@
+// Functions called down a tree of real processes: with the command line, and with nothing but an MQTT client.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { connectAsync } from "mqtt";
+import { expect, test } from "vitest";
+import { createPortPicker } from "../../scripts/demo/free-ports.ts";
+import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
+
+const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
+const slow = { timeout: 90_000 };
+const linkedMsMax = 30_000;
+
+interface Tree {
+  readonly cloud: NodeUnderTest;
+  readonly fog: NodeUnderTest;
+  readonly devices: readonly NodeUnderTest[];
+}
+
+/** A cloud, a fog below it and two devices below that, all linked. */
+async function withTree(work: (tree: Tree) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "fogbank-call-"));
+  const pick = createPortPicker();
+  const add = async (name: string, settings: string, parent?: NodeUnderTest): Promise<NodeUnderTest> => {
+    const uplink = parent === undefined ? "" : `uplink: { url = "mqtt://127.0.0.1:${parent.mqttPort}"; };`;
+    return nodeUnderTest(folder, name, { mqtt: await pick(), http: await pick() }, `${settings} ${uplink}`);
+  };
+  const cloud = await add("cloud-1", "level = cloud;");
+  const fog = await add("fog-1", "level = fog;", cloud);
+  const device = "level = device; sources: { host: { enabled = false; }; };";
+  const devices = [await add("device-1", device, fog), await add("device-2", device, fog)];
+  const nodes = [cloud, fog, ...devices];
+  try {
+    for (const node of nodes) await node.start();
+    await linked(fog, cloud);
+    for (const child of devices) await linked(child, fog);
+    await work({ cloud, fog, devices });
+  } finally {
+    await Promise.all(nodes.map((node) => node.end()));
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Both ends say so. */
+async function linked(child: NodeUnderTest, parent: NodeUnderTest): Promise<void> {
+  await eventually(
+    async () => [(await child.status()).uplink.state, await seen(child, parent)],
+    ([uplink, state]) => uplink === "up" && state === "online",
+    linkedMsMax,
+  );
+}
+
+async function seen(child: NodeUnderTest, parent: NodeUnderTest): Promise<string | undefined> {
+  const { below } = await parent.status();
+  return below.find(({ node, parent: above }) => node === child.name && above === parent.name)?.state;
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `fogbank call` at `node`, to its end. */
+async function call(node: NodeUnderTest, ...args: readonly string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [program, "call", "--mqtt", `mqtt://127.0.0.1:${node.mqttPort}`, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "exit") as Promise<[number | null]>,
+  ]);
+  return { code, stdout, stderr };
+}
+
+const everyDevice = ["--if", "level == 'device'"];
+
+function lines({ stdout }: Ended): readonly string[] {
+  return stdout.split("\n").map((line) => line.replaceAll(/\s+/g, " ").trimEnd());
+}
+
+test("a call at the cloud lists every device, one at a node only that node, and a level stays where it is", slow, () =>
+  withTree(async ({ cloud, fog }) => {
+    const all = await call(cloud, ...everyDevice, "info");
+    expect(all).toMatchObject({ code: 0, stderr: "" });
+    expect(lines(all)).toEqual([
+      "NODE STATUS RESULT",
+      expect.stringMatching(/^device-1 done \{"name":"device-1","level":"device",/),
+      expect.stringMatching(/^device-2 done \{"name":"device-2","level":"device",/),
+      "",
+      "2 matched: 2 done",
+      "",
+    ]);
+    const one = await call(cloud, "--on", "fog-1", "--json", "echo", '{"n": [1, 2]}');
+    expect(one).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(one.stdout)).toMatchObject({
+      final: true,
+      counts: { matched: 1, done: 1 },
+      results: [{ node: "fog-1", status: "done", value: { n: [1, 2] } }],
+      waiting: [],
+    });
+    const level = await call(fog, "--level", "echo", "[1]");
+    expect([level.code, ...lines(level)]).toEqual([0, "NODE STATUS RESULT", "fog-1 done [1]", ""]);
+    expect(await call(cloud, "--if", "'pump' in tags", "ping")).toEqual({
+      code: 1,
+      stdout: "no node matched the condition\n",
+      stderr: "",
+    });
+    expect(await call(cloud, "--if", "level = 1", "ping")).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^FOGBANK_CALL_REFUSED: .*line 1, column 7/),
+    });
+  }),
+);
+
+test(
+  "whatever is cut off: the node where the call is made still reaches those it can, and names the others",
+  slow,
+  () =>
+    withTree(async ({ cloud, fog, devices }) => {
+      await fog.end();
+      await eventually(
+        () => seen(fog, cloud),
+        (state) => state === "lost",
+        linkedMsMax,
+      );
+      const above = await call(cloud, ...everyDevice, "ping");
+      expect(above).toMatchObject({ code: 1, stderr: "" });
+      expect(above.stdout).toMatch(/^no node matched the condition; not heard: fog-1 since \S+Z\n$/);
+      await cloud.end();
+      await fog.start();
+      for (const device of devices) await linked(device, fog);
+      const below = await call(fog, ...everyDevice, "ping");
+      expect(below).toMatchObject({ code: 0, stderr: "" });
+      expect(lines(below).at(-2)).toBe("2 matched: 2 done");
+      await cloud.start();
+      await linked(fog, cloud);
+      const again = await call(cloud, ...everyDevice, "ping");
+      expect(again).toMatchObject({ code: 0, stderr: "" });
+    }),
+);
+
+test("any MQTT client calls with a JSON body, is answered where the body says, and can offer a function", slow, () =>
+  withTree(async ({ cloud, devices: [device] }) => {
+    if (device === undefined) throw new Error("unreachable");
+    const [caller, offering] = await Promise.all(
+      [cloud, device].map(({ mqttPort }) =>
+        connectAsync(`mqtt://127.0.0.1:${mqttPort}`, { protocolVersion: 4, reconnectPeriod: 0 }),
+      ),
+    );
+    if (caller === undefined || offering === undefined) throw new Error("unreachable");
+    try {
+      await offering.subscribeAsync("/machine/functions/double", { qos: 1 });
+      offering.on("message", (_topic, payload) => {
+        const { args, reply } = JSON.parse(payload.toString()) as { readonly args: number; readonly reply: string };
+        offering.publish(reply, JSON.stringify({ result: args * 2 }), { qos: 1 });
+      });
+      await caller.subscribeAsync("/answers/here", { qos: 1 });
+      const final = Promise.withResolvers<unknown>();
+      caller.on("message", (_topic, payload) => {
+        const reply = JSON.parse(payload.toString()) as { readonly final: boolean };
+        if (reply.final) final.resolve(reply);
+      });
+      const body = { args: 21, if: "level == 'device'", ttl: 10, reply: "/answers/here" };
+      await caller.publishAsync("/machine/functions/double", JSON.stringify(body), { qos: 1 });
+      expect(await final.promise).toMatchObject({
+        counts: { matched: 2, done: 1, refused: 1 },
+        results: expect.arrayContaining([
+          { node: "device-1", status: "done", value: 42 },
+          { node: "device-2", status: "refused", reason: 'nobody on this node offers the function "double"' },
+        ]),
+      });
+    } finally {
+      await Promise.all([caller.endAsync(true), offering.endAsync(true)]);
+    }
+  }),
+);

@@ -1,0 +1,225 @@
+// Functions called down the tree and at a level, on whole nodes in memory.
+import { expect, test } from "vitest";
+import { limits } from "#shared/limits.ts";
+import type { MemoryClient } from "../fakes/memory-broker.ts";
+import { MemoryTree } from "../fakes/memory-tree.ts";
+
+const utf8 = new TextDecoder();
+
+interface Reply {
+  readonly id: string;
+  readonly final: boolean;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly counts?: Readonly<Record<string, number>>;
+  readonly results: readonly {
+    readonly node: string;
+    readonly status: string;
+    readonly value?: unknown;
+    readonly reason?: string;
+  }[];
+  readonly waiting: readonly { readonly node: string }[];
+}
+
+async function fiveNodes(): Promise<MemoryTree> {
+  const tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  for (const fog of ["fog-1", "fog-2"]) await tree.add(fog, { level: "fog", parent: "cloud-1" });
+  for (const [device, fog] of [
+    ["device-1", "fog-1"],
+    ["device-2", "fog-1"],
+    ["device-3", "fog-2"],
+  ] as const) {
+    await tree.add(device, { level: "device", parent: fog });
+  }
+  await tree.advance(2000);
+  return tree;
+}
+
+/** A program at `node`: what arrives at `filter`, as text. */
+async function program(tree: MemoryTree, node: string, filter: string) {
+  const client = await tree.client(node, `program-${node}-${filter.length}`);
+  const heard: { readonly topic: string; readonly text: string }[] = [];
+  client.onMessage(({ topic, payload }) => heard.push({ topic, text: utf8.decode(payload) }));
+  await client.subscribe(filter, 1);
+  return { client, heard };
+}
+
+function publish(client: MemoryClient, topic: string, body: unknown): Promise<void> {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return client.publish({ topic, payload: new TextEncoder().encode(text), qos: 1, retain: false });
+}
+
+/** Calls at `node` and answers with every reply that came within `ms`. */
+async function call(tree: MemoryTree, node: string, name: string, body: unknown, ms = 3000): Promise<readonly Reply[]> {
+  const { client, heard } = await program(tree, node, "/machine/replies/#");
+  await publish(client, `/machine/functions/${name}`, body);
+  await tree.advance(ms);
+  await client.disconnect();
+  return heard.map(({ text }) => JSON.parse(text) as Reply);
+}
+
+function finalOf(replies: readonly Reply[]): Reply {
+  const finals = replies.filter(({ final }) => final);
+  expect(finals).toHaveLength(1);
+  const [final] = finals;
+  if (final === undefined) throw new Error("unreachable");
+  const { matched, ...others } = final.counts ?? {};
+  if (matched !== undefined) expect(Object.values(others).reduce((sum, count) => sum + count, 0)).toBe(matched);
+  return final;
+}
+
+test("[J8] [T5] [T6] a call at the cloud runs exactly on the machines that its condition names, and one final reply counts them", async () => {
+  await using tree = await fiveNodes();
+  const final = finalOf(await call(tree, "cloud-1", "info", { if: "level == 'device'" }));
+  expect(final.counts).toMatchObject({ matched: 3, done: 3 });
+  expect(final.results.map(({ node }) => node).toSorted()).toEqual(["device-1", "device-2", "device-3"]);
+  expect(final.results[0]?.value).toMatchObject({ level: "device", version: "test" });
+  const narrow = finalOf(
+    await call(tree, "cloud-1", "echo", { if: "name == 'device-3'", args: { a: [1, "x", null] } }),
+  );
+  expect(narrow.results).toEqual([{ node: "device-3", status: "done", value: { a: [1, "x", null] } }]);
+  const nobody = finalOf(await call(tree, "cloud-1", "ping", { if: "'pump' in tags" }));
+  expect(nobody.counts).toMatchObject({ matched: 0 });
+});
+
+test("[J7] the call goes down from the caller's node, never up or aside", async () => {
+  await using tree = await fiveNodes();
+  const final = finalOf(await call(tree, "fog-1", "ping", "null"));
+  expect(final.results.map(({ node }) => node).toSorted()).toEqual(["device-1", "device-2", "fog-1"]);
+});
+
+test("a fog that is cut off still reaches its devices, and the cloud hears that it could not be reached", async () => {
+  await using tree = await fiveNodes();
+  await tree.link("fog-1", "down");
+  const below = finalOf(await call(tree, "fog-1", "ping", { if: "level == 'device'" }));
+  expect(below.counts).toMatchObject({ matched: 2, done: 2 });
+  const above = finalOf(await call(tree, "cloud-1", "ping", { if: "level == 'device'" }));
+  expect(above.counts).toMatchObject({ matched: 1, done: 1 });
+  expect(above.waiting.map(({ node }) => node)).toEqual(["fog-1"]);
+});
+
+test("[T5] a child that falls silent during the call is named in the final reply, at the deadline", async () => {
+  await using tree = await fiveNodes();
+  await tree.link("fog-2", "silent");
+  const early = await call(tree, "cloud-1", "ping", { if: "level == 'device'", ttl: 4 }, 3000);
+  expect(early.every(({ final }) => !final)).toBe(true);
+  const { heard } = await program(tree, "cloud-1", "/machine/replies/#");
+  await tree.advance(2000);
+  const final = finalOf(heard.map(({ text }) => JSON.parse(text) as Reply));
+  expect(final.counts).toMatchObject({ matched: 2, done: 2 });
+  expect(final.waiting.map(({ node }) => node)).toEqual(["fog-2"]);
+});
+
+test("a program that subscribes to a function's topic is asked with named fields, and its answer is the result", async () => {
+  await using tree = await fiveNodes();
+  const { client, heard } = await program(tree, "device-1", "/machine/functions/blink");
+  client.onMessage(({ payload }) => {
+    const { reply, args } = JSON.parse(utf8.decode(payload)) as { readonly reply: string; readonly args: number };
+    void publish(client, reply, { result: args * 2 });
+  });
+  const final = finalOf(await call(tree, "cloud-1", "blink", { args: 21, if: "level == 'device'" }));
+  expect(final.counts).toMatchObject({ matched: 3, done: 1, refused: 2 });
+  expect(final.results).toContainEqual({ node: "device-1", status: "done", value: 42 });
+  expect(final.results.find(({ node }) => node === "device-2")?.reason).toBe(
+    'nobody on this node offers the function "blink"',
+  );
+  expect(JSON.parse(heard[0]?.text ?? "")).toMatchObject({ name: "blink", args: 21, origin: "cloud-1" });
+});
+
+test("a function that hangs, answers garbage or says that it failed is reported as failed with the reason", async () => {
+  await using tree = await fiveNodes();
+  const answers: Readonly<Record<string, string | undefined>> = {
+    "device-1": undefined,
+    "device-2": "{broken",
+    "device-3": '{"error":"no power"}',
+  };
+  for (const [node, answer] of Object.entries(answers)) {
+    const { client } = await program(tree, node, "/machine/functions/blink");
+    client.onMessage(({ payload }) => {
+      const { reply } = JSON.parse(utf8.decode(payload)) as { readonly reply: string };
+      if (answer !== undefined) void publish(client, reply, answer);
+    });
+  }
+  const final = finalOf(await call(tree, "cloud-1", "blink", { if: "level == 'device'", ttl: 2 }, 5000));
+  expect(final.counts).toMatchObject({ matched: 3, failed: 3 });
+  expect(Object.fromEntries(final.results.map(({ node, reason }) => [node, reason]))).toEqual({
+    "device-1": "no answer before the deadline",
+    "device-2": expect.stringContaining("answered garbage"),
+    "device-3": "no power",
+  });
+});
+
+test("[T3] the same id does not run twice: not from a second caller, not after the node was started again", async () => {
+  await using tree = await fiveNodes();
+  const id = "0123456789abcdef0123456789abcdef";
+  const { heard } = await program(tree, "device-1", "/machine/functions/blink");
+  const body = { id, if: "name == 'device-1'", ttl: 60 };
+  await call(tree, "cloud-1", "blink", body, 1000);
+  const again = finalOf(await call(tree, "cloud-1", "blink", body, 1000));
+  expect(again.error?.message).toContain("this id is under way");
+  await tree.stop("device-1");
+  await tree.start("device-1");
+  const restarted = await program(tree, "device-1", "/machine/functions/blink");
+  await tree.advance(3000);
+  await tree.stop("fog-1");
+  await tree.start("fog-1");
+  await tree.advance(3000);
+  const other = finalOf(await call(tree, "fog-1", "blink", body, 1000));
+  expect(other.results).toEqual([
+    { node: "device-1", status: "refused", reason: "this node has begun to run this call before" },
+  ]);
+  expect([heard.length, restarted.heard.length]).toEqual([1, 0]);
+});
+
+test.each([
+  ["{broken", "neither JSON nor a CBOR map"],
+  [" {}", "neither JSON nor a CBOR map"],
+  ['{"arg": 1}', 'there is no field "arg" in a call'],
+  ['{"if": "level = 1"}', "line 1, column"],
+  ['{"if": 7}', "if must be a text"],
+  ['{"ttl": -1}', "ttl must be a number of seconds"],
+  ['{"ttl": 1e9}', "ttl must be a number of seconds"],
+  ['{"id": "short"}', "id must be 32 hexadecimal digits"],
+  ['{"reply": "/machine/functions/x"}', "reply must be a topic for answers"],
+  [JSON.stringify({ args: "x".repeat(limits.callBytes) }), `a call may have ${limits.callBytes} bytes`],
+])("a bad request is answered before anything is sent: %s", async (body, message) => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  const final = finalOf(await call(tree, "cloud-1", "ping", body, 200));
+  expect(final.error).toEqual({ code: "FOGBANK_CALL_REFUSED", message: expect.stringContaining(message) });
+});
+
+test("the reply goes where the body says", async () => {
+  await using tree = await fiveNodes();
+  const { client, heard } = await program(tree, "cloud-1", "/answers/here");
+  await publish(client, "/machine/functions/ping", { reply: "/answers/here", if: "level == 'cloud'" });
+  await tree.advance(500);
+  expect(heard.map(({ topic, text }) => ({ topic, final: (JSON.parse(text) as Reply).final }))).toEqual([
+    { topic: "/answers/here", final: true },
+  ]);
+});
+
+test("[J9] [J10] [T2] a level function is answered by this node alone, and never leaves it", async () => {
+  await using tree = await fiveNodes();
+  const elsewhere = await Promise.all(["cloud-1", "device-1"].map((node) => program(tree, node, "/level/functions/#")));
+  const { client, heard } = await program(tree, "fog-1", "/level/replies/#");
+  await publish(client, "/level/functions/ping", { id: "0123456789abcdef0123456789abcdef" });
+  await publish(client, "/level/functions/nobody", "1");
+  await tree.advance(500);
+  expect(heard.map(({ text }) => JSON.parse(text) as object)).toMatchObject([
+    { id: "0123456789abcdef0123456789abcdef", node: "fog-1", status: "done" },
+    { node: "fog-1", status: "refused" },
+  ]);
+  expect(heard[0]?.topic).toBe("/level/replies/program-fog-1-16/0123456789abcdef0123456789abcdef");
+  expect(elsewhere.flatMap((reader) => reader.heard)).toEqual([]);
+});
+
+test("envelopes from below and receipts of strangers are not taken", async () => {
+  await using tree = await fiveNodes();
+  const stranger = await tree.client("fog-1", "stranger");
+  await expect(
+    stranger.publish({ topic: "$fog/dn/device-1/c", payload: new Uint8Array(3), qos: 1, retain: false }),
+  ).rejects.toThrow();
+  const again = await tree.client("fog-1", "again");
+  await expect(publish(again, "/machine/replies/x", "{}")).rejects.toThrow();
+});
