@@ -1,0 +1,48 @@
+// What a process has cost so far, from /proc. Linux.
+import { readFileSync } from "node:fs";
+
+/** Linux tells processor time to programs in these, whatever the kernel counts in. */
+const tickMs = 10;
+
+/** Time on the clock that all processes of the machine share. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** User and system time, in milliseconds; steps of 10. */
+export function cpuMs(pid: number): number {
+  return parseCpuMs(readFileSync(`/proc/${pid}/stat`, "latin1"));
+}
+
+/** From the text of /proc/PID/stat, where the name may hold blanks and parentheses. */
+export function parseCpuMs(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * tickMs;
+}
+
+export interface MemoryMib {
+  readonly resident: number;
+  /** The part that is not backed by a file: heaps, stacks, buffers. */
+  readonly anonymous: number;
+}
+
+export function memoryMib(pid: number): MemoryMib {
+  return parseMemoryMib(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"));
+}
+
+/** From the text of /proc/PID/smaps_rollup. */
+export function parseMemoryMib(rollup: string): MemoryMib {
+  const mib = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(rollup)?.[1] ?? Number.NaN) / 1024;
+  return { resident: mib("Rss"), anonymous: mib("Anonymous") };
+}
+
+/** Starts to measure; the answer tells, for each process, the percentage of one core it has used since. */
+export function startCpuMeter(pids: readonly number[]): () => readonly number[] {
+  const startMs = monotonicMs();
+  const before = pids.map(cpuMs);
+  return () => {
+    const wallMs = monotonicMs() - startMs;
+    return pids.map((pid, i) => (100 * (cpuMs(pid) - (before[i] ?? 0))) / wallMs);
+  };
+}
