@@ -9,7 +9,7 @@ import { killsOf } from "../../scripts/torture/killing.ts";
 import { reportLines } from "../../scripts/torture/torture-report.ts";
 import { runTorture } from "../../scripts/torture/torture-run.ts";
 
-const tortureSeconds = 25;
+const tortureSeconds = 30;
 
 test(
   "[O1] [O2] [O3] [O4] [O5] [T3] [T5] seven processes are killed at random while four devices publish and move",
