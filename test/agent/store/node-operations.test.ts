@@ -6,7 +6,7 @@ import { nodeMigrations } from "#agent/store/node-migrations.ts";
 import { createNodeOperations } from "#agent/store/node-operations.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { parseNodeName } from "#shared/ids.ts";
-import { addInterval, countIntervals, emptyIntervals } from "#shared/journal/interval-set.ts";
+import { addInterval, countIntervals, coversInterval, emptyIntervals } from "#shared/journal/interval-set.ts";
 import { elsewhereOf, isBalanced, missingOf } from "#shared/journal/ledger.ts";
 import { decodeSegment, encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
@@ -27,10 +27,10 @@ const stream: StreamState = {
   high: 0,
 };
 
-function open(name: string, file = ":memory:") {
+function open(name: string, isFinal = false, file = ":memory:") {
   const database = openDatabase(file, { migrations: nodeMigrations, cacheBytes: 1_000_000 });
   databases.push(database);
-  const operations = createNodeOperations(database, parseNodeName(name), nodeHasher);
+  const operations = createNodeOperations(database, parseNodeName(name), nodeHasher, { isFinal });
   const opened = operations.writes.open({
     fresh: { uuid: "u", epoch: 5, instance: 6 },
     streams: [{ name: "data", priority: 2, class: "custody" }],
@@ -156,6 +156,41 @@ test("[O2] any order, repetition and overlap of what children send is stored onc
       expect(entry !== undefined && isBalanced(entry.row)).toBe(true);
     }),
     { numRuns: 60 },
+  );
+});
+
+test("[O1] [O3] whatever comes, is handed on and comes again: no number is held twice, the ledger sums, and a relay holds what it was sent last", () => {
+  const range = fc
+    .tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 9 }))
+    .map(([first, length]) => [first, first + length] as const);
+  const step = fc.tuple(fc.constantFrom("data", "gap", "forget"), range);
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), fc.boolean(), (steps, isFinal) => {
+      const node = open("fog-1", isFinal);
+      const lost = new Set<number>();
+      for (const [what, [first, last]] of steps) {
+        if (what === "forget") {
+          node.writes.forget({ acked: [{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[first, last]] }] });
+          continue;
+        }
+        const before = new Set(storedNumbers(node));
+        const ranges = node.reads.accounting({ origin: "device-1" })[0]?.row.ranges ?? [];
+        ingest(node, [what === "data" ? segmentOf(first, last) : gapOf(first, last)]);
+        const numbers = storedNumbers(node);
+        expect(new Set(numbers).size).toBe(numbers.length);
+        for (let number = first; number <= last; number++) {
+          const wasThere = coversInterval(ranges, number, number);
+          if (what === "gap" && !wasThere) lost.add(number);
+          if (what === "gap" || lost.has(number)) continue;
+          // A root has what it has handed on; a relay must be able to hand it on again.
+          expect(numbers.includes(number)).toBe(!isFinal || !wasThere || before.has(number));
+        }
+        const [entry] = node.reads.accounting({ origin: "device-1" });
+        expect(entry !== undefined && isBalanced(entry.row)).toBe(true);
+        expect(Math.min(entry?.row.delivered ?? 0, entry?.row.held ?? 0)).toBeGreaterThanOrEqual(0);
+      }
+    }),
+    { numRuns: 80 },
   );
 });
 
