@@ -31,7 +31,7 @@ import { startChildLinks } from "./link/child-links.ts";
 import type { DialParent } from "./link/parent-connection.ts";
 import { createTreeTime, type TreeTime } from "./link/tree-time.ts";
 import { startUplink } from "./link/uplink.ts";
-import { startMachineMessages, type ConditionCheck } from "./machine/machine-messages.ts";
+import { startMachineMessages, type ConditionCheck, type MachineMessaging } from "./machine/machine-messages.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
 import { createHostReader } from "./sources/host-metrics.ts";
 import { startHostSource } from "./sources/host-source.ts";
@@ -120,6 +120,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   // What takes in new data: stopped first, so that the rest can drain.
   const mqtt = await broker.listen(config.listen.mqtt);
   stack.defer(() => broker[Symbol.asyncDispose]());
+  stack.defer(() => calls.endAll());
   const { host } = config.sources;
   const source = stack.use(
     await startHostSource(
@@ -250,7 +251,7 @@ function startCalls(
     readonly parent: ParentLink;
     readonly treeNow: () => number;
   },
-): ReturnType<typeof startMachineMessages> {
+): MachineMessaging {
   const { broker: bus, store, presence, parent, treeNow } = parts;
   const startedMs = clock.monotonic();
   const builtIns = builtInFunctions({
@@ -269,8 +270,8 @@ function startCalls(
   });
   const conditions = new ConditionCache();
   const stack = new AsyncDisposableStack();
-  const runner = stack.use(startFunctionRunner({ bus, builtIns, log }, machineResultPrefix));
-  const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, log }, levelResultPrefix));
+  const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
+  const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
   stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
   const check = (text: string): ReturnType<ConditionCheck> => {
     const parsed = conditions.parse(text);
@@ -284,7 +285,11 @@ function startCalls(
   const machine = stack.use(
     startMachineMessages({ bus, store, parent, tree: presence, runner, check, clock, treeNow, random, log }, name),
   );
-  return { stats: () => machine.stats(), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return {
+    stats: () => machine.stats(),
+    endAll: () => machine.endAll(),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 /** Tells every local client, retained, since when durable publishes are refused and why. */

@@ -121,8 +121,10 @@ export const limits = {
   callReasonChars: 1_024,
   /** Receipts go upward, and progress to the caller, at most this often; completion goes at once. */
   receiptMs: 200,
-  /** How long after its deadline the caller's node waits for the last receipts, and how long a node remembers an ended call. */
+  /** How long after its deadline the caller's node waits for the last receipts. */
   callHopMs: 1_000,
+  /** How long a node can repeat the last word on a call. */
+  endedCallMs: 10_000,
   /** UTF-8 bytes of a condition: it travels with every machine message. */
   conditionBytes: 2 * kib,
   /** Steps of one evaluation, and nodes of a condition's tree: `exists()` within `exists()` multiplies, and the text is short. */

@@ -9,6 +9,8 @@ export interface AedesPacket {
   qos: 0 | 1 | 2;
   retain: boolean;
   messageId?: number | undefined;
+  /** Aedes types it on a publish only. */
+  dup?: boolean;
   brokerId?: string | null;
 }
 

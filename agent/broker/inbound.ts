@@ -94,7 +94,7 @@ export class Inbound {
   will(connection: Connection, packet: AedesPacket, answer: Answer): void {
     this.publishesIn++;
     const message = messageOf(packet);
-    this.#judge(connection, message, (verdict) => {
+    this.#judge(connection, message, false, (verdict) => {
       if (verdict.type === "pass") this.#deps.inProcess.deliver(message);
       else this.#swallow(packet, verdict);
       answer(null);
@@ -105,10 +105,11 @@ export class Inbound {
     this.publishesIn++;
     const { connection, packet } = arrival;
     const message = messageOf(packet);
+    const repeated = packet.dup === true;
     const bytes = message.payload.length + message.topic.length;
     connection.heldPublishes++;
     connection.heldBytes += bytes;
-    this.#judge(connection, message, (verdict) => {
+    this.#judge(connection, message, repeated, (verdict) => {
       const arrivals = this.#takeRepetitions(arrival);
       if (verdict.type === "refuse" && packet.qos > 0) {
         this.publishesRefused++;
@@ -123,12 +124,12 @@ export class Inbound {
     });
   }
 
-  #judge(connection: Connection, message: Message, done: (verdict: Verdict) => void): void {
+  #judge(connection: Connection, message: Message, repeated: boolean, done: (verdict: Verdict) => void): void {
     const { inProcess, authorizer } = this.#deps;
     const { topic } = message;
     if (!isTopicName(topic) || !authorizer.publish(connection.info, topic)) done(notAllowed);
     else if (!inProcess.hasInterceptor(topic)) done(passVerdict);
-    else inProcess.judge({ ...message, clientId: connection.info.clientId }, done);
+    else inProcess.judge({ ...message, clientId: connection.info.clientId, repeated }, done);
   }
 
   #closeRefused({ client, connection }: Arrival, verdict: Refusal): void {

@@ -1,12 +1,14 @@
 // Runs a function on this node: one that is built in, or whatever local program has subscribed to its topic. A program is asked by
 // a message with named fields and answers on the topic that stands in it.
 import { limits } from "#shared/limits.ts";
+import { drawCallId } from "#shared/machine/call-id.ts";
 import type { Encoding } from "#shared/machine/envelope.ts";
 import { toPlainValue, type PlainValue } from "#shared/machine/plain-value.ts";
 import { encodeReply, isCborMap, parseJson } from "#shared/machine/request.ts";
 import { decodeCbor } from "#shared/cbor.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import type { Logger } from "#shared/system/logger.ts";
+import type { Random } from "#shared/system/random.ts";
 import type { BuiltIn } from "./built-in.ts";
 
 /** How a run ended. */
@@ -37,15 +39,19 @@ export interface FunctionRunner extends Disposable {
 export interface FunctionRunnerDeps {
   readonly bus: Pick<Bus, "publish" | "hasSubscriber" | "intercept">;
   readonly builtIns: ReadonlyMap<string, BuiltIn>;
+  readonly random: Random;
   readonly log: Logger;
 }
 
 /** `answerPrefix`: programs answer on this and the id of the run, such as `/machine/results/`. One runner serves one kind of calls. */
 export function startFunctionRunner(deps: FunctionRunnerDeps, answerPrefix: string): FunctionRunner {
-  const waiting = new Map<string, (outcome: Outcome) => void>();
+  const waiting = new Map<string, { readonly token: string; readonly ended: (outcome: Outcome) => void }>();
+  /** What stands in a program's answer topic instead of the id, which others may know. */
+  const idByToken = new Map<string, string>();
   const answers = deps.bus.intercept(`${answerPrefix}+`, ({ topic, payload }, settle) => {
     settle({ type: "take" });
-    end(topic.slice(answerPrefix.length), readAnswer(payload));
+    const id = idByToken.get(topic.slice(answerPrefix.length));
+    if (id !== undefined) end(id, readAnswer(payload));
   });
 
   return {
@@ -56,11 +62,13 @@ export function startFunctionRunner(deps: FunctionRunnerDeps, answerPrefix: stri
         ended({ status: "refused", reason: `nobody on this node offers the function "${run.name}"` });
         return;
       }
-      waiting.set(run.id, ended);
-      ask(run);
+      const token = drawCallId(deps.random);
+      waiting.set(run.id, { token, ended });
+      idByToken.set(token, run.id);
+      ask(run, token);
       if (builtIn !== undefined) void runBuiltIn(builtIn, run.args).then((outcome) => end(run.id, outcome));
     },
-    cancel: (id) => void waiting.delete(id),
+    cancel: (id) => void forget(id),
     [Symbol.dispose]() {
       answers[Symbol.dispose]();
       waiting.clear();
@@ -68,15 +76,22 @@ export function startFunctionRunner(deps: FunctionRunnerDeps, answerPrefix: stri
   };
 
   function end(id: string, outcome: Outcome): void {
-    const ended = waiting.get(id);
+    forget(id)?.(bounded(outcome));
+  }
+
+  /** Answers whom to tell. */
+  function forget(id: string): ((outcome: Outcome) => void) | undefined {
+    const run = waiting.get(id);
+    if (run === undefined) return undefined;
     waiting.delete(id);
-    ended?.(bounded(outcome));
+    idByToken.delete(run.token);
+    return run.ended;
   }
 
   /** Programs hear of a call of a built-in function too; only the first answer counts. */
-  function ask({ id, name, args, origin, deadlineMs, encoding, topic }: Run): void {
+  function ask({ id, name, args, origin, deadlineMs, encoding, topic }: Run, token: string): void {
     const deadline = new Date(deadlineMs).toISOString();
-    const payload = encodeReply({ id, name, args, origin, deadline, reply: `${answerPrefix}${id}` }, encoding);
+    const payload = encodeReply({ id, name, args, origin, deadline, reply: `${answerPrefix}${token}` }, encoding);
     deps.bus.publish({ topic, payload, qos: 0, retain: false }).catch((error: unknown) => {
       deps.log.warn({ name, error: String(error) }, "call not passed to local programs");
     });

@@ -39,7 +39,8 @@ export function startLevelCalls(deps: LevelDeps, node: string): AsyncDisposable 
     const name = topic.slice(levelFunctionPrefix.length);
     const request = parseRequest(payload);
     const id = request.id ?? drawCallId(deps.random);
-    const reply = request.reply ?? levelReplyTopic(clientId ?? node, id);
+    const reply =
+      request.reply ?? levelReplyTopic(clientId !== null && /^[^+#/]+$/.test(clientId) ? clientId : node, id);
     const answer = (outcome: Outcome): void => {
       const { status, ...rest } = outcome;
       send(reply, encodeReply({ id, node, status, ...rest }, request.encoding));

@@ -115,6 +115,10 @@ class Uplink implements ParentLink, AsyncDisposable {
     return this.#stats;
   }
 
+  parent(): string | undefined {
+    return this.#state.at === "running" ? this.#state.parent : undefined;
+  }
+
   send(kind: string, payload: Uint8Array): boolean {
     if (this.#state.at !== "running" || this.#control === undefined) return false;
     this.#control.send(upTopic(this.#config.name, kind), payload);

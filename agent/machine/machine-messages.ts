@@ -12,11 +12,12 @@ import {
   decodeReceipt,
   encodeReceipt,
   matchedOf,
+  mergeReceipts,
   type NodeResult,
   type Receipt,
   type Unheard,
 } from "#shared/machine/receipt.ts";
-import { closedCall, openCall, receiptOf, withOwn, withReceipt, type CallState } from "#shared/machine/call.ts";
+import { OpenCall } from "#shared/machine/call.ts";
 import { bytesOfCallId, drawCallId } from "#shared/machine/call-id.ts";
 import { decodeEnvelope, encodeEnvelope, isFunctionName, type Envelope } from "#shared/machine/envelope.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
@@ -74,27 +75,39 @@ export interface MachineStats {
   readonly open: number;
 }
 
+export interface MachineMessaging extends AsyncDisposable {
+  stats(): MachineStats;
+  /** Says the last word on every call, while there is still somebody to hear it. */
+  endAll(): void;
+}
+
 /** Follows calls until it is disposed. `name`: this node. */
-export function startMachineMessages(deps: MachineDeps, name: NodeName): AsyncDisposable & { stats(): MachineStats } {
+export function startMachineMessages(deps: MachineDeps, name: NodeName): MachineMessaging {
   return new MachineMessages(deps, name);
 }
 
+/** Where the answer goes: to the parent that sent it, or on topics to local callers. */
+type Caller =
+  /** `parent` is not known while the link is still greeting. */
+  { readonly kind: "parent"; parent: string | undefined } | { readonly kind: "local"; readonly replies: Set<string> };
+
 /** A call that this node follows. */
 interface Followed {
-  readonly envelope: Envelope;
-  state: CallState;
-  /** Where the answer goes: to the parent, or on a topic to a local caller. */
-  readonly caller: { readonly kind: "parent" } | { readonly kind: "local"; readonly reply: string };
+  envelope: Envelope;
+  readonly call: OpenCall;
+  readonly caller: Caller;
+  /** The deadline on the clock that never steps: tree time is for the wire. */
+  readonly deadlineMonotonicMs: number;
   /** Something changed since the last report. */
   dirty: boolean;
   reportedAtMs: number;
-  /** The final report has been made; kept for a while to be repeated, and so that the id stays known. */
-  ended: Receipt | undefined;
+  /** The last word, and when it was said: kept for a while to be repeated, and so that the id stays known. */
+  ended: { readonly receipt: Receipt; readonly atMs: number } | undefined;
 }
 
 const sweepMs = 50;
 
-class MachineMessages implements AsyncDisposable {
+class MachineMessages implements MachineMessaging {
   readonly #deps: MachineDeps;
   readonly #name: NodeName;
   readonly #stack = new DisposableStack();
@@ -102,6 +115,8 @@ class MachineMessages implements AsyncDisposable {
   readonly #followed = new Map<string, Followed>();
   readonly #sweeping: Promise<void>;
   #firstCall = Promise.withResolvers<void>();
+  /** Of those followed, how many have not ended. */
+  #open = 0;
   #stats = { accepted: 0, refused: 0, ran: 0 };
   readonly #refusedBefore = new Set<string>();
 
@@ -126,17 +141,25 @@ class MachineMessages implements AsyncDisposable {
   }
 
   stats(): MachineStats {
-    return { ...this.#stats, open: this.#followed.size };
+    return { ...this.#stats, open: this.#open };
+  }
+
+  endAll(): void {
+    for (const followed of this.#followed.values()) {
+      followed.call.setOwn({ node: this.#name, status: "cancelled", reason: "the node stops" });
+      this.#end(followed);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.endAll();
     this.#stack.dispose();
     this.#stop.abort();
     this.#firstCall.resolve();
     await this.#sweeping;
   }
 
-  #fromClient({ topic, payload, clientId }: InboundPublish): void {
+  #fromClient({ topic, payload, clientId, repeated = false }: InboundPublish): void {
     const functionName = topic.slice(functionPrefix.length);
     const request = isFunctionName(functionName) ? parseRequest(payload) : this.#badName(functionName, payload);
     if ("refused" in request) {
@@ -144,21 +167,31 @@ class MachineMessages implements AsyncDisposable {
       return;
     }
     const id = request.id ?? drawCallId(this.#deps.random);
+    const reply = request.reply ?? machineReplyTopic(id);
+    const known = this.#followed.get(id);
+    if (known?.caller.kind === "local") {
+      // Asked again: the answer as it stands, and the last word when it comes.
+      known.caller.replies.add(reply);
+      this.#report(id, known);
+      return;
+    }
     const checked = this.#deps.check(request.condition);
     const refused =
       "error" in checked
         ? `the condition cannot be used: ${checked.error}`
-        : this.#followed.has(id)
-          ? "a call with this id is under way or has just ended"
-          : this.#followed.size >= limits.openCalls
-            ? `this node follows ${limits.openCalls} calls already: try again later`
-            : undefined;
+        : known !== undefined
+          ? "a call with this id has come from above"
+          : repeated && request.id === undefined
+            ? "this publish may have come before, and a call without an id of its own could run twice: publish anew, or give calls an id"
+            : this.#open >= limits.openCalls
+              ? `this node follows ${limits.openCalls} calls already: try again later`
+              : undefined;
     if (refused !== undefined || "error" in checked) {
       this.#refuse({ ...request, id, refused: refused ?? "" }, clientId);
       return;
     }
     const envelope = this.#envelope(id, functionName, request);
-    this.#follow(envelope, { kind: "local", reply: request.reply ?? machineReplyTopic(id) }, checked.holds);
+    this.#follow(envelope, { kind: "local", replies: new Set([reply]) }, checked.holds);
   }
 
   #badName(functionName: string, payload: Uint8Array): BadRequest {
@@ -180,22 +213,26 @@ class MachineMessages implements AsyncDisposable {
     }
     const envelope = decoded.frame;
     const known = this.#followed.get(envelope.id);
+    const parent = this.#deps.parent.parent();
     if (known !== undefined) {
-      // Sent again: the answer may have been lost. It is not run again.
-      if (known.caller.kind === "parent") this.#report(envelope.id, known);
+      // Sent again, because the answer may have been lost: it is not run again. By another parent, or under an id that was used here:
+      // this node is counted where it was asked first.
+      if (known.caller.kind === "parent" && (known.caller.parent ?? parent) === parent)
+        this.#report(envelope.id, known);
+      else this.#deps.parent.send("r", encodeReceipt(envelope.id, mergeReceipts([])));
       return;
     }
     const checked = this.#deps.check(envelope.condition);
     const problem =
       envelope.hops > limits.callHops
         ? `it has passed more than ${limits.callHops} nodes`
-        : this.#followed.size >= limits.openCalls
+        : this.#open >= limits.openCalls
           ? `this node follows ${limits.openCalls} calls already`
           : "error" in checked
             ? `its condition cannot be used here: ${checked.error}`
             : undefined;
     if (problem !== undefined) this.#countRefused(envelope.origin, problem);
-    this.#follow(envelope, { kind: "parent" }, "error" in checked ? false : checked.holds, problem);
+    this.#follow(envelope, { kind: "parent", parent }, "error" in checked ? false : checked.holds, problem);
   }
 
   /** Opens the call: passes it on, and runs it here if the condition holds. */
@@ -206,16 +243,19 @@ class MachineMessages implements AsyncDisposable {
     const goesOn = !isPast && problem === undefined;
     const { sentTo, unreached } = goesOn ? this.#passOn(envelope) : { sentTo: [], unreached: [] };
     const { id, deadlineMs } = envelope;
-    const state = openCall({ id, deadlineMs, own, unreached }, sentTo, nowMs);
+    // A wrong clock somewhere must not keep a call for ever, nor end it unanswered.
+    const leftMs = Math.min(Math.max(0, deadlineMs - nowMs), limits.callTtlMsMax);
     const followed: Followed = {
       envelope,
-      state,
+      call: new OpenCall(own, sentTo, unreached, nowMs),
       caller,
+      deadlineMonotonicMs: this.#deps.clock.monotonic() + leftMs,
       dirty: true,
       reportedAtMs: Number.NEGATIVE_INFINITY,
       ended: undefined,
     };
     this.#followed.set(id, followed);
+    this.#open++;
     this.#firstCall.resolve();
     this.#stats.accepted++;
     if (own?.status === "queued") void this.#run(followed);
@@ -273,9 +313,7 @@ class MachineMessages implements AsyncDisposable {
   }
 
   #ownOutcome(followed: Followed, own: NodeResult): void {
-    const state = withOwn(followed.state, own);
-    if (state === followed.state || followed.ended !== undefined) return;
-    followed.state = state;
+    if (followed.ended !== undefined || !followed.call.setOwn(own)) return;
     followed.dirty = true;
     this.#settle(followed);
   }
@@ -289,41 +327,49 @@ class MachineMessages implements AsyncDisposable {
     }
     const followed = this.#followed.get(decoded.frame.id);
     if (followed === undefined || followed.ended !== undefined) return;
-    const state = withReceipt(followed.state, child as NodeName, decoded.frame.receipt);
-    if (state === followed.state) return;
-    followed.state = state;
+    if (!followed.call.setReceipt(child as NodeName, decoded.frame.receipt)) return;
     followed.dirty = true;
     this.#settle(followed);
   }
 
   /** Reports what is complete at once. */
   #settle(followed: Followed): void {
-    const receipt = receiptOf(followed.state);
-    if (receipt.complete) this.#end(followed, receipt);
+    if (followed.call.isComplete) this.#end(followed);
   }
 
-  #end(followed: Followed, receipt: Receipt): void {
+  /** The last word: whoever has not answered stays unheard [T5]. */
+  #end(followed: Followed): void {
     if (followed.ended !== undefined) return;
-    followed.ended = receipt;
-    this.#deps.runner.cancel(followed.envelope.id);
-    this.#report(followed.envelope.id, followed);
+    const { id } = followed.envelope;
+    followed.ended = { receipt: { ...followed.call.receipt(), complete: true }, atMs: this.#deps.clock.monotonic() };
+    // What is kept now is kept to be repeated: the arguments are not.
+    followed.envelope = { ...followed.envelope, args: null };
+    this.#open--;
+    this.#deps.runner.cancel(id);
+    this.#report(id, followed);
   }
 
   #report(id: string, followed: Followed): void {
     followed.dirty = false;
     followed.reportedAtMs = this.#deps.clock.monotonic();
-    const receipt = followed.ended ?? receiptOf(followed.state);
+    const receipt = followed.ended?.receipt ?? followed.call.receipt();
     if (followed.caller.kind === "parent") {
       this.#deps.parent.send("r", encodeReceipt(id, receipt));
       return;
     }
-    const { encoding } = followed.envelope;
-    this.#publish(followed.caller.reply, encodeReply(replyOf(id, receipt, followed.ended !== undefined), encoding), 1);
+    const reply = encodeReply(replyOf(id, receipt, followed.ended !== undefined), followed.envelope.encoding);
+    for (const topic of followed.caller.replies) this.#publish(topic, reply, 1);
   }
 
-  /** A receipt that was sent while the link was down is lost. */
+  /** A receipt that was sent while the link was down is lost. To another parent it means nothing. */
   #repeatReceipts(): void {
-    for (const [id, followed] of this.#followed) if (followed.caller.kind === "parent") this.#report(id, followed);
+    const parent = this.#deps.parent.parent();
+    for (const [id, followed] of this.#followed) {
+      const { caller } = followed;
+      if (caller.kind !== "parent") continue;
+      caller.parent ??= parent;
+      if (caller.parent === parent) this.#report(id, followed);
+    }
   }
 
   async #sweep(): Promise<void> {
@@ -332,25 +378,24 @@ class MachineMessages implements AsyncDisposable {
       if (this.#followed.size === 0) await this.#firstCall.promise;
       this.#firstCall = Promise.withResolvers<void>();
       await this.#deps.clock.sleep(sweepMs, this.#stop.signal).catch(() => undefined);
-      const nowMs = this.#deps.treeNow();
-      const monotonicMs = this.#deps.clock.monotonic();
-      for (const [id, followed] of this.#followed) this.#sweepOne(id, followed, nowMs, monotonicMs);
+      const nowMs = this.#deps.clock.monotonic();
+      for (const [id, followed] of this.#followed) this.#sweepOne(id, followed, nowMs);
     }
   }
 
-  #sweepOne(id: string, followed: Followed, nowMs: number, monotonicMs: number): void {
-    const { deadlineMs } = followed.envelope;
-    if (nowMs >= deadlineMs + 2 * limits.callHopMs) {
-      this.#followed.delete(id);
+  #sweepOne(id: string, followed: Followed, nowMs: number): void {
+    const { ended, deadlineMonotonicMs, caller } = followed;
+    if (ended !== undefined) {
+      // Ended ones give way when there are many; the durable ids still keep a function from running twice.
+      const isCrowded = this.#followed.size > 2 * limits.openCalls;
+      if (isCrowded || nowMs - ended.atMs >= limits.endedCallMs) this.#followed.delete(id);
       return;
     }
-    if (followed.ended !== undefined) return;
-    if (nowMs >= deadlineMs) this.#ownOutcome(followed, overdue(this.#name));
-    // Those below have had their last word by then; the caller's node waits longest [T5].
-    const graceMs = followed.caller.kind === "local" ? limits.callHopMs : limits.callHopMs / 2;
-    if (followed.ended !== undefined) return;
-    if (nowMs >= deadlineMs + graceMs) this.#end(followed, closedCall(followed.state));
-    else if (followed.dirty && monotonicMs - followed.reportedAtMs >= limits.receiptMs) this.#report(id, followed);
+    if (nowMs >= deadlineMonotonicMs) this.#ownOutcome(followed, overdue(this.#name));
+    // Those below have had their last word by then; the caller's node waits longest.
+    const graceMs = caller.kind === "local" ? limits.callHopMs : limits.callHopMs / 2;
+    if (nowMs >= deadlineMonotonicMs + graceMs) this.#end(followed);
+    else if (followed.dirty && nowMs - followed.reportedAtMs >= limits.receiptMs) this.#report(id, followed);
   }
 
   #refuse(request: BadRequest | (CallRequest & { readonly refused: string }), clientId: string | null): void {

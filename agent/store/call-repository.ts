@@ -27,12 +27,12 @@ export class CallRepository {
 
   remember(id: Uint8Array, deadlineMs: number, nowMs: number): "new" | "known" | "full" {
     if (this.#find.get(id) !== undefined) return "known";
-    const size =
-      (this.#size ??= Number(this.#count.get()?.["count"])) - Number(this.#expire.run(nowMs - graceMs).changes);
-    this.#size = size;
-    if (size >= limits.seenCalls) return "full";
+    this.#size ??= Number(this.#count.get()?.["count"]);
+    // Kept for as long as there is room: a client may repeat what it published long ago.
+    if (this.#size >= limits.seenCalls) this.#size -= Number(this.#expire.run(nowMs - graceMs).changes);
+    if (this.#size >= limits.seenCalls) return "full";
     this.#insert.run(id, deadlineMs);
-    this.#size = size + 1;
+    this.#size++;
     return "new";
   }
 }

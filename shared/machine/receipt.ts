@@ -60,6 +60,10 @@ export interface Receipt {
 
 const noCounts: Counts = { queued: 0, started: 0, done: 0, failed: 0, refused: 0, expired: 0, cancelled: 0 };
 
+export function isFinalStatus(status: CallStatus): boolean {
+  return status !== "queued" && status !== "started";
+}
+
 export function matchedOf(counts: Counts): number {
   return callStatuses.reduce((sum, status) => sum + counts[status], 0);
 }
@@ -100,7 +104,7 @@ function roughValueBytes(value: PlainValue): number {
 
 /** The receipt of one node's own outcome. */
 export function ownReceipt(result: NodeResult): Receipt {
-  const complete = result.status !== "queued" && result.status !== "started";
+  const complete = isFinalStatus(result.status);
   return { counts: { ...noCounts, [result.status]: 1 }, results: [result], omitted: 0, waiting: [], complete };
 }
 

@@ -2,6 +2,7 @@
 import { decodeCbor, encodeCbor } from "../cbor.ts";
 import { limits } from "../limits.ts";
 import { isTopicName } from "../mqtt/topic.ts";
+import { machineReplyTopic } from "../topics.ts";
 import { isCallId } from "./call-id.ts";
 import type { Encoding } from "./envelope.ts";
 import { toCborValue, toJsonValue, toPlainValue, type PlainValue } from "./plain-value.ts";
@@ -29,15 +30,21 @@ const names = ["args", "if", "ttl", "id", "reply"] as const;
 export function parseRequest(payload: Uint8Array): CallRequest | BadRequest {
   const encoding: Encoding = isCborMap(payload) ? "cbor" : "json";
   const refuse = (refused: string): BadRequest => ({ refused, id: undefined, reply: undefined, encoding });
-  if (payload.length > limits.callBytes)
-    return refuse(`a call may have ${limits.callBytes} bytes, this one has ${payload.length}`);
   const value = encoding === "cbor" ? toPlainValue(decodeCbor(payload)?.value) : parseJson(payload);
   if (value === undefined) {
     return refuse('this is neither JSON nor a CBOR map: publish {"args": …}, or the arguments alone as JSON');
   }
-  if (!isRecord(value))
+  const tooLarge =
+    payload.length > limits.callBytes
+      ? `a call may have ${limits.callBytes} bytes, this one has ${payload.length}`
+      : undefined;
+  if (!isRecord(value)) {
+    if (tooLarge !== undefined) return refuse(tooLarge);
     return { args: value, condition: "", ttlMs: limits.callTtlMs, id: undefined, reply: undefined, encoding };
-  return readFields(value, encoding);
+  }
+  const request = readFields(value, encoding);
+  if (tooLarge === undefined || "refused" in request) return request;
+  return { refused: tooLarge, id: request.id, reply: request.reply, encoding };
 }
 
 /** An answer in the caller's encoding. */
@@ -68,7 +75,7 @@ export function parseJson(payload: Uint8Array): PlainValue | undefined {
 function readFields(fields: { readonly [key: string]: PlainValue }, encoding: Encoding): CallRequest | BadRequest {
   const { args = null, ttl, if: condition = "" } = fields;
   const id = typeof fields["id"] === "string" && isCallId(fields["id"]) ? fields["id"] : undefined;
-  const reply = typeof fields["reply"] === "string" && isReplyTopic(fields["reply"]) ? fields["reply"] : undefined;
+  const reply = typeof fields["reply"] === "string" && isReplyTopic(fields["reply"], id) ? fields["reply"] : undefined;
   const refuse = (refused: string): BadRequest => ({ refused, id, reply, encoding });
   const unknown = Object.keys(fields).find((name) => !names.some((known) => known === name));
   if (unknown !== undefined) {
@@ -86,10 +93,10 @@ function readFields(fields: { readonly [key: string]: PlainValue }, encoding: En
   return { args, condition, ttlMs, id, reply, encoding };
 }
 
-/** Answers must not call functions, nor look like the node's own words. */
-function isReplyTopic(topic: string): boolean {
+/** Answers must not call functions, nor look like the node's own words, nor like answers to somebody else's call. */
+function isReplyTopic(topic: string, id: string | undefined): boolean {
   if (!isTopicName(topic) || topic.startsWith("$") || topic.startsWith("/from/")) return false;
-  if (topic.startsWith("/machine/")) return topic.startsWith("/machine/replies/");
+  if (topic.startsWith("/machine/")) return id !== undefined && topic === machineReplyTopic(id);
   return !/^\/level\/(?:functions|calls|presence|uplink|journal)(?:\/|$)/.test(topic);
 }
 

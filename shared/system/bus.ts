@@ -14,6 +14,8 @@ export interface Message {
 export interface InboundPublish extends Message {
   /** Client identifier of the session, or null for `inject`. */
   readonly clientId: string | null;
+  /** The publisher says that it may have sent this before (DUP); absent: it has not. */
+  readonly repeated?: boolean;
   /** When an in-process publisher took the value, milliseconds since 1970; absent: now. */
   readonly timeMs?: number;
 }

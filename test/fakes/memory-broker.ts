@@ -30,7 +30,7 @@ export interface MemoryClient {
   /** Settles when the connection has ended, whoever ended it. */
   readonly closed: Promise<void>;
   /** QoS 0: resolves at once. Otherwise resolves with the acknowledgement, rejects when the connection ends before it. */
-  publish(message: Message): Promise<void>;
+  publish(message: Message, how?: { readonly repeated: boolean }): Promise<void>;
   /** False when the broker refuses the filter. */
   subscribe(filter: string, qos?: Qos): Promise<boolean>;
   unsubscribe(filter: string): Promise<void>;
@@ -155,7 +155,7 @@ export class MemoryBroker implements Broker {
     return {
       clientId: connection.info.clientId,
       closed: new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
-      publish: (message) => this.#publishFrom(connection, message),
+      publish: (message, how) => this.#publishFrom(connection, message, how?.repeated ?? false),
       subscribe: (filter, qos = 0) => this.#subscribe(connection, filter, qos),
       unsubscribe: async (filter) => {
         connection.qosByFilter.delete(filter);
@@ -167,14 +167,14 @@ export class MemoryBroker implements Broker {
     };
   }
 
-  async #publishFrom(connection: Connection, message: Message): Promise<void> {
+  async #publishFrom(connection: Connection, message: Message, repeated: boolean): Promise<void> {
     await Promise.resolve();
     const { signal } = connection.closing;
     signal.throwIfAborted();
     const acknowledged = Promise.withResolvers<void>();
     const lose = (): void => acknowledged.reject(reasonOf(signal));
     signal.addEventListener("abort", lose);
-    this.#judge(connection, message, (verdict) => {
+    this.#judge(connection, message, repeated, (verdict) => {
       if (verdict.type === "refuse" && message.qos > 0) this.#closeRefused(connection, verdict.now === true);
       else if (!signal.aborted) acknowledged.resolve();
     });
@@ -202,7 +202,7 @@ export class MemoryBroker implements Broker {
     return true;
   }
 
-  #judge(connection: Connection, message: Message, done: (verdict: Verdict) => void): void {
+  #judge(connection: Connection, message: Message, repeated: boolean, done: (verdict: Verdict) => void): void {
     const { info } = connection;
     this.#counts.publishesIn++;
     const settle = (verdict: Verdict): void => {
@@ -212,7 +212,7 @@ export class MemoryBroker implements Broker {
       done(verdict);
     };
     const mayPublish = isTopicName(message.topic) && this.#authorizer.publish(info, message.topic);
-    if (mayPublish) this.#inProcess.judge({ ...message, clientId: info.clientId }, settle);
+    if (mayPublish) this.#inProcess.judge({ ...message, clientId: info.clientId, repeated }, settle);
     else settle({ type: "refuse", reason: "not allowed", now: true });
   }
 
@@ -245,7 +245,7 @@ export class MemoryBroker implements Broker {
     for (const filter of qosByFilter.keys()) this.#filters.remove(filter, connection);
     closing.abort(new Error(`the connection of "${info.clientId}" has ended`));
     this.#tell("disconnected", info.clientId);
-    if (how === "broken" && will !== undefined) this.#judge(connection, will, () => {});
+    if (how === "broken" && will !== undefined) this.#judge(connection, will, false, () => {});
   }
 
   #tell(type: ClientEvent["type"], clientId: string): void {

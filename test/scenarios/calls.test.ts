@@ -149,26 +149,90 @@ test("a function that hangs, answers garbage or says that it failed is reported 
   });
 });
 
-test("[T3] the same id does not run twice: not from a second caller, not after the node was started again", async () => {
+test("[T3] the same id does not run twice: not when it is sent again, not after nodes were started again, not long after", async () => {
   await using tree = await fiveNodes();
   const id = "0123456789abcdef0123456789abcdef";
-  const { heard } = await program(tree, "device-1", "/machine/functions/blink");
-  const body = { id, if: "name == 'device-1'", ttl: 60 };
-  await call(tree, "cloud-1", "blink", body, 1000);
-  const again = finalOf(await call(tree, "cloud-1", "blink", body, 1000));
-  expect(again.error?.message).toContain("this id is under way");
+  const { client, heard } = await program(tree, "device-1", "/machine/functions/blink");
+  client.onMessage(({ payload }) => {
+    const { reply } = JSON.parse(utf8.decode(payload)) as { readonly reply: string };
+    void publish(client, reply, "1");
+  });
+  const body = { id, if: "name == 'device-1'", ttl: 5 };
+  const first = finalOf(await call(tree, "cloud-1", "blink", body, 1000));
+  expect(finalOf(await call(tree, "cloud-1", "blink", body, 1000))).toEqual(first);
   await tree.stop("device-1");
   await tree.start("device-1");
   const restarted = await program(tree, "device-1", "/machine/functions/blink");
-  await tree.advance(3000);
-  await tree.stop("fog-1");
-  await tree.start("fog-1");
-  await tree.advance(3000);
-  const other = finalOf(await call(tree, "fog-1", "blink", body, 1000));
-  expect(other.results).toEqual([
-    { node: "device-1", status: "refused", reason: "this node has begun to run this call before" },
-  ]);
+  for (const waitMs of [20_000, 200_000]) {
+    await tree.advance(waitMs);
+    const later = finalOf(await call(tree, "cloud-1", "blink", body, 1000));
+    expect(later.results).toEqual([
+      { node: "device-1", status: "refused", reason: "this node has begun to run this call before" },
+    ]);
+  }
   expect([heard.length, restarted.heard.length]).toEqual([1, 0]);
+});
+
+test("[J-T10] a publish that may have come before, without an id of its own, is not run again", async () => {
+  await using tree = await fiveNodes();
+  const { heard } = await program(tree, "cloud-1", "/machine/replies/#");
+  const caller = await tree.client("cloud-1", "caller");
+  const payload = new TextEncoder().encode("{}");
+  await caller.publish({ topic: "/machine/functions/ping", payload, qos: 1, retain: false }, { repeated: true });
+  await tree.advance(100);
+  const final = finalOf(heard.map(({ text }) => JSON.parse(text) as Reply));
+  expect(final.error?.message).toContain("could run twice");
+});
+
+test("[T5] asked again while it runs, a call answers as it stands and says its last word once", async () => {
+  await using tree = await fiveNodes();
+  await program(tree, "device-1", "/machine/functions/blink");
+  const { client, heard } = await program(tree, "cloud-1", "/machine/replies/#");
+  const body = { id: "0123456789abcdef0123456789abcdef", if: "name == 'device-1'", ttl: 3 };
+  for (let times = 0; times < 3; times++) await publish(client, "/machine/functions/blink", body);
+  await tree.advance(6000);
+  const replies = heard.map(({ text }) => JSON.parse(text) as Reply);
+  expect(finalOf(replies).counts).toMatchObject({ matched: 1, failed: 1 });
+  expect(replies.every(({ error }) => error === undefined)).toBe(true);
+});
+
+test("[T5] a clock that steps over the deadline, or back before it, does not take the last word away", async () => {
+  await using tree = await fiveNodes();
+  await program(tree, "device-1", "/machine/functions/blink");
+  for (const stepMs of [3_600_000, -3_600_000]) {
+    const { client, heard } = await program(tree, "cloud-1", "/machine/replies/#");
+    await publish(client, "/machine/functions/blink", { if: "name == 'device-1'", ttl: 4 });
+    await tree.advance(1000);
+    tree.clock.setWallClock(tree.clock.now() + stepMs);
+    await tree.advance(8000);
+    expect(finalOf(heard.map(({ text }) => JSON.parse(text) as Reply)).counts).toMatchObject({ matched: 1 });
+    await client.disconnect();
+  }
+});
+
+test("[T6] a device that moves during a call is counted once", async () => {
+  await using tree = await fiveNodes();
+  const { client, heard } = await program(tree, "cloud-1", "/machine/replies/#");
+  await tree.link("fog-2", "silent");
+  await publish(client, "/machine/functions/ping", { if: "level == 'device'", ttl: 6 });
+  await tree.advance(500);
+  await tree.move("device-1", "fog-2");
+  await tree.link("fog-2", "up");
+  await tree.advance(9000);
+  const final = finalOf(heard.map(({ text }) => JSON.parse(text) as Reply));
+  expect(new Set(final.results.map(({ node }) => node)).size).toBe(final.results.length);
+});
+
+test("a node that stops says what it knows before it goes", async () => {
+  await using tree = await fiveNodes();
+  await program(tree, "fog-1", "/machine/functions/blink");
+  const { client, heard } = await program(tree, "cloud-1", "/machine/replies/#");
+  await publish(client, "/machine/functions/blink", { if: "name == 'fog-1'", ttl: 30 });
+  await tree.advance(500);
+  await tree.stop("fog-1");
+  await tree.advance(500);
+  const final = finalOf(heard.map(({ text }) => JSON.parse(text) as Reply));
+  expect(final.results).toEqual([{ node: "fog-1", status: "cancelled", reason: "the node stops" }]);
 });
 
 test.each([
@@ -181,6 +245,7 @@ test.each([
   ['{"ttl": 1e9}', "ttl must be a number of seconds"],
   ['{"id": "short"}', "id must be 32 hexadecimal digits"],
   ['{"reply": "/machine/functions/x"}', "reply must be a topic for answers"],
+  ['{"reply": "/machine/replies/0123456789abcdef0123456789abcdef"}', "reply must be a topic for answers"],
   [JSON.stringify({ args: "x".repeat(limits.callBytes) }), `a call may have ${limits.callBytes} bytes`],
 ])("a bad request is answered before anything is sent: %s", async (body, message) => {
   await using tree = new MemoryTree();
