@@ -1,6 +1,7 @@
 // Drives shared/link/uplink-machine: opens the connections to the parent, feeds events in, performs the effects in order.
 import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
+import { highestOf } from "#shared/journal/interval-set.ts";
 import type { Lane, StreamState } from "#shared/journal/stream.ts";
 import {
   decodeAck,
@@ -326,6 +327,16 @@ class Uplink implements ParentLink, AsyncDisposable {
 
   #welcome(welcome: Welcome): void {
     const origin = this.#config.name;
+    if (welcome.holds.some((held) => this.#isBeyond(held))) {
+      const text =
+        "it has numbers that this node has not given yet: the data directory here is an older copy. Nothing is sent, since new messages would pass for old ones; move it away to start anew";
+      this.#deps.log.error(
+        { parent: welcome.parent },
+        "this database is older than what the parent has of it: nothing is sent",
+      );
+      this.#dispatch({ type: "refused", refusal: { code: "name-taken", retryAfterMs: 0, text } });
+      return;
+    }
     // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it
     // on, to this very node when the tree was different: only an answer to what is sent now counts.
     const isRoot = welcome.path[0]?.uplink === "root";
@@ -337,6 +348,12 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#deps.time.learn(welcome.nowMs);
     this.#dispatch({ type: "welcome", welcome });
     for (const handler of this.#upHandlers) handler();
+  }
+
+  /** Whether the parent has more of an own stream than this node had given when it said hello. */
+  #isBeyond({ epoch, streamId, ranges }: Welcome["holds"][number]): boolean {
+    const given = this.#told.get(streamKey({ origin: this.#config.name, epoch, streamId })) ?? 0;
+    return highestOf(ranges) > given;
   }
 
   #malformed(topic: string, reason: string): void {

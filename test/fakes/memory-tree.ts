@@ -1,5 +1,5 @@
 // Whole nodes on a memory network and one fake clock: real parts, real SQLite, no sockets, no threads. A test says when time passes.
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeConfig } from "#agent/config/config.ts";
@@ -103,6 +103,15 @@ export class MemoryTree implements AsyncDisposable {
     await stopping;
     member.broker = undefined;
     member.store = undefined;
+  }
+
+  /** Copies the data of a stopped node, or puts a copy back. */
+  copyData(name: string, from: "node" | "copy"): void {
+    const { dataDir } = this.#member(name);
+    const copy = `${dataDir}-copy`;
+    const [source, target] = from === "node" ? [dataDir, copy] : [copy, dataDir];
+    rmSync(target, { recursive: true, force: true });
+    cpSync(source, target, { recursive: true });
   }
 
   /** Starts a stopped node below `parent`, over a link in that condition. */
