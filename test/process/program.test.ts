@@ -97,7 +97,12 @@ test(
         ]);
         for (const { lines } of heard) expect(lines[0]).toBe("/from/device-1/data/x 42");
         expect(strayed.flatMap(({ lines }) => lines).filter((line) => line.includes("marker"))).toEqual([]);
-        const status = await cloud.status();
+        // The fog tells of its device within a second.
+        const status = await eventually(
+          () => cloud.status(),
+          ({ below }) => below.length === 2,
+          10_000,
+        );
         expect(status.below.map(({ node, parent, state }) => ({ node, parent, state }))).toEqual([
           { node: "fog-1", parent: "cloud-1", state: "online" },
           { node: "device-1", parent: "fog-1", state: "online" },
