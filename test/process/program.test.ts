@@ -95,7 +95,14 @@ test(
           { origin: "device-1", stream: "data", topic: "/data/x", payload: "42" },
           { origin: "device-1", stream: "data", topic: "/data/x/y", payloadBase64: "/wA=" },
         ]);
-        for (const { lines } of heard) expect(lines[0]).toBe("/from/device-1/data/x 42");
+        for (const { lines } of heard) {
+          await eventually(
+            async () => lines,
+            ({ length }) => length > 0,
+            10_000,
+          );
+          expect(lines[0]).toBe("/from/device-1/data/x 42");
+        }
         expect(strayed.flatMap(({ lines }) => lines).filter((line) => line.includes("marker"))).toEqual([]);
         // The fog tells of its device within a second.
         const status = await eventually(
@@ -107,7 +114,12 @@ test(
           { node: "fog-1", parent: "cloud-1", state: "online" },
           { node: "device-1", parent: "fog-1", state: "online" },
         ]);
-        expect((await device.status()).uplink).toMatchObject({
+        const { uplink } = await eventually(
+          () => device.status(),
+          (answer) => answer.uplink.path.length === 2,
+          10_000,
+        );
+        expect(uplink).toMatchObject({
           state: "up",
           path: [
             { node: "fog-1", uplink: "up" },
