@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectAsync, type MqttClient } from "mqtt";
 import { expect, test } from "vitest";
+import type { StatusReport } from "#shared/reports.ts";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
-import { eventually, nodeUnderTest } from "../../scripts/torture/node-under-test.ts";
+import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
 
 const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 
@@ -56,6 +57,20 @@ async function inbox(
   return { lines, client: subscriber };
 }
 
+/** The first line that arrives. */
+async function firstOf(lines: readonly string[]): Promise<string | undefined> {
+  const arrived = await eventually(
+    async () => lines,
+    ({ length }) => length > 0,
+    10_000,
+  );
+  return arrived[0];
+}
+
+function statusWhen(node: NodeUnderTest, isRight: (status: StatusReport) => boolean): Promise<StatusReport> {
+  return eventually(() => node.status(), isRight, 10_000);
+}
+
 test(
   "[J16.16] [T2] a device's message is read at the cloud and heard at fog and cloud; a level message is not",
   { timeout: 60_000 },
@@ -95,30 +110,15 @@ test(
           { origin: "device-1", stream: "data", topic: "/data/x", payload: "42" },
           { origin: "device-1", stream: "data", topic: "/data/x/y", payloadBase64: "/wA=" },
         ]);
-        for (const { lines } of heard) {
-          await eventually(
-            async () => lines,
-            ({ length }) => length > 0,
-            10_000,
-          );
-          expect(lines[0]).toBe("/from/device-1/data/x 42");
-        }
+        for (const { lines } of heard) expect(await firstOf(lines)).toBe("/from/device-1/data/x 42");
         expect(strayed.flatMap(({ lines }) => lines).filter((line) => line.includes("marker"))).toEqual([]);
-        // The fog tells of its device within a second.
-        const status = await eventually(
-          () => cloud.status(),
-          ({ below }) => below.length === 2,
-          10_000,
-        );
+        // The fog tells of its device within a second, and of its own link with a heartbeat.
+        const status = await statusWhen(cloud, ({ below }) => below.length === 2);
         expect(status.below.map(({ node, parent, state }) => ({ node, parent, state }))).toEqual([
           { node: "fog-1", parent: "cloud-1", state: "online" },
           { node: "device-1", parent: "fog-1", state: "online" },
         ]);
-        const { uplink } = await eventually(
-          () => device.status(),
-          (answer) => answer.uplink.path.length === 2,
-          10_000,
-        );
+        const { uplink } = await statusWhen(device, (answer) => answer.uplink.path.length === 2);
         expect(uplink).toMatchObject({
           state: "up",
           path: [
