@@ -4,13 +4,14 @@ import { hostname } from "node:os";
 import { Command, CommanderError } from "commander";
 import { limits } from "#shared/limits.ts";
 import type { Logger } from "#shared/system/logger.ts";
-import { startAedesBroker } from "./broker/aedes-broker.ts";
+import { startCoreBroker } from "./broker/core-broker.ts";
 import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
 import { explainCommand } from "./cli/explain.ts";
 import type { CliIo } from "./cli/io.ts";
 import { pubCommand } from "./cli/pub.ts";
-import { runCommand, type RunDeps } from "./cli/run.ts";
+import { runCommand, type RunCommandIo, type RunDeps } from "./cli/run.ts";
+import { userCommand } from "./cli/user.ts";
 import { statusCommand } from "./cli/status.ts";
 import { subCommand } from "./cli/sub.ts";
 import { mqttParent } from "./link/mqtt-parent.ts";
@@ -18,6 +19,7 @@ import { startNode } from "./node.ts";
 import { openNodeStore } from "./store/node-store.ts";
 import { openSqlDatabase } from "./store/sql-database.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
+import { askSecret } from "./system/secret-prompt.ts";
 import { systemClock } from "./system/system-clock.ts";
 import { systemRandom } from "./system/system-random.ts";
 import { version } from "./version.ts";
@@ -29,7 +31,8 @@ void main();
 
 async function main(): Promise<void> {
   const done = new AbortController();
-  const io = { ...processIo(stopSignal(done.signal)), pid: process.pid };
+  const hangUp: HangUp = { listener: undefined };
+  const io = { ...processIo(stopSignal(done.signal, hangUp)), onHangUp: onHangUp(hangUp), pid: process.pid };
   const program = new Command("fogbank")
     .description("one agent for device, fog and cloud")
     .version(version)
@@ -40,6 +43,7 @@ async function main(): Promise<void> {
     .addCommand(pubCommand(io))
     .addCommand(subCommand(io))
     .addCommand(callCommand(io, systemRandom))
+    .addCommand(userCommand(io))
     .addCommand(configCommand(io));
   try {
     await program.parseAsync(process.argv);
@@ -54,11 +58,24 @@ async function main(): Promise<void> {
   }
 }
 
+/** Who wants to hear of a hang-up; without anybody it stops the program. */
+interface HangUp {
+  listener: (() => void) | undefined;
+}
+
+function onHangUp(hangUp: HangUp): RunCommandIo["onHangUp"] {
+  return (listener) => {
+    hangUp.listener = listener;
+    return { [Symbol.dispose]: () => void (hangUp.listener = undefined) };
+  };
+}
+
 /** Aborts at the first signal, with its name; the second ends the process at once, as does the end of the time to stop. */
-function stopSignal(done: AbortSignal): AbortSignal {
+function stopSignal(done: AbortSignal, hangUp: HangUp): AbortSignal {
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
+      if (name === "SIGHUP" && hangUp.listener !== undefined) return hangUp.listener();
       if (stop.signal.aborted) process.exit(exitInterrupted);
       stop.abort(name);
       void endAnyway(done);
@@ -86,8 +103,9 @@ function runDeps(): RunDeps {
           log,
           openStore: (database) =>
             openNodeStore({ clock: systemClock, onCrash: (error) => crash(log, error) }, database),
-          createBroker: (authorizer) => startAedesBroker({ clock: systemClock, log }, { authorizer }),
-          dialParent: (host, port) => mqttParent(systemClock, host, port),
+          createBroker: (authorizer, store) =>
+            startCoreBroker({ clock: systemClock, random: systemRandom, log, store }, { authorizer }),
+          dialParent: (uplink) => mqttParent(systemClock, uplink),
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             return startCloud({ openSqlDatabase, dataDir, log });
@@ -123,6 +141,9 @@ function processIo(signal: AbortSignal): CliIo {
     isTerminal: process.stdout.isTTY,
     columns: process.stdout.columns ?? 80,
     stdin: process.stdin,
+    ...(process.stdin.isTTY && {
+      askSecret: (question: string) => askSecret(process.stdin, process.stderr, question, signal),
+    }),
     signal,
   };
 }

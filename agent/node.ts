@@ -1,5 +1,5 @@
 // One node, wired from its parts in an order you can read aloud. Returned means running; disposed means stopped and awaited.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ConditionCache } from "#shared/condition/condition-cache.ts";
@@ -12,10 +12,13 @@ import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { noParent, type ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
+import type { SessionStore } from "#shared/system/session-store.ts";
 import { journalTopic, levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
-import { treeAuthorizer } from "./broker/authorize.ts";
+import { createAuthorizer, type NodeAuthorizer } from "./auth/authorizer.ts";
+import { isReadByOthers, noUsers, readUsersFile } from "./auth/users-file.ts";
 import type { Address, Authorizer, Broker } from "./broker/broker.ts";
 import type { NodeConfig } from "./config/config.ts";
+import type { UplinkConfig } from "./config/uplink-url.ts";
 import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
 import { startFunctionRunner } from "./functions/function-runner.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
@@ -26,12 +29,14 @@ import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { arrivalsPerSegment, startSink } from "./journal/sink.ts";
 import { startLevelCalls } from "./level/level-calls.ts";
-import { createChildGate } from "./link/child-gate.ts";
+import { type ChildGate, createChildGate } from "./link/child-gate.ts";
 import { startChildLinks } from "./link/child-links.ts";
 import type { DialParent } from "./link/parent-connection.ts";
 import { createTreeTime, type TreeTime } from "./link/tree-time.ts";
 import { startUplink } from "./link/uplink.ts";
 import { startMachineMessages, type ConditionCheck, type MachineMessaging } from "./machine/machine-messages.ts";
+import type { ListenAddress } from "./net/listen-spec.ts";
+import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
 import { createHostReader } from "./sources/host-metrics.ts";
 import { startHostSource } from "./sources/host-source.ts";
@@ -39,6 +44,7 @@ import type { NodeIdentity } from "./store/identity-repository.ts";
 import type { NodeDatabaseConfig } from "./store/node-database.ts";
 import type { Opened, OwnStream } from "./store/node-operations.ts";
 import type { NodeStore } from "./store/node-store.ts";
+import { storedSessions } from "./store/stored-sessions.ts";
 
 export interface NodeDeps {
   readonly clock: Clock;
@@ -47,8 +53,8 @@ export interface NodeDeps {
   /** The threshold of that log. */
   readonly logControl: LogControl;
   openStore(config: NodeDatabaseConfig): Promise<NodeStore>;
-  createBroker(authorizer: Authorizer): Promise<Broker>;
-  dialParent(host: string, port: number): DialParent;
+  createBroker(authorizer: Authorizer, store: SessionStore): Promise<Broker>;
+  dialParent(uplink: UplinkConfig): DialParent;
   /** Opens what only a root at level cloud has. */
   openDocuments(dataDir: string): Promise<{ readonly documents: DocumentStore } & AsyncDisposable>;
   readonly version: string;
@@ -56,8 +62,13 @@ export interface NodeDeps {
 }
 
 export interface RunningNode extends AsyncDisposable {
-  readonly mqtt: readonly Address[];
+  readonly mqtt: readonly ListenAddress[];
   readonly http: readonly Address[];
+  /**
+   * Reads users, access rules and certificates again. Connections stand, but for those whose user or secret is no longer what they
+   * were admitted by. What cannot be read is logged, and what was in force stays.
+   */
+  reload(): void;
 }
 
 /** Starts a node; rejects with a FogbankError that says what to do, and leaves nothing running. */
@@ -77,9 +88,10 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const opened = await openIdentity(deps, config, store, documents);
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
-  let gate: ReturnType<typeof createChildGate> = () => true;
-  const authorizer: Authorizer = { ...treeAuthorizer, connect: ({ clientId, username }) => gate(clientId, username) };
-  const broker = stack.use(await deps.createBroker(authorizer));
+  let gate: ChildGate = () => true;
+  const access = openAccess(deps, config, (...connection) => gate(...connection));
+  const { authorizer } = access;
+  const broker = stack.use(await deps.createBroker(authorizer, storedSessions(store)));
   const presence = createPresence(
     { bus: broker, clock, log },
     { name: config.name, level: config.level, url: config.uplink?.url },
@@ -118,7 +130,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
 
   // What takes in new data: stopped first, so that the rest can drain.
-  const mqtt = await broker.listen(config.listen.mqtt);
+  const mqtt = await listen(broker, config, access.tls);
   stack.defer(() => broker[Symbol.asyncDispose]());
   stack.defer(() => calls.endAll());
   const { host } = config.sources;
@@ -143,10 +155,67 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     }),
   );
   const http: HttpServer = stack.use(await startHttpServer({ log }, config.listen.http, nodeRoutes(view)));
-  if (config.insecure)
-    log.warn({ mqtt: config.listen.mqtt }, "insecure: listeners without TLS and authentication may leave this machine");
+  if (config.insecure) log.warn({ mqtt: config.listen.mqtt }, "insecure: listeners without TLS may leave this machine");
   const owned = stack.move();
-  return { mqtt, http: http.addresses, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    mqtt,
+    http: http.addresses,
+    reload: () => reload(deps, access, broker),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** What decides who may use this node. */
+interface NodeAccess {
+  readonly authorizer: NodeAuthorizer;
+  readonly tls: TlsCredentials | undefined;
+}
+
+function openAccess({ clock, log }: NodeDeps, { auth, tls }: NodeConfig, admitChild: ChildGate): NodeAccess {
+  const { users, anonymous } = auth;
+  const readUsers = () => (users === undefined ? noUsers : readUsersFile(users));
+  const authorizer = createAuthorizer({ clock, log, readUsers, admitChild }, anonymous);
+  if (users !== undefined && isReadByOthers(users)) {
+    log.warn({ file: users }, "the users file can be read by others: chmod 600");
+  }
+  const credentials = tls === undefined ? undefined : loadTlsCredentials(tls, (path) => readFileSync(path, "utf8"));
+  if (credentials !== undefined && credentials.expiresAtMs() <= clock.now()) {
+    log.error(
+      { expired: new Date(credentials.expiresAtMs()).toISOString() },
+      "the certificate of the listeners has expired",
+    );
+  }
+  return { authorizer, tls: credentials };
+}
+
+async function listen(
+  broker: Broker,
+  { listen: { mqtt } }: NodeConfig,
+  tls: TlsCredentials | undefined,
+): Promise<readonly ListenAddress[]> {
+  const bound = await broker.listen(mqtt.map((address) => ({ ...address, ...(tls !== undefined && { tls }) })));
+  return mqtt.map((address, index) => ({ ...address, port: bound[index]?.port ?? address.port }));
+}
+
+function reload({ log }: NodeDeps, { authorizer, tls }: NodeAccess, broker: Broker): void {
+  try {
+    const { users, children, isRevoked } = authorizer.reload();
+    const revoked = broker.clients().filter(isRevoked);
+    for (const { clientId } of revoked) broker.disconnect(clientId);
+    broker.reauthorize();
+    log.info({ users, children, closed: revoked.length }, "users and access rules read again");
+  } catch (error) {
+    if (!(error instanceof FogbankError)) throw error;
+    log.error({ code: error.code, reason: error.message }, "users and access rules stay as they were");
+  }
+  if (tls === undefined) return;
+  try {
+    tls.reload();
+    log.info({ expires: new Date(tls.expiresAtMs()).toISOString() }, "certificates read again");
+  } catch (error) {
+    if (!(error instanceof FogbankError)) throw error;
+    log.error({ code: error.code, reason: error.message }, "certificates stay as they were");
+  }
 }
 
 /** What the HTTP API shows. */
@@ -232,7 +301,7 @@ function startUplinkOf(
 ): ReturnType<typeof startUplink> | undefined {
   if (config.uplink === undefined) return undefined;
   const { clock, random, log } = deps;
-  const dial = deps.dialParent(config.uplink.host, config.uplink.port);
+  const dial = deps.dialParent(config.uplink);
   const { name, level, zone, tags } = config;
   return startUplink(
     { ...parts, dial, clock, random, log },

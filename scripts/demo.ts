@@ -5,9 +5,10 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { readActions } from "./demo/actions.ts";
 import { countAfterArrival, stopAll, stopDevices } from "./demo/close-down.ts";
+import { parseOptions, wholeNumber } from "./demo/command-line.ts";
 import { countRemarks, countSentence, countTable } from "./demo/count-table.ts";
 import type { DeviceCount } from "./demo/accounting.ts";
 import { createDemoTree, type DemoTree } from "./demo/demo-tree.ts";
@@ -66,24 +67,16 @@ function parseArguments(argv: readonly string[]): Options | number {
       "a cloud, a fog and devices as processes on this machine: watch them, cut them apart, count every message",
     )
     .option("--outage", "tell the story of an outage by itself, count, and end")
-    .option("--devices <n>", `how many devices, 1 to ${devicesMax}`, wholeNumber(devicesMax), 2)
-    .option("--seconds <s>", `how long the outage of --outage lasts, 1 to ${secondsMax}`, wholeNumber(secondsMax), 15)
+    .option("--devices <n>", `how many devices, 1 to ${devicesMax}`, wholeNumber(1, devicesMax), 2)
+    .option(
+      "--seconds <s>",
+      `how long the outage of --outage lasts, 1 to ${secondsMax}`,
+      wholeNumber(1, secondsMax),
+      15,
+    )
     .option("--keep", "keep the temporary folder with databases, logs and records")
     .exitOverride();
-  try {
-    return command.parse(argv).opts<Options>();
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
-  }
-}
-
-function wholeNumber(max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d{1,6}$/.test(text) && value >= 1 && value <= max) return value;
-    throw new InvalidArgumentError(`Give a whole number from 1 to ${max}.`);
-  };
+  return parseOptions(() => command.parse(argv).opts<Options>());
 }
 
 async function runDemo(options: Options): Promise<number> {

@@ -3,7 +3,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { parseOptions, wholeNumber } from "./demo/command-line.ts";
 import { startOrphanGuard } from "./demo/orphan-guard.ts";
 import { callWorkload } from "./torture/call-workload.ts";
 import { runTorture } from "./torture/torture-run.ts";
@@ -32,20 +33,7 @@ function parseArguments(argv: readonly string[]): Options | number {
     .option("--seed <n>", `repeats the choices of an earlier run, 0 to ${seedMax}`, wholeNumber(0, seedMax))
     .option("--keep", "keep the folder with databases and logs, also after success")
     .exitOverride();
-  try {
-    return command.parse(argv).opts<Options>();
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
-  }
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
-  };
+  return parseOptions(() => command.parse(argv).opts<Options>());
 }
 
 async function torture({ seconds, seed = Math.floor(Math.random() * seedMax), keep }: Options): Promise<number> {

@@ -9,8 +9,8 @@ export const limits = {
   nodeNameChars: 64,
   /** Bytes of a topic that a client may publish on. MQTT allows 65 535; ours bounds what every index row costs. */
   topicBytes: 1024,
-  /** Levels of a topic. The broker in use matches at most 100, of which `/from/<node>/` needs three. */
-  topicLevels: 97,
+  /** Levels of a topic: each is a step of every match. */
+  topicLevels: 512,
   /** Bytes of one payload that the journal takes. Larger ones are for the block layer. */
   journalPayloadBytes: 256 * kib,
   /** Bytes of one MQTT packet on any connection: a frame of a link with its segment fits, a runaway length does not. */
@@ -76,16 +76,28 @@ export const limits = {
   dataPageBytes: 8 * mib,
   /** Connections to one broker at once: what one process serves with a few KiB each. */
   connections: 10_000,
+  /** Clients that one node lets in per second, and at once after a quiet time: the rest of a storm waits for its turn. */
+  connectsPerSecond: 1_000,
+  connectsBurst: 1_000,
   /** Characters of a client identifier: it is kept per session and stands in every log line about it. */
   clientIdChars: 256,
   /** Filters of one client: each costs memory, and time of every publish. */
   subscriptionsPerClient: 1_000,
-  /** Bytes written to a socket and not sent yet, beyond which QoS 0 is dropped, and beyond which the connection is closed. */
+  /** Bytes written to a socket and not sent yet, beyond which QoS 0 is dropped, and beyond which QoS 1 and 2 wait in the session's queue. */
   writeQueueBytesQos0: 8 * mib,
-  writeQueueBytes: 16 * mib,
-  /** From a connection to its CONNECT, and for a subscriber that takes nothing while somebody waits for it. */
+  writeQueueBytes: mib,
+  /** Messages on their way to one client at QoS 1 and 2, and their bytes: small windows cost most of the speed. */
+  inflightMessages: 1_000,
+  unacknowledgedBytes: 4 * mib,
+  /** From a connection to its admission, and for one that takes nothing of what is written to it. */
   connectPacketMs: 10_000,
-  drainMs: 5_000,
+  stalledMs: 30_000,
+  /** Bytes of a CONNECT: nobody has been admitted yet. */
+  connectPacketBytes: 128 * kib,
+  /** Topic aliases of one connection, each way. */
+  topicAliases: 32,
+  /** Seconds without a word that an MQTT 5 client may ask for; none and more are answered with this. */
+  keepaliveSecondsMax: 3_600,
   /** Publishes of one connection that wait for their verdict; beyond either bound its bytes are left in the socket. */
   heldPublishes: 1_000,
   heldPublishBytes: 2 * mib,
@@ -96,6 +108,9 @@ export const limits = {
   sessionQueueMessages: 10_000,
   sessionQueueBytes: 8 * mib,
   sessionQueuesBytes: 64 * mib,
+  /** What the store keeps for one session, beyond which its oldest messages go: a day without its client, once a second. */
+  storedQueueMessages: 100_000,
+  storedQueueBytes: 64 * mib,
   /** Retained messages. */
   retainedMessages: 100_000,
   retainedBytes: 64 * mib,
@@ -134,6 +149,20 @@ export const limits = {
   /** Conditions that are kept parsed, and the characters of their texts together: a tree takes a hundred times as much. */
   conditionsCached: 256,
   conditionsCachedChars: 64 * kib,
+  /** Characters of a user's name, and bytes of a password. */
+  userNameChars: 64,
+  passwordBytes: 1_024,
+  /** Access rules of one user: each is compared with every filter that the user asks for. */
+  accessRulesPerUser: 100,
+  /** Passwords checked at once, each with 32 MiB and a thread, and those that wait for it: about as long as a CONNECT may take. */
+  passwordChecks: 2,
+  passwordChecksWaiting: 256,
+  /** Failed log-ins of one address within the window, beyond which it is sent away; addresses that are remembered. */
+  failedLogins: 10,
+  failedLoginWindowMs: 60_000,
+  /** Log-ins that wait because ten of their address are being checked. */
+  loginsWaiting: 10_000,
+  failedLoginAddresses: 10_000,
   /** A graceful stop takes no longer than this. */
   stopMs: 10_000,
   /** Of that, the time to hand on what is stored. */

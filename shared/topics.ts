@@ -3,6 +3,8 @@
 export const presenceTopic = (child: string): string => `/level/presence/${child}`;
 export const uplinkTopic = "/level/uplink";
 export const journalTopic = "/level/journal";
+/** How many messages the full queue of a session has lost. The client identifier may hold what a topic level may not. */
+export const lossTopic = (clientId: string): string => `/level/losses/${encodeURIComponent(clientId)}`;
 
 /** Functions that travel down the tree, and where the answers to a call go. */
 export const functionPrefix = "/machine/functions/";

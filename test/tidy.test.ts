@@ -13,6 +13,7 @@ const functionLinesMax = 70;
 /** `file` or `file#function` that is longer than the rule of thumb, and why it is better so. */
 const longOnPurpose: Readonly<Record<string, string>> = {
   "agent/node.ts#startNode": "the wiring of all parts, to be read as one list in its order",
+  "agent/broker/core-broker.ts#constructor": "the wiring of the broker's parts, in the same way",
 };
 
 /** Tests under test/{agent,cloud,shared,scripts}/ that mirror no single source file, and why. */
@@ -21,6 +22,7 @@ const mirrorsNothing: Readonly<Record<string, string>> = {};
 /** Topics of shared/ that know another one, and why. */
 const topicsThatMeet: Readonly<Record<string, string>> = {
   "link -> journal": "a link's frames carry segments, and interval sets say which of them are stored",
+  "system -> journal": "what a session's client has confirmed is an interval set, as a stream's ledger is",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
 

@@ -4,38 +4,39 @@
 //   $fog/dn/<child>/…   only that child subscribes; nobody publishes (the node does, in process)
 //   $SYS/…              read only
 //   other $…            closed
-//   /from/…, /machine/replies/…, /level/replies/…, /level/presence/…, /level/uplink, /level/journal    only the node itself publishes
+//   /from/…, /machine/replies/…, /level/replies/…, /level/presence/…, /level/uplink, /level/journal, /level/losses/…    only the node itself publishes
 import { isNodeName } from "#shared/ids.ts";
 import { nodeOfClientId } from "#shared/topics.ts";
 import type { Authorizer, ClientInfo } from "./broker.ts";
 
-/** Lets everybody connect and applies the rules of the tree. */
+const everybody = {};
+
+/** Lets everybody connect, believes every client id, and applies the rules of the tree. */
 export const treeAuthorizer: Authorizer = {
   connect: () => true,
-  publish: (client, topic) => mayPublish(client, topic),
-  subscribe: (client, filter) => maySubscribe(client, filter),
+  publish: (client, topic) => mayPublishInTree(topic, claimedNode(client)),
+  subscribe: (client, filter) => maySubscribeInTree(filter, claimedNode(client)),
+  roleOf: () => everybody,
+  userOf: () => "",
 };
 
-/** `topic` is a legal topic name. */
-function mayPublish(client: ClientInfo, topic: string): boolean {
-  if (topic.startsWith("$")) return isBelow(`$fog/up/${nodeOf(client)}`, topic) && isNode(client);
+/** `topic` is a legal topic name; `node` the checked name of the node that the client speaks for, if it does for any. */
+export function mayPublishInTree(topic: string, node: string | undefined): boolean {
+  if (topic.startsWith("$")) return node !== undefined && isBelow(`$fog/up/${node}`, topic);
   return !isNodeOnly(topic);
 }
 
 /** `filter` is a legal topic filter. In `$` space every level that decides is named, so a wildcard there never reaches a neighbour. */
-function maySubscribe(client: ClientInfo, filter: string): boolean {
+export function maySubscribeInTree(filter: string, node: string | undefined): boolean {
   if (!filter.startsWith("$")) return true;
   if (filter === "$SYS" || filter.startsWith("$SYS/")) return true;
-  return isBelow(`$fog/dn/${nodeOf(client)}`, filter) && isNode(client);
-}
-
-function nodeOf({ clientId }: ClientInfo): string {
-  return nodeOfClientId(clientId);
+  return node !== undefined && isBelow(`$fog/dn/${node}`, filter);
 }
 
 /** Only a checked name stands in a link topic: a client id such as `a/b` or `+` proves nothing there. */
-function isNode(client: ClientInfo): boolean {
-  return isNodeName(nodeOf(client));
+function claimedNode({ clientId }: ClientInfo): string | undefined {
+  const name = nodeOfClientId(clientId);
+  return isNodeName(name) ? name : undefined;
 }
 
 function isBelow(prefix: string, topic: string): boolean {
@@ -49,7 +50,8 @@ function isNodeOnly(topic: string): boolean {
     isAtOrBelow("/level/replies", topic) ||
     isAtOrBelow("/level/presence", topic) ||
     isAtOrBelow("/level/uplink", topic) ||
-    isAtOrBelow("/level/journal", topic)
+    isAtOrBelow("/level/journal", topic) ||
+    isAtOrBelow("/level/losses", topic)
   );
 }
 

@@ -3,6 +3,7 @@
 // A publish of a client is acknowledged only after every matching interceptor has settled: what must be durable at the
 // acknowledgement is made durable by an interceptor (the journal). Everything a broker keeps for clients is bounded; what a bound
 // drops is counted in `stats`.
+import type { ListenSpec } from "../net/listen-spec.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -12,6 +13,7 @@ export interface BrokerDeps {
   readonly log: Logger;
 }
 
+/** Where a broker listens, and where a client came in. */
 export interface Address {
   readonly host: string;
   /** 0 lets the system choose. */
@@ -26,6 +28,19 @@ export interface ClientInfo {
   readonly clientId: string;
   readonly username?: string;
   readonly remoteAddress?: string;
+  /** How it came in. */
+  readonly origin?: ConnectionOrigin;
+}
+
+/** What a listener knows of a connection before its first byte. */
+export interface ConnectionOrigin {
+  readonly transport: "tcp" | "tls" | "ws" | "wss" | "unix";
+  /** The peer's address; absent on a Unix socket. */
+  readonly remoteAddress?: string;
+  /** It came in through a listener that only this machine reaches: loopback or a Unix socket. */
+  readonly isLocal: boolean;
+  /** Common name of the client's certificate, when TLS has verified it. */
+  readonly certificateName?: string;
 }
 
 /** A client that is connected now. */
@@ -34,14 +49,29 @@ export interface ConnectedClient extends ClientInfo {
   readonly connectedSinceMs: number;
 }
 
+/** Why a client may not connect: `credentials` (wrong or missing), `not-authorized`, `busy` (try later). `reason` goes into the log, and to an MQTT 5 client. */
+export interface AdmissionRefused {
+  readonly refused: "credentials" | "not-authorized" | "busy";
+  readonly reason: string;
+}
+
+export type Admission = true | AdmissionRefused;
+
 /** Who may do what. Asked for every connection, subscription and client publish (wills included), so it must be quick. */
 export interface Authorizer {
-  /** True, or the reason for the log why the client may not connect. */
-  connect(client: ClientInfo, password: Uint8Array | undefined): true | string;
-  /** A refused publish is not acknowledged: at QoS 0 it is dropped, otherwise the connection is closed at once. */
+  /** Checking a password takes its time: then the answer is a promise, and the connection waits for it. */
+  connect(client: ClientInfo, password: Uint8Array | undefined): Admission | Promise<Admission>;
+  /** A refused publish is not routed: MQTT 5 answers 0x87, the connection of an older client is closed; at QoS 0 it is dropped. */
   publish(client: ClientInfo, topic: string): boolean;
   /** A refused subscription is answered with the failure code. */
   subscribe(client: ClientInfo, filter: string): boolean;
+  /**
+   * Clients with the same role (the same object) may do the same on every topic that does not begin with `$`, so that a decision
+   * can be kept. Undefined: decisions are not shared. After a change of rules every role is a new object.
+   */
+  roleOf(client: ClientInfo): object | undefined;
+  /** The name that the client has proved; empty: none. What waits for one user is not for another. */
+  userOf(client: ClientInfo): string;
 }
 
 export interface ClientEvent {
@@ -63,8 +93,21 @@ export interface BrokerStats {
   readonly publishesTaken: number;
   /** Refused by an interceptor, by the authorizer or for their topic. */
   readonly publishesRefused: number;
-  /** Messages not delivered because a bound was reached: a slow subscriber at QoS 0, a full session queue, a full retained store. */
+  /** Deliveries to clients. */
+  readonly publishesOut: number;
+  /** Messages not delivered, for any of the reasons below. */
   readonly dropped: number;
+  /** QoS 0 for a client that does not read fast enough. */
+  readonly droppedSlow: number;
+  /** The oldest of a session's full queue. */
+  readonly droppedQueueFull: number;
+  /** Larger than its client takes. */
+  readonly droppedTooLarge: number;
+  readonly droppedExpired: number;
+  /** Retained messages that there was no room for. */
+  readonly droppedRetained: number;
+  /** Connections closed for what they sent. */
+  readonly protocolErrors: number;
   /** Connections closed because they did not read what was sent to them. */
   readonly slowClosed: number;
 }
@@ -72,10 +115,12 @@ export interface BrokerStats {
 /** Started means that parts may use it; clients come with `listen`, when every interceptor is in place. Disposed means stopped, every connection closed, and awaited. Wills of clients cut off by the stop are not published. */
 export interface Broker extends Bus, AsyncDisposable {
   /** Accepts clients on every address, once; answers them with the ports that the system chose. Rejects with FOGBANK_LISTEN_FAILED and listens on none. */
-  listen(addresses: readonly Address[]): Promise<readonly Address[]>;
+  listen(addresses: readonly (Address | ListenSpec)[]): Promise<readonly Address[]>;
   clients(): readonly ConnectedClient[];
   /** Closes the connection of `clientId`, if there is one, without a clean goodbye: its will is published. */
   disconnect(clientId: string): void;
+  /** Rights have changed: asks the authorizer again for everything that was decided, subscriptions included. */
+  reauthorize(): void;
   /** Tells of connections in order: for one client id "connected" and "disconnected" alternate, also when a newer one takes over. */
   onClient(listener: (event: ClientEvent) => void): Disposable;
   stats(): BrokerStats;

@@ -3,7 +3,7 @@ import { assert } from "#shared/assert.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { isTopicFilter, isNodeTopicName, matchesFilter } from "#shared/mqtt/topic.ts";
 import { TopicTree } from "#shared/mqtt/topic-tree.ts";
-import type { InboundPublish, Interceptor, Message, Verdict } from "#shared/system/bus.ts";
+import type { InboundPublish, Interceptor, Message, StoreReceipt, Verdict } from "#shared/system/bus.ts";
 import type { Logger } from "#shared/system/logger.ts";
 
 interface Registration {
@@ -15,30 +15,44 @@ interface Subscriber {
   readonly handler: (message: Message) => void;
 }
 
-/** Topics whose interceptors are remembered. Forgotten all at once when full: hot topics come back with their next message. */
-const cachedTopicsMax = 1_000;
+/** Who in this process has to do with a topic, as long as the generation is the current one. */
+export interface Inside {
+  readonly generation: number;
+  readonly interceptors: readonly Interceptor[];
+  readonly hasSubscriber: boolean;
+}
 
-export const passVerdict: Verdict = { type: "pass" };
+const passVerdict: Pass = { type: "pass" };
 
 export class InProcess {
   readonly #log: Logger;
   #registrations: readonly Registration[] = [];
-  readonly #matched = new Map<string, readonly Interceptor[]>();
   readonly #subscribers = new TopicTree<Subscriber>();
+
+  /** Grows whenever an interceptor or a subscriber comes or goes. */
+  generation = 0;
 
   constructor(log: Logger) {
     this.#log = log;
+  }
+
+  inside(topic: string): Inside {
+    return {
+      generation: this.generation,
+      interceptors: this.#interceptorsOf(topic),
+      hasSubscriber: this.hasSubscriber(topic),
+    };
   }
 
   intercept(filter: string, interceptor: Interceptor): Disposable {
     checkFilter(filter);
     const registration: Registration = { filter, interceptor };
     this.#registrations = [...this.#registrations, registration];
-    this.#matched.clear();
+    this.generation++;
     return {
       [Symbol.dispose]: () => {
         this.#registrations = this.#registrations.filter((other) => other !== registration);
-        this.#matched.clear();
+        this.generation++;
       },
     };
   }
@@ -47,7 +61,13 @@ export class InProcess {
     checkFilter(filter);
     const subscriber: Subscriber = { handler };
     this.#subscribers.add(filter, subscriber);
-    return { [Symbol.dispose]: () => void this.#subscribers.remove(filter, subscriber) };
+    this.generation++;
+    return {
+      [Symbol.dispose]: () => {
+        this.#subscribers.remove(filter, subscriber);
+        this.generation++;
+      },
+    };
   }
 
   hasSubscriber(topic: string): boolean {
@@ -58,14 +78,13 @@ export class InProcess {
     return this.#subscribers.hasMatchBelow(prefix);
   }
 
-  /** Whether `judge` would ask anybody: the caller can skip building the publish. */
-  hasInterceptor(topic: string): boolean {
-    return this.#registrations.length > 0 && this.#interceptorsOf(topic).length > 0;
-  }
-
-  /** Asks the matching interceptors one after the other until one does not pass, then calls `done` once. */
-  judge(publish: InboundPublish, done: (verdict: Verdict) => void): void {
-    this.#ask(this.#interceptorsOf(publish.topic), 0, publish, done);
+  /** Asks the interceptors one after the other until one does not pass, then calls `done` once. */
+  judge(
+    publish: InboundPublish,
+    done: (verdict: Verdict) => void,
+    interceptors: readonly Interceptor[] = this.#interceptorsOf(publish.topic),
+  ): void {
+    this.#ask(interceptors, 0, publish, passVerdict, done);
   }
 
   /** Hands a routed message to the in-process subscribers, now. */
@@ -84,18 +103,19 @@ export class InProcess {
     interceptors: readonly Interceptor[],
     at: number,
     publish: InboundPublish,
+    passed: Pass,
     done: (verdict: Verdict) => void,
   ): void {
     const interceptor = interceptors[at];
     if (interceptor === undefined) {
-      done(passVerdict);
+      done(passed);
       return;
     }
     let settled = false;
     const settle = (verdict: Verdict): void => {
       assert(!settled, "an interceptor settles a publish once");
       settled = true;
-      if (verdict.type === "pass") this.#ask(interceptors, at + 1, publish, done);
+      if (verdict.type === "pass") this.#ask(interceptors, at + 1, publish, bothPass(passed, verdict), done);
       else done(verdict);
     };
     try {
@@ -108,16 +128,36 @@ export class InProcess {
   }
 
   #interceptorsOf(topic: string): readonly Interceptor[] {
-    let interceptors = this.#matched.get(topic);
-    if (interceptors === undefined) {
-      if (this.#matched.size >= cachedTopicsMax) this.#matched.clear();
-      interceptors = this.#registrations
-        .filter(({ filter }) => matchesFilter(filter, topic))
-        .map(({ interceptor: matching }) => matching);
-      this.#matched.set(topic, interceptors);
-    }
-    return interceptors;
+    return this.#registrations
+      .filter(({ filter }) => matchesFilter(filter, topic))
+      .map(({ interceptor: matching }) => matching);
   }
+}
+
+type Pass = Extract<Verdict, { type: "pass" }>;
+
+/** Passes when both do; its receipt stands for both. */
+function bothPass(first: Pass, second: Pass): Pass {
+  if (first.receipt === undefined) return second;
+  if (second.receipt === undefined) return first;
+  return { type: "pass", receipt: bothStored(first.receipt, second.receipt) };
+}
+
+function bothStored(first: StoreReceipt, second: StoreReceipt): StoreReceipt {
+  return {
+    wait(waiter) {
+      let failure: FogbankError | null = null;
+      let left = 2;
+      const each = {
+        stored(error: FogbankError | null): void {
+          failure ??= error;
+          if (--left === 0) waiter.stored(failure);
+        },
+      };
+      first.wait(each);
+      second.wait(each);
+    },
+  };
 }
 
 /** Throws FOGBANK_TOPIC_INVALID. */

@@ -55,6 +55,8 @@ function exitCodeOf(code: ErrorCode): number {
     case "FOGBANK_CONFIG_SYNTAX":
     case "FOGBANK_CONFIG_INVALID":
     case "FOGBANK_LISTEN_INSECURE":
+    case "FOGBANK_TLS_INVALID":
+    case "FOGBANK_USERS_INVALID":
       return exitUsage;
     default:
       return exitFailure;

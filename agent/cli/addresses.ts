@@ -11,10 +11,13 @@ export function httpOption(): Option {
   return new Option("--http <url>", "HTTP address of the node").default(httpDefault).argParser(parseHttpUrl);
 }
 
-export type MqttTarget = Pick<MqttClientConfig, "host" | "port" | "username" | "password">;
+export type MqttTarget = Pick<MqttClientConfig, "host" | "port" | "isTls" | "username" | "password">;
 
 export function mqttOption(): Option {
-  return new Option("--mqtt <url>", "MQTT address of the node, mqtt://[user:password@]host[:port]")
+  return new Option(
+    "--mqtt <url>",
+    "MQTT address of the node, mqtt://[user:password@]host[:port], or mqtts://… for TLS",
+  )
     .default(parseMqttUrl(mqttDefault), mqttDefault)
     .argParser(parseMqttUrl);
 }
@@ -30,11 +33,13 @@ function parseHttpUrl(text: string): string {
 
 function parseMqttUrl(text: string): MqttTarget {
   const address = parseUplinkUrl(text);
-  if (address === undefined) throw new InvalidArgumentError("Expected mqtt://[user:password@]host[:port].");
+  if (address === undefined)
+    throw new InvalidArgumentError("Expected mqtt://[user:password@]host[:port], or mqtts://….");
   const { username, password } = new URL(address.url);
   return {
     host: address.host,
     port: address.port,
+    ...(address.isTls && { isTls: address.isTls }),
     ...(username === "" ? {} : { username: decode(username) }),
     ...(password === "" ? {} : { password: decode(password) }),
   };

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { FogbankError } from "#shared/errors.ts";
 import { type ConfigSources, loadConfig, type NodeConfig } from "../config/config.ts";
 import { renderConfig } from "../config/explain.ts";
-import { formatListenAddress } from "../config/listen-address.ts";
+import { formatListenAddress, formatMqttAddress } from "../config/listen-address.ts";
 import { addAssignment, type Assignment } from "./assignment.ts";
 
 /** What the command reads from and writes to. */
@@ -64,7 +64,7 @@ function loadOrFail(command: Command, sources: ConfigSources): ReturnType<typeof
 
 function summarize({ name, level, listen, uplink, dataDir }: NodeConfig): string {
   const places = [
-    ...listen.mqtt.map((address) => `mqtt ${formatListenAddress(address)}`),
+    ...listen.mqtt.map((address) => `mqtt ${formatMqttAddress(address)}`),
     ...listen.http.map((address) => `http ${formatListenAddress(address)}`),
   ];
   const listens = places.length === 0 ? "listens nowhere" : `listens on ${places.join(", ")}`;

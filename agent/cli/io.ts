@@ -13,6 +13,8 @@ export interface CliIo extends Pick<ConfigSources, "env" | "readFile" | "hostnam
   readonly columns: number;
   /** `destroy`, if there is one, lets go of what is read without waiting for more. */
   readonly stdin: AsyncIterable<Uint8Array> & { readonly destroy?: () => unknown };
+  /** Asks the person at the terminal for what must not be seen; absent where stdin is none. Rejects with the signal's reason. */
+  readonly askSecret?: (question: string) => Promise<string>;
   /** Aborts when the person asks the command to stop. */
   readonly signal: AbortSignal;
 }

@@ -2,8 +2,8 @@
 import { Command } from "commander";
 import { FogbankError } from "#shared/errors.ts";
 import type { Logger } from "#shared/system/logger.ts";
-import { loadConfig, type ConfigSources, type NodeConfig } from "../config/config.ts";
-import { formatListenAddress } from "../config/listen-address.ts";
+import { loadConfig, type ConfigSources, type LoadedConfig, type NodeConfig } from "../config/config.ts";
+import { formatListenAddress, formatMqttAddress } from "../config/listen-address.ts";
 import type { LogControl } from "../functions/built-in.ts";
 import type { RunningNode } from "../node.ts";
 import type { ControlledLogger } from "../system/pino-logger.ts";
@@ -14,6 +14,8 @@ export interface RunCommandIo extends Pick<ConfigSources, "env" | "readFile" | "
   readonly stderr: (text: string) => void;
   /** Aborts at the first signal to stop. */
   readonly signal: AbortSignal;
+  /** From then on a hang-up calls `listener` instead of stopping the program. */
+  readonly onHangUp: (listener: () => void) => Disposable;
   readonly pid: number;
 }
 
@@ -36,7 +38,10 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .action(async (options: RunOptions, command: Command) => {
-      const { config, warnings } = load(io, options, command);
+      const read = (): LoadedConfig =>
+        loadConfig({ ...io, file: options.config, flags: Object.fromEntries(options.set) });
+      const loaded = load(read, command);
+      const { config, warnings } = loaded;
       const root = deps.createLog(config.logLevel);
       const log = root.child({ node: config.name });
       for (const warning of warnings) log.warn({ warning }, "configuration");
@@ -44,22 +49,28 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
       const { mqtt, http } = node;
       const ready = {
         name: config.name,
-        mqtt: mqtt.map(formatListenAddress),
+        mqtt: mqtt.map(formatMqttAddress),
         http: http.map(formatListenAddress),
         pid: io.pid,
       };
       io.stdout(`READY ${JSON.stringify(ready)}\n`);
       log.info({ level: config.level, ...ready }, "node started");
+      const hangUps = io.onHangUp(() => {
+        log.info({}, "reload asked for");
+        tellWhatNeedsRestart(loaded, read, log);
+        node.reload();
+      });
       await aborted(io.signal);
+      hangUps[Symbol.dispose]();
       log.info({ reason: String(io.signal.reason) }, "node stops");
       await node[Symbol.asyncDispose]();
       log.info({}, "node stopped");
     });
 }
 
-function load(io: RunCommandIo, options: RunOptions, command: Command): ReturnType<typeof loadConfig> {
+function load(read: () => LoadedConfig, command: Command): LoadedConfig {
   try {
-    return loadConfig({ ...io, file: options.config, flags: Object.fromEntries(options.set) });
+    return read();
   } catch (error) {
     return fail(command, error, 2);
   }
@@ -76,6 +87,18 @@ async function startOrFail(start: () => Promise<RunningNode>, command: Command):
 function fail(command: Command, error: unknown, exitCode: number): never {
   if (!(error instanceof FogbankError)) throw error;
   return command.error(`${error.code}: ${error.message}`, { exitCode, code: error.code });
+}
+
+/** The configuration itself holds until the end: what differs now is said. */
+function tellWhatNeedsRestart(running: LoadedConfig, read: () => LoadedConfig, log: Logger): void {
+  try {
+    const now = new Map(read().entries.map(({ key, value }) => [key, JSON.stringify(value)]));
+    const settings = running.entries.flatMap(({ key, value }) => (now.get(key) === JSON.stringify(value) ? [] : [key]));
+    if (settings.length > 0) log.warn({ settings }, "changed settings that need a restart");
+  } catch (error) {
+    if (!(error instanceof FogbankError)) throw error;
+    log.error({ code: error.code, reason: error.message }, "the configuration could not be used at the next start");
+  }
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

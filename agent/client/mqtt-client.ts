@@ -1,6 +1,6 @@
 // One MQTT 3.1.1 connection to a node, through the `mqtt` package. It never reconnects and keeps nothing: what is to happen
 // after the end of a connection is decided by whoever opened it.
-import { connect, type IClientOptions, type MqttClient as Connection } from "mqtt";
+import type { IClientOptions, MqttClient as Connection } from "mqtt";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { Message, Qos } from "#shared/system/bus.ts";
@@ -10,6 +10,8 @@ import { within } from "./deadline.ts";
 export interface MqttClientConfig {
   readonly host: string;
   readonly port: number;
+  /** The node's certificate is verified against the authorities that Node believes: NODE_EXTRA_CA_CERTS names more. */
+  readonly isTls?: true;
   readonly username?: string;
   readonly password?: string;
   /** Made up when absent. */
@@ -37,16 +39,19 @@ export async function connectMqttClient(
   signal: AbortSignal,
 ): Promise<MqttClient> {
   signal.throwIfAborted();
-  const { host, port, username, password, clientId } = config;
+  const { host, port, isTls, username, password, clientId } = config;
+  const { connect } = await import("mqtt"); // a node that dials nobody does without it
+  signal.throwIfAborted();
   const connection = connect({
     ...clientOptions,
     host,
     port,
+    ...(isTls && { protocol: "mqtts" }),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(clientId === undefined ? {} : { clientId }),
   });
-  const client = new NodeConnection(clock, connection, `mqtt://${host}:${port}`, signal);
+  const client = new NodeConnection(clock, connection, `${isTls ? "mqtts" : "mqtt"}://${host}:${port}`, signal);
   const { onMessage } = config;
   if (onMessage !== undefined) {
     connection.on("message", (topic, payload, { qos, retain }) => onMessage({ topic, payload, qos, retain }));

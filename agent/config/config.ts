@@ -8,10 +8,14 @@ import { fromPlain, type PlainValue, toPlain } from "#shared/libconfig/setting.t
 import { valuesOfEnvironment, valuesOfFlags } from "./environment.ts";
 import type { ConfigEntry } from "./explain.ts";
 import { valuesOfFile } from "./file.ts";
-import { formatListenAddress, isLoopback, type ListenAddress } from "./listen-address.ts";
-import { formatOrigin, type Sourced, type ValuesByKey } from "./origin.ts";
+import type { AnonymousMode } from "../auth/authorizer.ts";
+import type { ListenAddress } from "../net/listen-spec.ts";
+import type { TlsFiles } from "../net/tls-credentials.ts";
+import type { HostPort } from "./listen-address.ts";
+import { exposureWarnings, refuseConflicts, refuseOpenListeners } from "./exposure.ts";
+import { formatOrigin, type Sourced } from "./origin.ts";
 import { type ConfigKey, configKeys, configSchema, helpOf } from "./schema.ts";
-import { maskPasswords, type UplinkAddress } from "./uplink-url.ts";
+import { maskPasswords, type UplinkConfig } from "./uplink-url.ts";
 import { valueError } from "./value-error.ts";
 
 export interface NodeConfig {
@@ -21,10 +25,13 @@ export interface NodeConfig {
   readonly tags: readonly string[];
   readonly dataDir: string;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
-  readonly listen: { readonly mqtt: readonly ListenAddress[]; readonly http: readonly ListenAddress[] };
+  readonly listen: { readonly mqtt: readonly ListenAddress[]; readonly http: readonly HostPort[] };
   /** Without it the node is a root. */
-  readonly uplink?: UplinkAddress;
-  /** Whether other machines may reach the listeners. */
+  readonly uplink?: UplinkConfig;
+  /** There is one when a listener needs it. */
+  readonly tls?: TlsFiles;
+  readonly auth: { readonly users?: string; readonly anonymous: AnonymousMode };
+  /** Whether other machines may reach the listeners without TLS. */
   readonly insecure: boolean;
   readonly capture: readonly { readonly filter: string; readonly stream: string }[];
   readonly sources: {
@@ -70,12 +77,19 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const result = v.safeParse(configSchema, plain);
   if (!result.success) throw valueError(values, result.issues);
   const config = toNodeConfig(result.output);
+  refuseConflicts(values);
   refuseOpenListeners(config, values);
-  return { config, entries: configKeys.map((key) => entryOf(key, values.get(key))), warnings: environment.warnings };
+  return {
+    config,
+    entries: configKeys.map((key) => entryOf(key, values.get(key))),
+    warnings: [...environment.warnings, ...exposureWarnings(config)],
+  };
 }
 
 function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
-  const { zone, "uplink.url": uplink, "sources.host.record": record, "journal.max-bytes": maxBytes } = output;
+  const { zone, "auth.users": users, "sources.host.record": record, "journal.max-bytes": maxBytes } = output;
+  const uplink = uplinkOf(output);
+  const tls = tlsOf(output);
   return {
     name: output.name,
     level: output.level,
@@ -85,6 +99,8 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
     logLevel: output["log-level"],
     listen: { mqtt: output["listen.mqtt"], http: output["listen.http"] },
     ...(uplink === undefined ? {} : { uplink }),
+    ...(tls === undefined ? {} : { tls }),
+    auth: { ...(users === undefined ? {} : { users }), anonymous: output["auth.anonymous"] },
     insecure: output.insecure,
     capture: output.capture,
     sources: {
@@ -96,6 +112,25 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
     },
     journal: maxBytes === undefined ? {} : { maxBytes },
   };
+}
+
+function uplinkOf(output: v.InferOutput<typeof configSchema>): UplinkConfig | undefined {
+  const { "uplink.url": address, "uplink.secret-file": secretFile } = output;
+  if (address === undefined) return undefined;
+  const { "uplink.ca": ca, "uplink.cert": cert, "uplink.key": key } = output;
+  return {
+    ...address,
+    ...(secretFile && { secretFile }),
+    ...(ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
+  };
+}
+
+function tlsOf(output: v.InferOutput<typeof configSchema>): TlsFiles | undefined {
+  const { "tls.cert": cert, "tls.key": key, "tls.ca": ca } = output;
+  if (cert === undefined || key === undefined) return undefined;
+  return { cert, key, ...(ca && { ca }), requireClientCertificate: output["tls.require-client-certificate"] };
 }
 
 function valuesOfDefaults(hostname: string): ReadonlyMap<ConfigKey, Sourced> {
@@ -132,23 +167,6 @@ function readConfigFile({ file, readFile }: ConfigSources): ReadonlyMap<ConfigKe
     });
   }
   return valuesOfFile(parseConfig(text, file, readFile));
-}
-
-function refuseOpenListeners({ insecure, listen }: NodeConfig, values: ValuesByKey): void {
-  if (insecure) return;
-  for (const [key, addresses] of [
-    ["listen.mqtt", listen.mqtt],
-    ["listen.http", listen.http],
-  ] as const) {
-    const open = addresses.find((address) => !isLoopback(address.host));
-    const sourced = values.get(key);
-    if (open === undefined || sourced === undefined) continue;
-    throw new FogbankError(
-      "FOGBANK_LISTEN_INSECURE",
-      `${formatOrigin(key, sourced)}: ${key}: other machines can reach ${formatListenAddress(open)}: ` +
-        `listen on 127.0.0.1 or [::1], or set insecure = true if everybody on that network may use this node`,
-    );
-  }
 }
 
 function entryOf(key: ConfigKey, sourced: Sourced | undefined): ConfigEntry {

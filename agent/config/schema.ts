@@ -3,8 +3,9 @@
 import * as v from "valibot";
 import { isNodeName, levels } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
+import { anonymousModes } from "../auth/authorizer.ts";
 import { captureFilterFault } from "./capture-filter.ts";
-import { parseListenAddress } from "./listen-address.ts";
+import { parseListenAddress, parseMqttAddress } from "./listen-address.ts";
 import { parseUplinkUrl } from "./uplink-url.ts";
 
 /** How text from the environment or a flag becomes a value: as it stands, as a list of words, or as libconfig. */
@@ -19,8 +20,11 @@ const expectedName = `a name of 1 to ${limits.nodeNameChars} letters, digits, ".
 const expectedZone = "a zone of 1 to 64 characters without /, +, # and control characters";
 const expectedTags = `a list of at most ${tagsMax} tags, each 1 to 64 letters, digits, ".", "_" or "-"`;
 const expectedListen = '"host:port" or a list of them, such as "127.0.0.1:1883" or "[::1]:1883"';
+const expectedMqttListen =
+  '"host:port", "mqtts://host:port", "ws://host:port", "wss://host:port", "unix:/path" of at most 103 bytes, or a list of them';
 const expectedPath = "a path";
-const expectedUplink = '"mqtt://host:port"';
+const expectedUplink = '"mqtt://host:port" or "mqtts://host:port"';
+const expectedAnonymous = "local, always or never";
 const expectedIntervalMs = "a whole number of milliseconds from 100 to 3600000";
 const expectedJournalBytes = `a whole number of bytes, at least ${journalBytesMin}`;
 const expectedBoolean = "true or false";
@@ -30,22 +34,8 @@ const expectedStreams = `at most ${limits.streamsPerNode} streams`;
 
 const path = v.pipe(v.string(expectedPath), v.regex(/^[^\0]+$/, expectedPath));
 
-const listenAddress = v.pipe(
-  v.string(expectedListen),
-  v.rawTransform(({ dataset, addIssue, NEVER }) => {
-    const address = parseListenAddress(dataset.value);
-    if (address !== undefined) return address;
-    addIssue({ message: expectedListen });
-    return NEVER;
-  }),
-);
-
-const listenAddresses = v.pipe(
-  v.union([v.string(), v.array(v.unknown())], expectedListen),
-  v.transform((value) => (typeof value === "string" ? [value] : value)),
-  v.array(listenAddress),
-  v.maxLength(listenersMax, `at most ${listenersMax} addresses`),
-);
+const listenAddresses = addressesBy(parseListenAddress, expectedListen);
+const mqttAddresses = addressesBy(parseMqttAddress, expectedMqttListen);
 
 const uplinkUrl = v.pipe(
   v.string(expectedUplink),
@@ -107,8 +97,8 @@ export const configSchema = v.strictObject({
   ),
   "listen.mqtt": row(
     "words",
-    "addresses of the MQTT broker; port 0 is any free port",
-    v.optional(listenAddresses, "127.0.0.1:1883"),
+    "addresses of the MQTT broker, also mqtts://, ws://, wss:// and unix:/path; port 0 is any free port",
+    v.optional(mqttAddresses, "127.0.0.1:1883"),
   ),
   "listen.http": row(
     "words",
@@ -116,9 +106,39 @@ export const configSchema = v.strictObject({
     v.optional(listenAddresses, "127.0.0.1:8080"),
   ),
   "uplink.url": row("text", "broker of the level above; without it this node is a root", v.optional(uplinkUrl)),
+  "uplink.secret-file": row(
+    "text",
+    "file whose first line proves this node's name to the parent, which stores it by `fogbank user add --child`",
+    v.optional(path),
+  ),
+  "uplink.ca": row(
+    "text",
+    "authorities that the parent's certificate is verified against; without it those of the system",
+    v.optional(path),
+  ),
+  "uplink.cert": row("text", "certificate of this node, shown to the parent", v.optional(path)),
+  "uplink.key": row("text", "key of that certificate", v.optional(path)),
+  "tls.cert": row("text", "certificate of the mqtts and wss listeners, PEM, the node's own first", v.optional(path)),
+  "tls.key": row("text", "key of that certificate", v.optional(path)),
+  "tls.ca": row(
+    "text",
+    "authorities that client certificates are verified against; without it none is asked for",
+    v.optional(path),
+  ),
+  "tls.require-client-certificate": row(
+    "value",
+    "let nobody without a verified certificate through TLS listeners",
+    v.optional(v.boolean(expectedBoolean), false),
+  ),
+  "auth.users": row("text", "file of users, access rules and child secrets: see `fogbank user`", v.optional(path)),
+  "auth.anonymous": row(
+    "text",
+    "who may connect without a name: local (loopback and Unix sockets only), always or never",
+    v.optional(v.picklist(anonymousModes, expectedAnonymous), "local"),
+  ),
   insecure: row(
     "value",
-    "allow listeners that other machines can reach",
+    "allow listeners without TLS that other machines can reach",
     v.optional(v.boolean(expectedBoolean), false),
   ),
   capture: row(
@@ -177,6 +197,24 @@ export function helpOf(key: ConfigKey): string {
 
 export function takesOf(key: ConfigKey): Takes {
   return v.getMetadata(configSchema.entries[key]).takes;
+}
+
+function addressesBy<T>(parse: (text: string) => T | undefined, expected: string) {
+  const address = v.pipe(
+    v.string(expected),
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      const parsed = parse(dataset.value);
+      if (parsed !== undefined) return parsed;
+      addIssue({ message: expected });
+      return NEVER;
+    }),
+  );
+  return v.pipe(
+    v.union([v.string(), v.array(v.unknown())], expected),
+    v.transform((value) => (typeof value === "string" ? [value] : value)),
+    v.array(address),
+    v.maxLength(listenersMax, `at most ${listenersMax} addresses`),
+  );
 }
 
 function row<const Schema extends v.GenericSchema>(takes: Takes, help: string, schema: Schema) {

@@ -10,7 +10,11 @@ export interface HttpAddress {
 
 export interface Reply {
   readonly status: number;
-  readonly contentType: "application/json" | "application/x-ndjson" | "text/plain; charset=utf-8";
+  readonly contentType:
+    | "application/json"
+    | "application/x-ndjson"
+    | "text/plain; charset=utf-8"
+    | "text/plain; version=0.0.4; charset=utf-8";
   readonly body: string;
 }
 

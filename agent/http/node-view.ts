@@ -47,6 +47,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
   const isRoot = deps.tree.uplink().state === "none";
   return {
     documents: deps.documents,
+    counters: () => deps.counters(),
     async status(): Promise<StatusReport> {
       const [entries, usage] = await Promise.all([deps.store.read("accounting", {}), deps.store.read("usage", {})]);
       const nowMs = deps.clock.now();

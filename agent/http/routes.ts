@@ -3,12 +3,15 @@ import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { AccountingReport, DataLine, StatusReport } from "#shared/reports.ts";
 import type { DataDocument, DataQuery, DocumentStore } from "#shared/system/document-store.ts";
+import { prometheusText } from "./metrics.ts";
 import { json, type Reply, type Route } from "./http-server.ts";
 
 /** What the API shows of its node. */
 export interface NodeView {
   status(): Promise<StatusReport>;
   accounting(filter: { readonly origin?: string; readonly stream?: string }): Promise<readonly AccountingReport[]>;
+  /** By part and name, since the start or as of now. */
+  counters(): Readonly<Record<string, number>>;
   /** Why the node is not ready: it does not accept clients or cannot store. Undefined when it is. */
   notReady(): Promise<string | undefined>;
   /** Only where data ends up: at the root. */
@@ -22,6 +25,11 @@ export function nodeRoutes(node: NodeView): Readonly<Record<string, Route>> {
       const reason = await node.notReady();
       return reason === undefined ? text(200, "ready") : text(503, `not ready: ${reason}`);
     },
+    "/metrics": async () => ({
+      status: 200,
+      contentType: "text/plain; version=0.0.4; charset=utf-8",
+      body: prometheusText(node.counters()),
+    }),
     "/api/v1/status": async () => json(await node.status()),
     "/api/v1/accounting": async (query) => json(await node.accounting(only(query, ["origin", "stream"]))),
     "/api/v1/data": (query) => data(node.documents, query),

@@ -1,5 +1,4 @@
 // Takes what clients publish on the captured topics into the journal. A publish with QoS 1 or 2 is acknowledged after its commit.
-import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import { matchesFilter } from "#shared/mqtt/topic.ts";
 import type { Bus, InboundPublish, Verdict } from "#shared/system/bus.ts";
@@ -39,14 +38,8 @@ export function startCapture(
       return;
     }
     const item = { timeMs: publish.timeMs ?? deps.clock.now(), topic, payload, retain };
-    if (qos === 0) {
-      deps.journal.append(streamId, item, null);
-      settle(pass);
-      return;
-    }
-    deps.journal.append(streamId, item, (error) => {
-      settle(error === null ? pass : { type: "refuse", reason: refusalReason(error) });
-    });
+    const receipt = deps.journal.append(streamId, item, qos === 0);
+    settle(qos === 0 || receipt === undefined ? pass : { type: "pass", receipt });
   }
 
   /** Logged once per topic: a sensor that is set up wrong sends it every second. */
@@ -59,8 +52,4 @@ export function startCapture(
     }
     return reason;
   }
-}
-
-function refusalReason(error: FogbankError): string {
-  return `the message could not be stored (${error.code}): ${error.message}`;
 }

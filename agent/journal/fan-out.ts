@@ -118,7 +118,7 @@ export function startFanOut(
     const bytes = message.topic.length + message.payload.length;
     waitingBytes += bytes;
     deps.bus
-      .publish(message)
+      .publish(message, "durable")
       .catch((error: unknown) => {
         // One that cannot be published, for its topic perhaps, must not hold up the rest.
         deps.log.warn({ origin, reason: String(error) }, "message of a node below not published here");

@@ -4,15 +4,16 @@ import { assert } from "#shared/assert.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { SegmentBuilder, type Item } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
+import type { StoreReceipt, StoreWaiter } from "#shared/system/bus.ts";
 import type { PendingWrite, WriteOutcome } from "../store/group-commit.ts";
 import type { NodeStore } from "../store/node-store.ts";
 
-/** Told once, when the message is durable or could not be stored. */
-export type AppendDone = (error: FogbankError | null) => void;
-
 export interface Journal {
-  /** Appends to the stream with that number. `done` may be null for a publisher that does not wait; then a full queue drops the message and answers false. */
-  append(streamId: number, item: Item, done: AppendDone | null): boolean;
+  /**
+   * Appends to the stream with that number; the receipt tells when the message is durable or could not be stored. A publisher that does
+   * not wait (`mayDrop`) gets undefined and loses the message when the queue is full.
+   */
+  append(streamId: number, item: Item, mayDrop: boolean): StoreReceipt | undefined;
   /** Messages appended but not committed yet, and what became of the rest. */
   stats(): JournalStats;
 }
@@ -25,9 +26,22 @@ export interface JournalStats {
   readonly queuedBytes: number;
 }
 
-interface Gathering {
-  readonly builder: SegmentBuilder;
-  readonly done: (AppendDone | null)[];
+/** What one segment gathers until its commit, and who waits for that. */
+class Gathering implements StoreReceipt {
+  readonly builder = new SegmentBuilder();
+  readonly #waiters: StoreWaiter[] = [];
+  #outcome: FogbankError | null | undefined;
+
+  wait(waiter: StoreWaiter): void {
+    if (this.#outcome === undefined) this.#waiters.push(waiter);
+    else waiter.stored(this.#outcome);
+  }
+
+  settle(outcome: FogbankError | null): void {
+    this.#outcome = outcome;
+    for (const waiter of this.#waiters) waiter.stored(outcome);
+    this.#waiters.length = 0;
+  }
 }
 
 /** `onChange` hears when storing begins to fail and when it works again. */
@@ -47,18 +61,17 @@ export function createJournal(store: NodeStore, onChange: (refusing: FogbankErro
   });
 
   return {
-    append(streamId, item, done) {
+    append(streamId, item, mayDrop) {
       const bytes = item.payload.length + item.topic.length;
-      if (done === null && queuedBytes + bytes > limits.appendQueueBytes) {
+      if (mayDrop && queuedBytes + bytes > limits.appendQueueBytes) {
         dropped++;
-        return false;
+        return undefined;
       }
       const gathering = roomFor(streamId, item);
       gathering.builder.add(item);
-      gathering.done.push(done);
       queuedBytes += bytes;
       store.wake();
-      return true;
+      return gathering;
     },
     stats: () => ({ appended, refused, dropped, queuedBytes }),
   };
@@ -68,7 +81,7 @@ export function createJournal(store: NodeStore, onChange: (refusing: FogbankErro
     if (list.length === 0) gatherings.set(streamId, list);
     const last = list.at(-1);
     if (last?.builder.hasRoomFor(item.topic, item.payload.length) === true) return last;
-    const fresh: Gathering = { builder: new SegmentBuilder(), done: [] };
+    const fresh = new Gathering();
     list.push(fresh);
     return fresh;
   }
@@ -79,26 +92,27 @@ export function createJournal(store: NodeStore, onChange: (refusing: FogbankErro
     return {
       name: "append",
       args: { streamId, items, firstMs, lastMs, body },
+      transfer: [body.buffer],
       settle(outcome) {
         queuedBytes -= queued;
-        settle(outcome, gathering.done);
+        settle(outcome, gathering, items);
       },
     };
   }
 
-  function settle(outcome: WriteOutcome, waiting: readonly (AppendDone | null)[]): void {
+  function settle(outcome: WriteOutcome, gathering: Gathering, items: number): void {
     const failed = "error" in outcome ? outcome.error : null;
     if (failed === null) {
-      appended += waiting.length;
+      appended += items;
       if (refusing) onChange(null);
       refusing = false;
-      for (const done of waiting) done?.(null);
+      gathering.settle(null);
       return;
     }
     assert(failed instanceof FogbankError, "the store rejects with a code");
-    refused += waiting.length;
+    refused += items;
     if (!refusing) onChange(failed);
     refusing = true;
-    for (const done of waiting) done?.(failed);
+    gathering.settle(failed);
   }
 }

@@ -6,16 +6,20 @@ import type { TreeView } from "./tree-view.ts";
 
 const namesLogged = 1_000;
 
-/** Answers true, or why the client with that id may not connect. A node gives its uuid as user name. */
-export function createChildGate(
-  tree: Pick<TreeView, "child">,
-  log: Logger,
-): (clientId: string, username: string | undefined) => true | string {
+/** Whether a client may connect with that id. A node gives its uuid as user name; `isProven`: it may speak for the node of that id. */
+export type ChildGate = (clientId: string, username: string | undefined, isProven: boolean) => true | ChildRefused;
+
+export interface ChildRefused {
+  readonly refused: "not-authorized";
+  readonly reason: string;
+}
+
+export function createChildGate(tree: Pick<TreeView, "child">, log: Logger): ChildGate {
   const logged = new Set<string>();
-  return (clientId, username) => {
+  return (clientId, username, isProven) => {
     const name = nodeOfClientId(clientId);
     const child = tree.child(name);
-    if (child?.state !== "online" || child.uuid === username) return true;
+    if (child?.state !== "online" || (isProven && child.uuid === username)) return true;
     const stranger = `${name} ${username ?? ""}`;
     if (!logged.has(stranger) && logged.size < namesLogged) {
       logged.add(stranger);
@@ -24,6 +28,6 @@ export function createChildGate(
         "a second node of one name was kept out: give it a name of its own",
       );
     }
-    return `the node "${name}" is connected already, and this is another one`;
+    return { refused: "not-authorized", reason: `the node "${name}" is connected already, and this is another one` };
   };
 }

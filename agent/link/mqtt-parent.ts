@@ -1,19 +1,26 @@
-// The parent connection over TCP, through the `mqtt` package at protocol level 4. Its own queues, stores and reconnects stay
+// The parent connection over TCP or TLS, through the `mqtt` package at protocol level 4. Its own queues, stores and reconnects stay
 // off: the link keeps what must be kept, and decides when to dial.
-import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import { readFile } from "node:fs/promises";
+import type { IClientOptions, MqttClient } from "mqtt";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
+import type { UplinkConfig } from "../config/uplink-url.ts";
 import type { DialOptions, DialParent, ParentConnection } from "./parent-connection.ts";
 
-/** Dials `host`:`port`. A connection that is disposed has a moment to send what is written; a parent that does not read cannot hold it open. */
-export function mqttParent(clock: Clock, host: string, port: number): DialParent {
+/** Dials `uplink`, with what its files say at that moment. A connection that is disposed has a moment to send what is written; a parent that does not read cannot hold it open. */
+export function mqttParent(clock: Clock, uplink: UplinkConfig): DialParent {
   return async (options, signal) => {
+    signal.throwIfAborted();
+    const credentials = await credentialsOf(uplink);
+    signal.throwIfAborted();
+    const { connect } = await import("mqtt"); // a root does without it
     signal.throwIfAborted();
     const client = connect({
       ...clientOptions,
-      host,
-      port,
+      host: uplink.host,
+      port: uplink.port,
+      ...credentials,
       clientId: options.clientId,
       username: options.username,
       ...willOption(options),
@@ -30,7 +37,9 @@ export function mqttParent(clock: Clock, host: string, port: number): DialParent
   };
 }
 
-/** CONNACK return code of MQTT 3.1.1, section 3.2.2.3. */
+/** CONNACK return codes of MQTT 3.1.1, section 3.2.2.3. */
+const serverUnavailable = 3;
+const badCredentials = 4;
 const notAuthorized = 5;
 
 /** What is already written may still leave for this long. */
@@ -46,6 +55,31 @@ const clientOptions: IClientOptions = {
   queueQoSZero: false,
   resubscribe: false,
 };
+
+/** Rejects with FOGBANK_NOT_CONNECTED when a file cannot be read. */
+async function credentialsOf({ isTls, secretFile, ca, cert, key }: UplinkConfig): Promise<IClientOptions> {
+  const secret = secretFile === undefined ? undefined : await textOf("uplink.secret-file", secretFile);
+  return {
+    ...(secret !== undefined && { password: secret.replace(/\r?\n.*/s, "") }),
+    ...(isTls && { protocol: "mqtts", rejectUnauthorized: true }),
+    ...(ca !== undefined && { ca: await textOf("uplink.ca", ca) }),
+    ...(cert !== undefined && { cert: await textOf("uplink.cert", cert) }),
+    ...(key !== undefined && { key: await textOf("uplink.key", key) }),
+  };
+}
+
+async function textOf(setting: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FogbankError(
+      "FOGBANK_NOT_CONNECTED",
+      `cannot read ${setting} ${path}: ${reason}: name a file that this user may read`,
+      { cause },
+    );
+  }
+}
 
 function willOption({ will }: DialOptions): Pick<IClientOptions, "will"> {
   if (will === undefined) return {};
@@ -125,5 +159,10 @@ function withoutDelay({ stream }: MqttClient): void {
 function describe(error: Error): string {
   const code = "code" in error ? error.code : undefined;
   if (code === notAuthorized) return `${error.message}: another node of this name may be connected there`;
+  if (code === badCredentials) {
+    return `${error.message}: the parent asks for proof of this node's name: uplink.secret-file, or uplink.cert and uplink.key`;
+  }
+  if (code === serverUnavailable)
+    return `${error.message}: the parent is busy, or too many log-ins from here have failed`;
   return error.message === "" ? String(code) : error.message;
 }

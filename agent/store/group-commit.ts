@@ -6,7 +6,7 @@
 import { FogbankError } from "#shared/errors.ts";
 import type { Clock } from "#shared/system/clock.ts";
 
-/** A write by name, with what it needs. `transfer`: buffers that change owner. */
+/** A write by name, with what it needs. */
 export interface WriteRequest {
   readonly name: string;
   readonly args: unknown;
@@ -16,22 +16,27 @@ export type WriteOutcome = { readonly value: unknown } | { readonly error: unkno
 
 export interface GroupCommitDeps {
   readonly clock: Clock;
-  /** Runs the requests in one durable transaction; one outcome each, in order. */
-  run(requests: readonly WriteRequest[]): Promise<readonly WriteOutcome[]>;
+  /** Resolves when everything that came in this turn of the event loop has been handled. */
+  turn(): Promise<void>;
+  /** Runs the requests in one durable transaction; one outcome each, in order. The buffers in `transfer` are its own from then on. */
+  run(requests: readonly WriteRequest[], transfer: readonly ArrayBuffer[]): Promise<readonly WriteOutcome[]>;
 }
 
 /** Called when a commit is about to start: a part that collects adds what it has. */
 export type Contributor = () => readonly PendingWrite[];
 
 export interface PendingWrite extends WriteRequest {
+  /** Buffers in `args` that are moved instead of copied: nobody may look at them afterwards. */
+  readonly transfer?: readonly ArrayBuffer[];
   settle(outcome: WriteOutcome): void;
 }
 
 /** The wait before a commit that follows another: this share of the last one's time, at most `lingerMsMax`. */
 const lingerShare = 0.1;
 const lingerMsMax = 5;
-/** Below this a timer costs more than the wait gains. */
+/** Below this a timer costs more than the wait gains: then as many turns of the event loop. */
 const lingerMsMin = 1;
+const lingerTurns = 2;
 const lazyMs = 200;
 const requestsPerCommit = 4_096;
 
@@ -89,7 +94,7 @@ export class GroupCommit implements AsyncDisposable {
 
   async #run(): Promise<void> {
     // Everything that arrives in this turn of the event loop joins the first commit.
-    await Promise.resolve();
+    await this.#deps.turn();
     for (;;) {
       const batch = this.#take();
       if (batch.length === 0) break;
@@ -111,7 +116,9 @@ export class GroupCommit implements AsyncDisposable {
   async #commit(batch: readonly PendingWrite[]): Promise<void> {
     let outcomes: readonly WriteOutcome[];
     try {
-      outcomes = await this.#deps.run(batch.map(({ name, args }) => ({ name, args })));
+      const transfer = batch.flatMap((write) => write.transfer ?? []);
+      const requests = batch.map(({ name, args }) => ({ name, args }));
+      outcomes = await this.#deps.run(requests, transfer);
     } catch (error) {
       for (const write of batch) write.settle({ error });
       return;
@@ -122,7 +129,9 @@ export class GroupCommit implements AsyncDisposable {
 
   async #linger(): Promise<void> {
     const ms = Math.min(lingerMsMax, this.#lastCommitMs * lingerShare);
-    if (ms >= lingerMsMin && !this.#closed) await this.#deps.clock.sleep(ms);
+    if (this.#closed) return;
+    if (ms >= lingerMsMin) await this.#deps.clock.sleep(ms);
+    else for (let turn = 0; turn < lingerTurns; turn++) await this.#deps.turn();
   }
 
   /** One timer at a time, and never called off: a commit that takes the lazy ones along costs nothing more for it. */

@@ -12,6 +12,8 @@ import { DiskReserve } from "./disk-reserve.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
 import { nodeMigrations } from "./node-migrations.ts";
 import { createNodeOperations, type NodeReads, type NodeWrites } from "./node-operations.ts";
+import type { QueueBound } from "./queue-repository.ts";
+import { bringsMessages, type EncodedBatch } from "./session-repository.ts";
 
 export interface NodeDatabaseConfig {
   readonly name: NodeName;
@@ -20,6 +22,8 @@ export interface NodeDatabaseConfig {
   readonly maxBytes: number;
   /** This node is a root: what comes here goes no further. */
   readonly isFinal: boolean;
+  /** What each MQTT session's queue may hold; that of `limits` when absent. */
+  readonly queueBound?: QueueBound;
 }
 
 export interface NodeDatabase {
@@ -31,8 +35,13 @@ export interface NodeDatabase {
 /** Page cache: the indexes of a large backlog, small enough for a board. */
 const cacheBytes = 8 * 1024 * 1024;
 
-/** What brings new data; the rest must go on when the disk is full. */
-const takesData: ReadonlySet<string> = new Set<keyof NodeWrites>(["append", "ingest"]);
+/** Whether it brings new data; the rest must go on when the disk is full. */
+function takesData({ name, args }: WriteRequest): boolean {
+  if (name === ("sessions" satisfies keyof NodeWrites)) return bringsMessages(args as EncodedBatch); // typed where it was requested
+  return dataWrites.has(name);
+}
+
+const dataWrites: ReadonlySet<string> = new Set<keyof NodeWrites>(["append", "ingest"]);
 
 /** Throws what `openDatabase` throws. */
 export function openNodeDatabase(
@@ -48,6 +57,7 @@ export function openNodeDatabase(
   const { writes, reads, rolledBack } = createNodeOperations(database, name, deps.hasher, {
     isFinal: config.isFinal,
     hasReserve: () => reserve?.hold() ?? true,
+    ...(config.queueBound && { queueBound: config.queueBound }),
   });
   return {
     commit(requests) {
@@ -60,7 +70,7 @@ export function openNodeDatabase(
       }
       return outcomes.map((outcome, index) => {
         const request = requests[index];
-        if (!isFull(outcome) || request === undefined || takesData.has(request.name)) return outcome;
+        if (!isFull(outcome) || request === undefined || takesData(request)) return outcome;
         return runCommit(database, writes, rolledBack, [request])[0] ?? outcome;
       });
     },

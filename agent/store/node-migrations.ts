@@ -82,4 +82,56 @@ export const nodeMigrations: readonly string[] = [
   CREATE TABLE seen(id BLOB PRIMARY KEY, deadline_ms INTEGER NOT NULL) WITHOUT ROWID;
   CREATE INDEX seen_by_deadline ON seen(deadline_ms);
   `,
+  `
+  -- Sessions of MQTT clients. cursor, done (ranges), released (numbers), sent: what the client has confirmed, see SessionProgress;
+  -- last: the highest number ever given; queued, queued_bytes: sums over the session's rows of queue.
+  CREATE TABLE session(
+    id INTEGER PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    expiry_seconds INTEGER NOT NULL,
+    disconnected_ms INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    lost INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    done BLOB NOT NULL,
+    released BLOB NOT NULL,
+    sent INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    queued INTEGER NOT NULL,
+    queued_bytes INTEGER NOT NULL
+  );
+
+  CREATE TABLE subscription(
+    session INTEGER NOT NULL,
+    filter TEXT NOT NULL,
+    qos INTEGER NOT NULL,
+    no_local INTEGER NOT NULL,
+    retain_as_published INTEGER NOT NULL,
+    retain_handling INTEGER NOT NULL,
+    subscription_id INTEGER NOT NULL,
+    PRIMARY KEY(session, filter)
+  ) WITHOUT ROWID;
+
+  -- Packet identifiers of QoS 2 messages taken in from the session's client and not released yet.
+  CREATE TABLE received(session INTEGER NOT NULL, packet_id INTEGER NOT NULL, PRIMARY KEY(session, packet_id)) WITHOUT ROWID;
+
+  -- Messages of one commit that wait for sessions. refs: rows of queue that point here. The body stands apart: it may have sixty
+  -- pages, which a count beside it would read and write along.
+  CREATE TABLE spool(id INTEGER PRIMARY KEY AUTOINCREMENT, refs INTEGER NOT NULL);
+  CREATE TABLE spool_body(id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+
+  -- What waits for a session: numbers first to first + count - 1, whose entries point into the spool's body.
+  CREATE TABLE queue(
+    session INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    spool INTEGER NOT NULL,
+    entries BLOB NOT NULL,
+    PRIMARY KEY(session, first)
+  ) WITHOUT ROWID;
+
+  -- message: encoded as in a spool's body.
+  CREATE TABLE retained(topic TEXT PRIMARY KEY, message BLOB NOT NULL) WITHOUT ROWID;
+  `,
 ];

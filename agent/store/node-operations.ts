@@ -12,7 +12,9 @@ import { FogbankError } from "#shared/errors.ts";
 import { CallRepository } from "./call-repository.ts";
 import { ChildRepository, type ChildRow } from "./child-repository.ts";
 import { IdentityRepository, type CursorName, type NodeIdentity } from "./identity-repository.ts";
+import type { QueueBound } from "./queue-repository.ts";
 import { SegmentRepository, type StoredSegment } from "./segment-repository.ts";
+import { createSessionOperations } from "./session-operations.ts";
 import { StreamRepository } from "./stream-repository.ts";
 
 /** A stream of this node's own messages; its number is given once and kept. */
@@ -62,20 +64,22 @@ export interface StoreUsage {
   readonly full: boolean;
 }
 
+const storedQueueBound: QueueBound = { messages: limits.storedQueueMessages, bytes: limits.storedQueueBytes };
+
 export type NodeWrites = ReturnType<typeof createNodeOperations>["writes"];
 export type NodeReads = ReturnType<typeof createNodeOperations>["reads"];
 
 /**
  * `name`: whose database this is; the schema is in place. `isFinal`: what comes here goes no further, so that every
- * number is taken once; `hasReserve`: whether the disk has the room that deletes may need.
+ * number is taken once; `hasReserve`: whether the disk has the room that deletes may need; `queueBound`: of each session.
  */
 export function createNodeOperations(
   database: DatabaseSync,
   name: NodeName,
   hasher: Hasher,
-  options: { readonly isFinal?: boolean; readonly hasReserve?: () => boolean } = {},
+  options: { readonly isFinal?: boolean; readonly hasReserve?: () => boolean; readonly queueBound?: QueueBound } = {},
 ) {
-  const { isFinal = false, hasReserve = () => true } = options;
+  const { isFinal = false, hasReserve = () => true, queueBound = storedQueueBound } = options;
   const identity = new IdentityRepository(database);
   const streams = new StreamRepository(database);
   const segments = new SegmentRepository(database, streams, hasher);
@@ -93,6 +97,7 @@ export function createNodeOperations(
       `could not ${attempted}: the database has reached its limit of ${maxBytes} bytes`,
     );
   };
+  const sessions = createSessionOperations(database, queueBound, refuseWhenFull);
 
   const writes = {
     /** First of all: who this database is. `fresh` is used for a new file. */
@@ -232,8 +237,9 @@ export function createNodeOperations(
   const rolledBack = (): void => {
     streams.forgetOrigins();
     calls.recount();
+    sessions.rolledBack();
   };
-  return { writes, reads, rolledBack };
+  return { writes: { ...writes, ...sessions.writes }, reads: { ...reads, ...sessions.reads }, rolledBack };
 
   /** Kept beside the ranges: a low mark makes no segment a duplicate. */
   function keepLows(child: string, lows: readonly LowMark[]): void {

@@ -33,9 +33,13 @@ export interface NodeStore extends AsyncDisposable {
   onStored(listener: (newestId: number) => void): Disposable;
 }
 
+function loopTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 /** What lies under a store: runs commits and reads, somewhere. */
 interface Engine extends AsyncDisposable {
-  commit(requests: readonly WriteRequest[]): Promise<readonly WriteOutcome[]>;
+  commit(requests: readonly WriteRequest[], transfer: readonly ArrayBuffer[]): Promise<readonly WriteOutcome[]>;
   read(request: WriteRequest): Promise<unknown>;
 }
 
@@ -54,9 +58,9 @@ export async function openNodeStore(
     await worker.terminate();
     throw error;
   }
-  return createStore(deps.clock, {
-    async commit(requests) {
-      const outcomes = await call("commit", requests);
+  return createStore(deps.clock, loopTurn, {
+    async commit(requests, transfer) {
+      const outcomes = await call("commit", requests, transfer);
       return outcomes.map((outcome) =>
         "failed" in outcome ? { error: new FogbankError(outcome.failed.code, outcome.failed.message) } : outcome,
       );
@@ -75,7 +79,7 @@ export function openNodeStoreInThread(
   config: NodeDatabaseConfig,
 ): NodeStore {
   const database = openNodeDatabase(deps, config);
-  return createStore(deps.clock, {
+  return createStore(deps.clock, () => Promise.resolve(), {
     commit: async (requests) => database.commit(requests),
     read: async (request) => database.read(request),
     async [Symbol.asyncDispose]() {
@@ -84,12 +88,13 @@ export function openNodeStoreInThread(
   });
 }
 
-function createStore(clock: Clock, engine: Engine): NodeStore {
+function createStore(clock: Clock, turn: () => Promise<void>, engine: Engine): NodeStore {
   const listeners = new Set<(newestId: number) => void>();
   const group = new GroupCommit({
     clock,
-    async run(requests) {
-      const outcomes = await engine.commit(requests);
+    turn,
+    async run(requests, transfer) {
+      const outcomes = await engine.commit(requests, transfer);
       const newestId = Math.max(0, ...outcomes.map(newestIdOf));
       // After the writes have been answered: a listener that fails must not make durable writes look failed.
       if (newestId > 0) queueMicrotask(() => listeners.forEach((listener) => listener(newestId)));

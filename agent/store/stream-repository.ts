@@ -1,13 +1,12 @@
 // Rows of the ledger: one per (origin, epoch, stream), with the ranges that make delivery exactly once.
 import type { DatabaseSync } from "node:sqlite";
-import { assert } from "#shared/assert.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
-import { decodeCbor, encodeCbor } from "#shared/cbor.ts";
-import { parseIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
+import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonOf } from "#shared/journal/segment.ts";
 import { streamClassCodes, type Priority, type StreamState } from "#shared/journal/stream.ts";
+import { packRanges, unpackRanges } from "./packed-ranges.ts";
 
 /** Internal number of an (origin, epoch), and of the stream there. */
 export interface StreamKey {
@@ -188,15 +187,4 @@ function ledgerRow(row: Record<string, unknown>): LedgerRow {
     heldBytes: Number(row["heldBytes"]),
     heardAtMs: Number(row["heardMs"]),
   };
-}
-
-function packRanges(ranges: IntervalSet): Uint8Array {
-  return encodeCbor(ranges.map(([first, last]) => [BigInt(first), BigInt(last)]));
-}
-
-function unpackRanges(blob: unknown): IntervalSet {
-  const decoded = blob instanceof Uint8Array ? decodeCbor(blob) : undefined;
-  const ranges = parseIntervals(decoded?.value, Number.MAX_SAFE_INTEGER);
-  assert(ranges !== undefined, "stored ranges are well-formed");
-  return ranges;
 }

@@ -1,6 +1,7 @@
 // How long a message takes to each level at a low rate: from the publish at the device to its arrival at a subscriber there.
 import { inFreshFolder, payloadBytes, type Benchmark } from "./benchmark.ts";
 import { startBenchTree, treeLevels } from "./bench-tree.ts";
+import { deliveryColumns, latencyColumns } from "./columns.ts";
 
 const perSecond = 100;
 const warmUpMs = 2000;
@@ -10,14 +11,10 @@ export const addedLatency: Benchmark = {
   name: "added-latency",
   title: `publish → seen, ${perSecond} msg/s, ${payloadBytes} B`,
   columns: [
-    { key: "p50", heading: "p50 ms", digits: 2 },
-    { key: "p90", heading: "p90 ms", digits: 2 },
-    { key: "p99", heading: "p99 ms", digits: 2 },
+    ...latencyColumns,
     { key: "nodeCpu", heading: "CPU of that node %", digits: 0 },
     { key: "generatorCpu", heading: "generator CPU %", digits: 0 },
-    { key: "lost", heading: "lost", digits: 0 },
-    { key: "duplicates", heading: "twice", digits: 0 },
-    { key: "overtaken", heading: "out of order", digits: 0 },
+    ...deliveryColumns,
   ],
   cases: [
     {

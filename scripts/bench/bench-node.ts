@@ -1,14 +1,10 @@
 // A node of a benchmark: a process on a data directory of its own.
-import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
-import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Level } from "#shared/ids.ts";
 import type { OrphanGuard } from "../demo/orphan-guard.ts";
-import { cpuMs, monotonicMs } from "./process-usage.ts";
+import { startMeasuredProcess, type MeasuredProcess, type ProcessStart } from "./measured-process.ts";
 
 export interface BenchNodeDeps {
   readonly guard: OrphanGuard;
@@ -17,20 +13,12 @@ export interface BenchNodeDeps {
   nodeArguments(name: string): readonly string[];
 }
 
-/** What a start cost, until the node said READY. */
-export interface NodeStart {
-  readonly pid: number;
-  readonly readyAtMs: number;
-  readonly wallMs: number;
-  readonly cpuMs: number;
-}
-
 export interface BenchNode extends AsyncDisposable {
   readonly name: string;
   readonly mqttPort: number;
   readonly httpPort: number;
   /** Starts it, again too: on the same ports and the same data. */
-  start(): Promise<NodeStart>;
+  start(): Promise<ProcessStart>;
   /** SIGTERM; a node stops gently. Resolves when it has ended. */
   stop(): Promise<void>;
   /** SIGKILL. */
@@ -45,8 +33,8 @@ export interface BenchNodePlan {
   readonly measuresHost: boolean;
 }
 
-const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
-const logCharsShown = 2000;
+/** Of every node of a benchmark. */
+export const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 
 /** Named `bench-` and its level. It does not run yet. */
 export async function createBenchNode(deps: BenchNodeDeps, plan: BenchNodePlan): Promise<BenchNode> {
@@ -55,39 +43,15 @@ export async function createBenchNode(deps: BenchNodeDeps, plan: BenchNodePlan):
   const configFile = join(plan.folder, `${name}.conf`);
   const logFile = join(plan.folder, `${name}.log`);
   await writeFile(configFile, configText(name, plan, mqttPort, httpPort));
-  let running: ChildProcess | undefined;
+  let running: MeasuredProcess | undefined;
 
-  async function start(): Promise<NodeStart> {
-    const startMs = monotonicMs();
-    const log = openSync(logFile, "a");
+  async function start(): Promise<ProcessStart> {
     const args = [...deps.nodeArguments(name), program, "run", "--config", configFile];
-    // A group of its own: Ctrl-C in the terminal is for the benchmark, which ends the nodes.
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", log], detached: true });
-    closeSync(log);
-    running = child;
-    const { pid, stdout } = child;
-    if (pid === undefined || stdout === null) throw new Error(`${name} could not be started`);
-    deps.guard.watch(pid);
-    child.once("exit", () => deps.guard.forget(pid));
-    const ready = new Promise<"ready">((resolve) => {
-      createInterface({ input: stdout }).on("line", (line) => {
-        if (line.startsWith("READY ")) resolve("ready");
-      });
-    });
-    const outcome = await Promise.race([ready, once(child, "exit")]);
-    const readyAtMs = monotonicMs();
-    if (outcome === "ready") return { pid, readyAtMs, wallMs: readyAtMs - startMs, cpuMs: cpuMs(pid) };
-    const text = await readFile(logFile, "utf8");
-    throw new Error(`${name} did not start; its log ends with:\n${text.slice(-logCharsShown)}`);
+    running = await startMeasuredProcess(deps.guard, { name, command: process.execPath, args, logFile, ready: "line" });
+    return running.start;
   }
 
-  async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
-    const exited = once(running, "exit");
-    running.kill(signal);
-    await exited;
-  }
-
+  const end = async (signal: "SIGTERM" | "SIGKILL"): Promise<void> => running?.end(signal);
   const stop = (): Promise<void> => end("SIGTERM");
   return { name, mqttPort, httpPort, start, stop, kill: () => end("SIGKILL"), [Symbol.asyncDispose]: stop };
 }

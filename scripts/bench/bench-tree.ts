@@ -2,7 +2,8 @@
 // what was published.
 import { setTimeout as sleep } from "node:timers/promises";
 import { fetchLedger, fetchStatus, fetchStoredRows } from "../demo/node-api.ts";
-import { createBenchNode, type BenchNode, type BenchNodeDeps, type NodeStart } from "./bench-node.ts";
+import { createBenchNode, type BenchNode, type BenchNodeDeps } from "./bench-node.ts";
+import type { ProcessStart } from "./measured-process.ts";
 import { readStamp, stampBytes } from "./payload-stamp.ts";
 import { monotonicMs } from "./process-usage.ts";
 import { SequenceTally } from "./sequence-tally.ts";
@@ -15,7 +16,7 @@ export interface BenchTree extends AsyncDisposable {
   readonly fog: BenchNode;
   readonly cloud: BenchNode;
   /** What the first start of each node cost. */
-  readonly starts: Readonly<Record<TreeLevel, NodeStart>>;
+  readonly starts: Readonly<Record<TreeLevel, ProcessStart>>;
 }
 
 const upMsMax = 30_000;

@@ -18,10 +18,17 @@ export interface BenchContext {
 
 export type Figures = Readonly<Record<string, number>>;
 
+export interface BenchRow {
+  readonly name: string;
+  readonly figures: Figures;
+  /** Why figures are missing, or how to read them. */
+  readonly note?: string;
+}
+
 export interface BenchCase {
   readonly name: string;
   /** One run. A benchmark that measures several things at once answers several rows. */
-  run(context: BenchContext): Promise<readonly { readonly name: string; readonly figures: Figures }[]>;
+  run(context: BenchContext): Promise<readonly BenchRow[]>;
 }
 
 export interface Benchmark {

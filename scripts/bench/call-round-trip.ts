@@ -2,6 +2,7 @@
 import { connectAsync } from "mqtt";
 import { inFreshFolder, type Benchmark } from "./benchmark.ts";
 import { startBenchTree } from "./bench-tree.ts";
+import { latencyColumns } from "./columns.ts";
 import { Samples } from "./percentiles.ts";
 import { monotonicMs } from "./process-usage.ts";
 
@@ -12,9 +13,7 @@ export const callRoundTrip: Benchmark = {
   name: "call-round-trip",
   title: "call of a function at the device, made at the cloud → final reply, one at a time",
   columns: [
-    { key: "p50", heading: "p50 ms", digits: 2 },
-    { key: "p90", heading: "p90 ms", digits: 2 },
-    { key: "p99", heading: "p99 ms", digits: 2 },
+    ...latencyColumns,
     { key: "calls", heading: "calls", digits: 0 },
     { key: "unanswered", heading: "not done", digits: 0 },
   ],

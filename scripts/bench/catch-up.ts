@@ -1,6 +1,7 @@
 // How fast a backlog reaches the cloud after an outage: the fog is killed, the device collects, the fog starts again.
 import { inFreshFolder, payloadBytes, type Benchmark } from "./benchmark.ts";
 import { checkAtCloud, readableAt, startBenchTree } from "./bench-tree.ts";
+import { deliveryColumns, treeCpuColumns } from "./columns.ts";
 import { monotonicMs, startCpuMeter } from "./process-usage.ts";
 
 const backlog = 50_000;
@@ -16,13 +17,8 @@ export const catchUp: Benchmark = {
     { key: "firstMs", heading: "first readable ms", digits: 0 },
     { key: "lastMs", heading: "last readable ms", digits: 0 },
     { key: "rate", heading: "msg/s", digits: 0 },
-    { key: "deviceCpu", heading: "device CPU %", digits: 0 },
-    { key: "fogCpu", heading: "fog %", digits: 0 },
-    { key: "cloudCpu", heading: "cloud %", digits: 0 },
-    { key: "generatorCpu", heading: "generator %", digits: 0 },
-    { key: "lost", heading: "lost", digits: 0 },
-    { key: "duplicates", heading: "twice", digits: 0 },
-    { key: "overtaken", heading: "out of order", digits: 0 },
+    ...treeCpuColumns,
+    ...deliveryColumns,
   ],
   cases: [
     {
@@ -37,9 +33,7 @@ export const catchUp: Benchmark = {
           await fog.kill();
           const load = await generator.load({
             port: device.mqttPort,
-            publishers: 50,
-            outstanding: 20,
-            payloadBytes,
+            flow: { publishers: 50, outstanding: 20, payloadBytes },
             until: { messages },
             pids: [],
           });

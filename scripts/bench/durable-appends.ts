@@ -3,6 +3,7 @@ import { fetchLedger } from "../demo/node-api.ts";
 import { createBenchNode } from "./bench-node.ts";
 import { measureDiskSync } from "./disk-sync.ts";
 import { inFreshFolder, payloadBytes, type BenchCase, type Benchmark } from "./benchmark.ts";
+import { nodeCpuColumns } from "./columns.ts";
 
 /** Just before each run, in the same folder: others use the disk too. */
 const syncs = 200;
@@ -19,8 +20,7 @@ export const durableAppends: Benchmark = {
     { key: "p99", heading: "p99 ms", digits: 2 },
     { key: "syncP50", heading: "sync p50 ms", digits: 2 },
     { key: "syncP99", heading: "p99 ms", digits: 2 },
-    { key: "nodeCpu", heading: "node CPU %", digits: 0 },
-    { key: "generatorCpu", heading: "generator CPU %", digits: 0 },
+    ...nodeCpuColumns,
     { key: "unstored", heading: "acked, not stored", digits: 0 },
   ],
   cases: [load(1, 1), load(1, 20), load(50, 20)],
@@ -39,9 +39,7 @@ function load(publishers: number, outstanding: number): BenchCase {
         const { pid } = await node.start();
         const report = await generator.load({
           port: node.mqttPort,
-          publishers,
-          outstanding,
-          payloadBytes,
+          flow: { publishers, outstanding, payloadBytes },
           until: { warmUpMs: isQuick ? warmUpMsQuick : warmUpMs, measureMs },
           pids: [pid],
         });

@@ -1,7 +1,11 @@
 // The load generator: a process of its own that takes orders over IPC, one at a time, and answers each with a report.
-import { runClosedLoop } from "./closed-loop.ts";
-import type { GeneratorAnswer, GeneratorOrder, LoadReport, TrickleReport } from "./generator-protocol.ts";
+import { createConnectionHolder } from "./held-connections.ts";
+import { runLoad } from "./load-run.ts";
+import type { GeneratorAnswer, GeneratorOrder, GeneratorReport } from "./generator-protocol.ts";
+import { NotSupported } from "./mqtt-socket.ts";
 import { runTrickle } from "./trickle.ts";
+
+const hold = createConnectionHolder();
 
 process.on("message", (message) => {
   void answer(message as GeneratorOrder).then((reply) => process.send?.(reply));
@@ -12,15 +16,19 @@ async function answer(order: GeneratorOrder): Promise<GeneratorAnswer> {
   try {
     return { report: await run(order) };
   } catch (error) {
-    return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (error instanceof NotSupported) return { error: error.message, isNotSupported: true };
+    return { error: text, isNotSupported: false };
   }
 }
 
-function run(order: GeneratorOrder): Promise<LoadReport | TrickleReport> {
+function run(order: GeneratorOrder): Promise<GeneratorReport> {
   switch (order.type) {
     case "load":
-      return runClosedLoop(order);
+      return runLoad(order);
     case "trickle":
       return runTrickle(order);
+    case "hold":
+      return hold(order);
   }
 }

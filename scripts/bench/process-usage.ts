@@ -37,6 +37,31 @@ export function parseMemoryMib(rollup: string): MemoryMib {
   return { resident: mib("Rss"), anonymous: mib("Anonymous") };
 }
 
+/** The most memory that the process ever had resident. */
+export function peakMib(pid: number): number {
+  return parsePeakMib(readFileSync(`/proc/${pid}/status`, "latin1"));
+}
+
+/** From the text of /proc/PID/status. */
+export function parsePeakMib(status: string): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
+
+/** Time in which the machine's cores were not idle, all together, in milliseconds. What a hypervisor took is in it. */
+export function machineBusyMs(): number {
+  return parseBusyMs(readFileSync("/proc/stat", "latin1"));
+}
+
+/** From the text of /proc/stat. */
+export function parseBusyMs(stat: string): number {
+  const [user = NaN, nice = NaN, system = NaN, , , irq = NaN, softirq = NaN, steal = NaN] = stat
+    .slice(0, stat.indexOf("\n"))
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq + steal) * tickMs;
+}
+
 /** Starts to measure; the answer tells, for each process, the percentage of one core it has used since. */
 export function startCpuMeter(pids: readonly number[]): () => readonly number[] {
   const startMs = monotonicMs();

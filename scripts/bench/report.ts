@@ -24,8 +24,8 @@ export function renderHeader({ machine, disk, rounds, measureMs }: Omit<BenchRun
   ];
 }
 
-export function renderResults(results: readonly BenchResult[]): readonly string[] {
-  return results.flatMap(({ benchmark, rows }) => [...renderTable(benchmark.title, benchmark.columns, rows), ""]);
+export function renderResults(results: readonly BenchResult[], render = renderTable): readonly string[] {
+  return results.flatMap(({ benchmark, rows }) => [...render(benchmark.title, benchmark.columns, rows), ""]);
 }
 
 /** With every single run. */
@@ -33,7 +33,7 @@ export function toJson({ machine, disk, rounds, measureMs, results }: BenchRun):
   const benchmarks = results.map(({ benchmark, rows }) => ({
     name: benchmark.name,
     title: benchmark.title,
-    rows: rows.map(({ name, figures, runs }) => ({ name, median: figures, runs })),
+    rows: rows.map(({ name, figures, runs, note }) => ({ name, median: figures, runs, note })),
   }));
   return `${JSON.stringify({ machine, disk, rounds, measureMs, benchmarks }, undefined, 2)}\n`;
 }

@@ -1,6 +1,6 @@
 // Runs the benchmarks in rounds, so that what the machine does meanwhile hits all of them alike: every case once, then every
 // case again in the opposite order. What is shown is the median of the rounds.
-import type { BenchContext, Benchmark, Figures } from "./benchmark.ts";
+import type { BenchContext, Benchmark, BenchRow, Figures } from "./benchmark.ts";
 import { median } from "./percentiles.ts";
 import type { Row } from "./table.ts";
 
@@ -15,14 +15,14 @@ export async function runRounds(
   context: BenchContext,
   progress: (text: string) => void,
 ): Promise<readonly BenchResult[]> {
-  const runsByRow = new Map(benchmarks.map(({ name }) => [name, new Map<string, Figures[]>()]));
+  const runsByRow = new Map(benchmarks.map(({ name }) => [name, new Map<string, BenchRow[]>()]));
   const steps = benchmarks.flatMap((benchmark) => benchmark.cases.map((benchCase) => ({ benchmark, benchCase })));
   for (let round = 0; round < rounds; round++) {
     for (const { benchmark, benchCase } of round % 2 === 0 ? steps : steps.toReversed()) {
       progress(`round ${round + 1} of ${rounds}: ${benchmark.name}, ${benchCase.name}`);
-      for (const { name, figures } of await benchCase.run(context)) {
+      for (const row of await benchCase.run(context)) {
         const runs = runsByRow.get(benchmark.name);
-        runs?.set(name, [...(runs.get(name) ?? []), figures]);
+        runs?.set(row.name, [...(runs.get(row.name) ?? []), row]);
       }
     }
   }
@@ -33,11 +33,15 @@ export async function runRounds(
 }
 
 /** In the order of the cases, whatever round came first. */
-function sortedRows(benchmark: Benchmark, runsByRow: ReadonlyMap<string, readonly Figures[]>): BenchResult["rows"] {
+function sortedRows(benchmark: Benchmark, runsByRow: ReadonlyMap<string, readonly BenchRow[]>): BenchResult["rows"] {
   const order = benchmark.cases.map(({ name }) => name);
   return [...runsByRow]
     .toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b))
-    .map(([name, runs]) => ({ name, runs, figures: medianFigures(runs) }));
+    .map(([name, rows]) => {
+      const runs = rows.map(({ figures }) => figures);
+      const notes = new Set(rows.flatMap(({ note }) => note ?? []));
+      return { name, runs, figures: medianFigures(runs), ...(notes.size === 0 ? {} : { note: [...notes].join("; ") }) };
+    });
 }
 
 /** Each figure by itself; one that is not in every run is the median of those that have it. */

@@ -1,19 +1,21 @@
 // Counts on the receiving side: what is missing, there twice, or overtaken, per publisher. Pure.
 
 interface Seen {
-  numbers: Uint8Array;
-  /** The last number that came for the first time. */
-  last: number;
+  /** All numbers below it have come, but for the skipped ones. */
+  next: number;
+  readonly skipped: Set<number>;
 }
 
 export class SequenceTally {
-  readonly #seenByPublisher = new Map<number, Seen>();
+  readonly #seenByPublisher: Seen[] = [];
   /** Different messages. */
   received = 0;
   /** Messages that had come before. */
   duplicates = 0;
   /** Messages that came after a later one of the same publisher. */
   overtaken = 0;
+  /** How often numbers were skipped, whether they came later or never. */
+  gaps = 0;
   /** Messages that are not of the generator. */
   foreign = 0;
 
@@ -23,15 +25,15 @@ export class SequenceTally {
       this.foreign++;
       return;
     }
-    const seen = this.#seenBy(publisher, number);
-    if (seen.numbers[number] === 1) {
-      this.duplicates++;
+    const seen = (this.#seenByPublisher[publisher] ??= { next: 0, skipped: new Set() });
+    if (number < seen.next) {
+      this.#noteEarlier(seen, number);
       return;
     }
-    seen.numbers[number] = 1;
+    if (number > seen.next) this.gaps++;
+    for (let missing = seen.next; missing < number; missing++) seen.skipped.add(missing);
+    seen.next = number + 1;
     this.received++;
-    if (number < seen.last) this.overtaken++;
-    seen.last = number;
   }
 
   /** How many of `published` messages have not come. */
@@ -39,14 +41,12 @@ export class SequenceTally {
     return published - this.received;
   }
 
-  #seenBy(publisher: number, number: number): Seen {
-    const seen = this.#seenByPublisher.get(publisher) ?? { numbers: new Uint8Array(1024), last: -1 };
-    this.#seenByPublisher.set(publisher, seen);
-    if (number >= seen.numbers.length) {
-      const larger = new Uint8Array(Math.max(number + 1, 2 * seen.numbers.length));
-      larger.set(seen.numbers);
-      seen.numbers = larger;
+  #noteEarlier(seen: Seen, number: number): void {
+    if (!seen.skipped.delete(number)) {
+      this.duplicates++;
+      return;
     }
-    return seen;
+    this.received++;
+    this.overtaken++;
   }
 }

@@ -1,6 +1,7 @@
 // How fast messages travel from a device over a fog to the cloud: the time ends when the last one can be read there.
 import { inFreshFolder, payloadBytes, type Benchmark } from "./benchmark.ts";
 import { checkAtCloud, readableAt, startBenchTree, treeLevels } from "./bench-tree.ts";
+import { deliveryColumns, treeCpuColumns } from "./columns.ts";
 import { startCpuMeter } from "./process-usage.ts";
 
 const publishers = 50;
@@ -15,13 +16,8 @@ export const treeRate: Benchmark = {
     { key: "messages", heading: "messages", digits: 0 },
     { key: "ackRate", heading: "acked/s", digits: 0 },
     { key: "lagMs", heading: "lag ms", digits: 0 },
-    { key: "deviceCpu", heading: "device CPU %", digits: 0 },
-    { key: "fogCpu", heading: "fog %", digits: 0 },
-    { key: "cloudCpu", heading: "cloud %", digits: 0 },
-    { key: "generatorCpu", heading: "generator %", digits: 0 },
-    { key: "lost", heading: "lost", digits: 0 },
-    { key: "duplicates", heading: "twice", digits: 0 },
-    { key: "overtaken", heading: "out of order", digits: 0 },
+    ...treeCpuColumns,
+    ...deliveryColumns,
   ],
   cases: [
     {
@@ -34,9 +30,7 @@ export const treeRate: Benchmark = {
           const meter = startCpuMeter([...treeLevels.map((level) => starts[level].pid), generator.pid]);
           const load = await generator.load({
             port: device.mqttPort,
-            publishers,
-            outstanding,
-            payloadBytes,
+            flow: { publishers, outstanding, payloadBytes },
             until: { warmUpMs: 0, measureMs },
             pids: [],
           });

@@ -102,6 +102,7 @@ async function watch(port: number, filter: string, clientId: string, warmUpMessa
       lost: tally.lostOf(published),
       duplicates: tally.duplicates,
       overtaken: tally.overtaken,
+      gaps: tally.gaps,
     }),
   };
 }

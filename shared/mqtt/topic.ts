@@ -55,6 +55,21 @@ export function matchesFilter(filter: string, topic: string): boolean {
   }
 }
 
+/** Whether `allowed` matches every topic that `wanted` matches; both are legal filters. */
+export function coversFilter(allowed: string, wanted: string): boolean {
+  if (hidesFromWildcards(wanted) && startsWithWildcard(allowed)) return false;
+  const allowedLevels = allowed.split("/");
+  const wantedLevels = wanted.split("/");
+  for (let at = 0; ; at++) {
+    const may = allowedLevels[at];
+    const wants = wantedLevels[at];
+    if (may === "#") return true; // "a/#" covers "a"
+    if (may === undefined || wants === undefined) return may === wants;
+    if (wants === "#") return at === 0 && allowed === "+/#"; // at the first level only, every topic has one
+    if (may !== "+" && may !== wants) return false;
+  }
+}
+
 /** Whether only filters that name its first level match this topic [MQTT-4.7.2-1]. */
 export function hidesFromWildcards(topic: string): boolean {
   return topic.charCodeAt(0) === dollar;

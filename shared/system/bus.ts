@@ -1,4 +1,5 @@
 // The in-process half of the Broker port: how the parts of a node talk to clients and to each other.
+import type { FogbankError } from "../errors.ts";
 
 export type Qos = 0 | 1 | 2;
 
@@ -8,6 +9,8 @@ export interface Message {
   readonly payload: Uint8Array;
   readonly qos: Qos;
   readonly retain: boolean;
+  /** Encoded MQTT 5 properties that are forwarded as they are, without their length; absent: none. */
+  readonly properties?: Uint8Array;
 }
 
 /** What arrived from a client, before routing. */
@@ -22,15 +25,28 @@ export interface InboundPublish extends Message {
 
 /**
  * What an interceptor decides about a publish:
- * - `pass`: go on (next interceptor, then routing and the acknowledgement);
+ * - `pass`: go on (next interceptor, then routing and the acknowledgement). With a receipt, routing goes on and the
+ *   acknowledgement waits for the commit that the receipt stands for;
  * - `take`: acknowledged to the publisher, routed to nobody;
- * - `refuse`: neither acknowledged nor routed. A 3.1.1 client's connection is closed after `limits.refusedPublishHoldMs`
- *   (`now`: at once), QoS 0 is dropped.
+ * - `refuse`: not routed. MQTT 5 is answered with a reason (`now`: it will never be taken, else: not at present). An older
+ *   client's connection is closed, unacknowledged, after `limits.refusedPublishHoldMs` (`now`: at once). QoS 0 is dropped.
  */
 export type Verdict =
-  | { readonly type: "pass" }
+  | { readonly type: "pass"; readonly receipt?: StoreReceipt }
   | { readonly type: "take" }
   | { readonly type: "refuse"; readonly reason: string; readonly now?: boolean };
+
+/** Waits for a commit. */
+export interface StoreWaiter {
+  /** Null: all of it is durable. */
+  stored(error: FogbankError | null): void;
+}
+
+/** Stands for messages that one commit stores together. */
+export interface StoreReceipt {
+  /** Tells `waiter` once, when the commit has ended; at once when it has already. */
+  wait(waiter: StoreWaiter): void;
+}
 
 /**
  * Sees a publish before it is routed and holds its acknowledgement until `settle` is called, exactly once, at once or later.
@@ -41,9 +57,12 @@ export type Interceptor = (publish: InboundPublish, settle: (verdict: Verdict) =
 export interface Bus {
   /** Puts `interceptor` before the routing of every client publish (wills included) and every `inject` that matches `filter`. In order of registration. */
   intercept(filter: string, interceptor: Interceptor): Disposable;
-  /** Publishes as the node itself: no interceptor sees it. Returns when the message is handed to the subscribers' queues. */
-  publish(message: Message): Promise<void>;
-  /** Publishes as an in-process client: interceptors see it, and the verdict comes back when it is settled and routed. */
+  /**
+   * Publishes as the node itself: no interceptor sees it. Resolves when the message is in the subscribers' queues, durable for those
+   * that outlive their connection. A retained one is kept in memory only, unless `keep` is "durable".
+   */
+  publish(message: Message, keep?: "durable"): Promise<void>;
+  /** Publishes as an in-process client: interceptors see it, and the verdict comes back when it is settled, routed and, where that was promised, durable. */
   inject(message: Message & Pick<InboundPublish, "timeMs">): Promise<Verdict>;
   /** Calls `handler` for every routed message that matches. The handler must not wait. */
   subscribe(filter: string, handler: (message: Message) => void): Disposable;

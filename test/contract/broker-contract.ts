@@ -394,7 +394,10 @@ function testClients(name: string, start: StartBench): void {
     await using bench = await start({
       ...treeAuthorizer,
       connect: ({ username }, password) =>
-        (username === "u" && password !== undefined && new TextDecoder().decode(password) === "p") || "who are you?",
+        (username === "u" && password !== undefined && new TextDecoder().decode(password) === "p") || {
+          refused: "credentials",
+          reason: "who are you?",
+        },
     });
     await expect(bench.connect("c", { username: "u", password: "wrong" })).rejects.toThrow(Error);
     await expect(bench.connect("c")).rejects.toThrow(Error);

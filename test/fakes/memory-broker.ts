@@ -3,6 +3,7 @@
 import { checkTopic, InProcess } from "#agent/broker/in-process.ts";
 import type {
   Address,
+  AdmissionRefused,
   Authorizer,
   Broker,
   BrokerConfig,
@@ -23,6 +24,8 @@ export interface MemoryClientOptions {
   readonly password?: string;
   readonly will?: Message;
 }
+
+const stopped: AdmissionRefused = { refused: "busy", reason: "the broker has stopped" };
 
 /** One MQTT client in a clean session. */
 export interface MemoryClient {
@@ -73,10 +76,10 @@ export class MemoryBroker implements Broker {
     await Promise.resolve();
     const info: ClientInfo = { clientId, ...(username !== undefined && { username }) };
     const secret = password === undefined ? undefined : new TextEncoder().encode(password);
-    const answer = this.#isStopped ? "the broker has stopped" : this.#authorizer.connect(info, secret);
+    const answer = this.#isStopped ? stopped : await this.#authorizer.connect(info, secret);
     if (answer !== true) {
       this.#counts.connectionsRefused++;
-      throw new Error(`"${clientId}" may not connect: ${answer}`);
+      throw new Error(`"${clientId}" may not connect: ${answer.reason}`);
     }
     this.disconnect(clientId);
     const connection: Connection = {
@@ -106,13 +109,29 @@ export class MemoryBroker implements Broker {
     if (connection !== undefined) this.#close(connection, "broken");
   }
 
+  /** Nothing that was decided is kept. */
+  reauthorize(): void {}
+
   onClient(listener: (event: ClientEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   stats(): BrokerStats {
-    const nothingKept = { sessions: 0, queuedMessages: 0, queuedBytes: 0, dropped: 0, slowClosed: 0 };
+    const nothingKept = {
+      sessions: 0,
+      queuedMessages: 0,
+      queuedBytes: 0,
+      publishesOut: 0,
+      slowClosed: 0,
+      protocolErrors: 0,
+      dropped: 0,
+      droppedSlow: 0,
+      droppedQueueFull: 0,
+      droppedTooLarge: 0,
+      droppedExpired: 0,
+      droppedRetained: 0,
+    };
     return { ...this.#counts, ...nothingKept, connections: this.#connections.size, retained: this.#retained.size };
   }
 
@@ -141,8 +160,10 @@ export class MemoryBroker implements Broker {
     checkTopic(message.topic);
     const publish: InboundPublish = { ...message, clientId: null };
     const verdict = await new Promise<Verdict>((resolve) => this.#inProcess.judge(publish, resolve));
-    if (verdict.type === "pass") this.#route(message);
-    return verdict;
+    if (verdict.type !== "pass") return verdict;
+    this.#route(message);
+    const failure = await stored(verdict);
+    return failure === null ? verdict : { type: "refuse", reason: failure };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -175,8 +196,14 @@ export class MemoryBroker implements Broker {
     const lose = (): void => acknowledged.reject(reasonOf(signal));
     signal.addEventListener("abort", lose);
     this.#judge(connection, message, repeated, (verdict) => {
-      if (verdict.type === "refuse" && message.qos > 0) this.#closeRefused(connection, verdict.now === true);
-      else if (!signal.aborted) acknowledged.resolve();
+      if (verdict.type === "refuse") {
+        if (message.qos > 0) this.#closeRefused(connection, verdict.now === true);
+        return;
+      }
+      void stored(verdict).then((failure) => {
+        if (failure !== null) this.#closeRefused(connection, false);
+        else if (!signal.aborted) acknowledged.resolve();
+      });
     });
     if (message.qos === 0) acknowledged.resolve();
     try {
@@ -251,6 +278,13 @@ export class MemoryBroker implements Broker {
   #tell(type: ClientEvent["type"], clientId: string): void {
     for (const listener of this.#listeners) listener({ type, clientId });
   }
+}
+
+/** Null, or why what was promised is not stored. */
+function stored(verdict: Verdict): Promise<string | null> {
+  if (verdict.type !== "pass" || verdict.receipt === undefined) return Promise.resolve(null);
+  const { receipt } = verdict;
+  return new Promise((resolve) => receipt.wait({ stored: (error) => resolve(error?.message ?? null) }));
 }
 
 function grantedQos(connection: Connection, topic: string): Qos {

@@ -231,6 +231,7 @@ function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
     logLevel: "silent",
     listen: { mqtt: [], http: [] },
     ...(parent === undefined ? {} : { uplink: { host: parent, port: 1883, url: `mqtt://${parent}` } }),
+    auth: { anonymous: "always" },
     insecure: false,
     capture: [{ filter: "/data/#", stream: "data" }],
     sources: { host: { enabled: false, intervalMs: 1000 } },

@@ -24,7 +24,7 @@ export async function connectMqtt(
     resubscribe: false,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(will !== undefined && { will: { ...will, payload: Buffer.from(will.payload) } }),
+    ...(will !== undefined && { will: willOf(will) }),
   };
   const client = connect(options);
   const closed = Promise.withResolvers<void>();
@@ -63,6 +63,10 @@ export async function connectMqtt(
       await closed.promise;
     },
   };
+}
+
+function willOf({ topic, payload, qos, retain }: Message): NonNullable<IClientOptions["will"]> {
+  return { topic, payload: Buffer.from(payload), qos, retain };
 }
 
 /** The client reports the failure code 128 as an error. */

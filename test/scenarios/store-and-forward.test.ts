@@ -281,7 +281,7 @@ test("topics at the limits of length and depth do not stop what comes behind the
   const atFog = await inbox(await tree.client("fog-1", "reader"), "/from/#");
   const sensor = await tree.client("device-1", "sensor");
   const longest = `/data/${"x".repeat(limits.topicBytes - 6)}`;
-  const deepest = `/data${"/y".repeat(limits.topicLevels - 2)}`;
+  const deepest = `/data${"/".repeat(limits.topicLevels - 2)}`;
   await sensor.publish(message(longest, "1"));
   await sensor.publish(message(deepest, "2"));
   await sensor.publish(message("/data/x", "3"));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { treeAuthorizer } from "#agent/broker/authorize.ts";
+import { mayPublishInTree, maySubscribeInTree, treeAuthorizer } from "#agent/broker/authorize.ts";
 
 const mayPublish = (clientId: string, ...topics: string[]) =>
   topics.map((topic) => treeAuthorizer.publish({ clientId }, topic));
@@ -71,4 +71,15 @@ test("only the node itself speaks about origins, presence, its uplink and its jo
   expect(mayPublish("c", ...nodeOnly)).toEqual(nodeOnly.map(() => false));
   const free = ["/data/a", "/fromage", "/level/calls/f", "/level/uplinks", "from/x", "machine/x"];
   expect(mayPublish("c", ...free)).toEqual(free.map(() => true));
+});
+
+test("a client that speaks for no node has no link topics, whatever its id", () => {
+  expect(mayPublishInTree("$fog/up/undefined/h", undefined)).toBe(false);
+  expect(maySubscribeInTree("$fog/dn/undefined/+", undefined)).toBe(false);
+  expect([mayPublishInTree("/data/a", undefined), maySubscribeInTree("$SYS/#", undefined)]).toEqual([true, true]);
+});
+
+test("everybody is let in, with one role", () => {
+  expect(treeAuthorizer.connect({ clientId: "a" }, undefined)).toBe(true);
+  expect(treeAuthorizer.roleOf({ clientId: "a" })).toBe(treeAuthorizer.roleOf({ clientId: "b" }));
 });

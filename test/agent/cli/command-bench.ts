@@ -4,7 +4,9 @@ import type { CliIo } from "#agent/cli/io.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 
-export interface BenchOptions extends Partial<Pick<CliIo, "env" | "readFile" | "isTerminal" | "columns" | "stdin">> {
+export interface BenchOptions extends Partial<
+  Pick<CliIo, "env" | "readFile" | "isTerminal" | "columns" | "stdin" | "askSecret">
+> {
   /** Sleeps of that length are over at once; after so many of them the person presses Ctrl-C. */
   readonly quickSleeps?: { readonly ms: number; readonly count: number };
   /** Called with every text on stdout, before it counts as written; may throw. */
@@ -38,6 +40,7 @@ export function createBench(options: BenchOptions = {}): Bench {
     isTerminal: options.isTerminal ?? false,
     columns: options.columns ?? 80,
     stdin: options.stdin ?? chunks(),
+    ...(options.askSecret && { askSecret: options.askSecret }),
     signal: stop.signal,
   };
   return { io, clock, written, interrupt: () => stop.abort("SIGINT"), run: (create, args) => run(create(io), args) };

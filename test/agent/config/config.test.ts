@@ -9,7 +9,9 @@ const everything = `
 name = "fog-1"; level = fog; zone = "hall-3"; tags = ["pump", "north"];
 data-dir = "/srv/fogbank"; log-level = warn; insecure = yes;
 listen: { mqtt = ("0.0.0.0:1883", "[::1]:1884"); http = "127.0.0.1:0"; };
-uplink: { url = "mqtt://cloud.example"; };
+uplink: { url = "mqtts://cloud.example"; secret-file = "/etc/secret"; ca = "/etc/up-ca"; cert = "/etc/up"; key = "/etc/up-key"; };
+tls: { cert = "/etc/cert"; key = "/etc/key"; ca = "/etc/ca"; require-client-certificate = yes; };
+auth: { users = "/etc/users"; anonymous = never; };
 capture = ( { filter = "/data/#"; stream = "data"; }, { filter = "plant/+/alarm"; stream = "alarms"; } );
 sources: { host: { enabled = on; interval-ms = 500; record = "/srv/readings"; }; };
 journal: { max-bytes = 1073741824L; };
@@ -23,7 +25,11 @@ test("without any source a node has its defaults", () => {
     tags: [],
     dataDir: "/var/lib/fogbank",
     logLevel: "info",
-    listen: { mqtt: [{ host: "127.0.0.1", port: 1883 }], http: [{ host: "127.0.0.1", port: 8080 }] },
+    listen: {
+      mqtt: [{ transport: "tcp", host: "127.0.0.1", port: 1883 }],
+      http: [{ host: "127.0.0.1", port: 8080 }],
+    },
+    auth: { anonymous: "local" },
     insecure: false,
     capture: [{ filter: "/data/#", stream: "data" }],
     sources: { host: { enabled: true, intervalMs: 1000 } },
@@ -41,12 +47,23 @@ test("a file can set everything", () => {
     logLevel: "warn",
     listen: {
       mqtt: [
-        { host: "0.0.0.0", port: 1883 },
-        { host: "::1", port: 1884 },
+        { transport: "tcp", host: "0.0.0.0", port: 1883 },
+        { transport: "tcp", host: "::1", port: 1884 },
       ],
       http: [{ host: "127.0.0.1", port: 0 }],
     },
-    uplink: { host: "cloud.example", port: 1883, url: "mqtt://cloud.example" },
+    uplink: {
+      host: "cloud.example",
+      port: 8883,
+      url: "mqtts://cloud.example",
+      isTls: true,
+      secretFile: "/etc/secret",
+      ca: "/etc/up-ca",
+      cert: "/etc/up",
+      key: "/etc/up-key",
+    },
+    tls: { cert: "/etc/cert", key: "/etc/key", ca: "/etc/ca", requireClientCertificate: true },
+    auth: { users: "/etc/users", anonymous: "never" },
     insecure: true,
     capture: [
       { filter: "/data/#", stream: "data" },
@@ -102,14 +119,18 @@ test.each([
   ['tags = [ "a", "b c" ]', "1:15: tags[1]: expected a list of at most 64 tags, each 1 to 64 letters"],
   ['zone = "a/b"', "1:8: zone: expected a zone of 1 to 64 characters without"],
   ["insecure = 1", "1:12: insecure: expected true or false, found the number 1"],
-  ['listen: { mqtt = "::1:1883" }', '1:18: listen.mqtt: expected "host:port" or a list of them'],
+  ['listen: { mqtt = "::1:1883" }', '1:18: listen.mqtt: expected "host:port", "mqtts://host:port"'],
   ['listen: { http = ( "a:1", "b:70000" ) }', '1:27: listen.http[1]: expected "host:port"'],
   [
     "listen: { http = 8080 }",
     '1:18: listen.http: expected "host:port" or a list of them, such as "127.0.0.1:1883" or "[::1]:1883", found the number 8080',
   ],
   ['listen: { mqtt = "127.0.0.256:1" }', "1:18: listen.mqtt: expected"],
-  ['uplink: { url = "mqtts://a" }', '1:17: uplink.url: expected "mqtt://host:port", found "mqtts://a"'],
+  [
+    'uplink: { url = "ws://a" }',
+    '1:17: uplink.url: expected "mqtt://host:port" or "mqtts://host:port", found "ws://a"',
+  ],
+  ["auth: { anonymous = sometimes }", "1:21: auth.anonymous: expected local, always or never"],
   ['uplink: { url = "mqtt://a:0" }', "1:17: uplink.url: expected"],
   ['uplink: { url = "mqtt://a/b" }', "1:17: uplink.url: expected"],
   [
@@ -226,6 +247,22 @@ listen:
 uplink:
 {
   url = "mqtt://a";  # /etc/fog.conf:2:17
+  # uplink.secret-file is not set
+  # uplink.ca is not set
+  # uplink.cert is not set
+  # uplink.key is not set
+};
+tls:
+{
+  # tls.cert is not set
+  # tls.key is not set
+  # tls.ca is not set
+  require-client-certificate = false;  # default
+};
+auth:
+{
+  # auth.users is not set
+  anonymous = "local";  # default
 };
 insecure = false;  # default
 capture = ( { filter = "/data/#"; stream = "data"; } );  # default
@@ -285,6 +322,8 @@ test("[U15] whatever the file holds, loading gives a configuration or a typed er
     "log-level",
     "listen",
     "uplink",
+    "tls",
+    "auth",
     "insecure",
     "capture",
     "sources",

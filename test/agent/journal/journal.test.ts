@@ -28,9 +28,9 @@ const full: WriteOutcome = { error: new FogbankError("FOGBANK_STORE_FULL", "full
 test("one segment per stream and commit; each publisher hears after the commit", () => {
   const { journal, commit } = world();
   const heard: string[] = [];
-  journal.append(1, item(5), () => heard.push("a"));
-  journal.append(2, item(5), () => heard.push("b"));
-  journal.append(1, item(5), () => heard.push("c"));
+  journal.append(1, item(5), false)?.wait({ stored: () => heard.push("a") });
+  journal.append(2, item(5), false)?.wait({ stored: () => heard.push("b") });
+  journal.append(1, item(5), false)?.wait({ stored: () => heard.push("c") });
   expect(heard).toEqual([]);
   const writes = commit();
   expect(writes.map(({ args }) => args)).toMatchObject([
@@ -43,8 +43,8 @@ test("one segment per stream and commit; each publisher hears after the commit",
 
 test("segments end at their bounds", () => {
   const { journal, commit } = world();
-  for (let count = 0; count < limits.segmentItems + 1; count++) journal.append(1, item(1), null);
-  journal.append(1, item(limits.segmentBytes), null);
+  for (let count = 0; count < limits.segmentItems + 1; count++) journal.append(1, item(1), true);
+  journal.append(1, item(limits.segmentBytes), true);
   expect(commit().map(({ args }) => (args as { readonly items: number }).items)).toEqual([limits.segmentItems, 1, 1]);
 });
 
@@ -52,7 +52,7 @@ test("a refused commit reaches every publisher, and the change is told once each
   const { journal, commit, changes } = world();
   const heard: (string | undefined)[] = [];
   for (const outcome of [full, full, { value: null }]) {
-    journal.append(1, item(5), (error) => heard.push(error?.code));
+    journal.append(1, item(5), false)?.wait({ stored: (error) => heard.push(error?.code) });
     commit(outcome);
   }
   expect(heard).toEqual(["FOGBANK_STORE_FULL", "FOGBANK_STORE_FULL", undefined]);
@@ -64,10 +64,19 @@ test("before the commit the queue is bounded for those who do not wait; what is 
   const { journal, commit } = world();
   const bytes = 256 * 1024;
   let taken = 0;
-  while (journal.append(1, item(bytes), null)) taken++;
+  while (journal.append(1, item(bytes), true) !== undefined) taken++;
   expect(taken * bytes).toBeLessThanOrEqual(limits.appendQueueBytes);
   expect(journal.stats().dropped).toBe(1);
-  expect(journal.append(1, item(bytes), () => undefined)).toBe(true);
+  expect(journal.append(1, item(bytes), false)).toBeDefined();
   commit();
-  expect(journal.append(1, item(bytes), null)).toBe(true);
+  expect(journal.append(1, item(bytes), true)).toBeDefined();
+});
+
+test("who asks after the commit hears at once", () => {
+  const { journal, commit } = world();
+  const receipt = journal.append(1, item(5), false);
+  commit(full);
+  const heard: (string | undefined)[] = [];
+  receipt?.wait({ stored: (error) => heard.push(error?.code) });
+  expect(heard).toEqual(["FOGBANK_STORE_FULL"]);
 });

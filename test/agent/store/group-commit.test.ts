@@ -9,6 +9,7 @@ function world() {
   const finish: (() => void)[] = [];
   const group = new GroupCommit({
     clock,
+    turn: () => Promise.resolve(),
     async run(requests: readonly WriteRequest[]): Promise<readonly WriteOutcome[]> {
       commits.push(requests.map(({ name }) => name));
       await new Promise<void>((resolve) => finish.push(resolve));

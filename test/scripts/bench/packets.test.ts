@@ -11,6 +11,25 @@ import {
   writeUint16,
 } from "../../../scripts/bench/packets.ts";
 
+const asV5 = { protocolVersion: 5 } as const;
+
+test("CONNECT and SUBSCRIBE of MQTT 5 are byte for byte those of mqtt-packet", () => {
+  const connect = mqttPacket.generate({
+    cmd: "connect",
+    clientId: "bench-1",
+    clean: true,
+    keepalive: 0,
+    protocolVersion: 5,
+    properties: { receiveMaximum: 300 },
+  });
+  expect(Buffer.from(encodeConnect("bench-1", { protocol: 5, receiveMaximum: 300 }))).toEqual(connect);
+  const subscribe = mqttPacket.generate(
+    { cmd: "subscribe", messageId: 7, subscriptions: [{ topic: "a/#", qos: 2, rh: 0, nl: false, rap: false }] },
+    asV5,
+  );
+  expect(Buffer.from(encodeSubscribe(7, "a/#", 2, 5))).toEqual(subscribe);
+});
+
 test("CONNECT, SUBSCRIBE and DISCONNECT are byte for byte those of mqtt-packet", () => {
   const connect = mqttPacket.generate({ cmd: "connect", clientId: "bench-1", clean: true, keepalive: 0 });
   expect(Buffer.from(encodeConnect("bench-1"))).toEqual(connect);
@@ -46,10 +65,29 @@ test("a PUBLISH with its identifier set is byte for byte that of mqtt-packet", (
   );
 });
 
-test("the payload is found at every QoS", () => {
+test("the payload is found at every QoS, and behind the properties of MQTT 5", () => {
   for (const qos of [0, 1, 2] as const) {
     const message = { cmd: "publish", topic: "/a/b", payload: "hello", dup: false, retain: false } as const;
-    const bytes = mqttPacket.generate({ ...message, qos, ...(qos === 0 ? {} : { messageId: 3 }) });
+    const packet = { ...message, qos, ...(qos === 0 ? {} : { messageId: 3 }) };
+    const bytes = mqttPacket.generate(packet);
     expect(bytes.subarray(payloadStart(bytes[0] ?? 0, bytes, 2)).toString()).toBe("hello");
+    const withProperties = mqttPacket.generate({ ...packet, properties: { userProperties: { a: "b" } } }, asV5);
+    const found = withProperties.subarray(payloadStart(withProperties[0] ?? 0, withProperties, 2, 5));
+    expect(found.toString()).toBe("hello");
+  }
+});
+
+test("a PUBLISH of MQTT 5 carries a user property of just the size that was asked for", () => {
+  for (const qos of [0, 1, 2] as const) {
+    const payload = Buffer.from("hello");
+    const image = encodePublish("/a", payload, { qos, protocol: 5, userPropertyBytes: 40 });
+    if (qos > 0) writeUint16(image.bytes, image.packetIdAt, 9);
+    const message = { cmd: "publish", topic: "/a", payload, qos, dup: false, retain: false } as const;
+    const properties = { userProperties: { k: "v".repeat(34) } };
+    const expected = mqttPacket.generate({ ...message, ...(qos === 0 ? {} : { messageId: 9 }), properties }, asV5);
+    expect(Buffer.from(image.bytes)).toEqual(expected);
+    const plain = encodePublish("/a", payload, { qos, protocol: 5 });
+    expect(image.bytes.length - plain.bytes.length).toBe(40);
+    expect(Buffer.from(image.bytes.subarray(image.payloadAt)).toString()).toBe("hello");
   }
 });

@@ -13,6 +13,7 @@ const context: BenchContext = {
     pid: 0,
     load: () => Promise.reject(new Error("not used")),
     trickle: () => Promise.reject(new Error("not used")),
+    hold: () => Promise.reject(new Error("not used")),
     [Symbol.asyncDispose]: async () => undefined,
   },
   measureMs: 1,
@@ -48,4 +49,11 @@ test("every other round runs backward, and the rows keep the order of the cases"
 test("each figure has a median of its own", () => {
   const runs = [{ rate: 10, p99: 5 }, { rate: 30, p99: 1 }, { rate: 20 }];
   expect(medianFigures(runs)).toEqual({ rate: 20, p99: 3 });
+});
+
+test("what a run says of its figures stands with the row, once", async () => {
+  const run = async () => [{ name: "a", figures: {}, note: "not supported" }];
+  const bench: Benchmark = { name: "x", title: "x", columns: [], cases: [{ name: "a", run }] };
+  const [result] = await runRounds([bench], 3, context, () => undefined);
+  expect(result?.rows).toEqual([{ name: "a", figures: {}, runs: [{}, {}, {}], note: "not supported" }]);
 });

@@ -24,7 +24,7 @@ test("a message that never comes is lost, and a gap alone is no disorder", () =>
     [0, 2],
     [0, 5000],
   ]);
-  expect(tally).toMatchObject({ received: 3, duplicates: 0, overtaken: 0 });
+  expect(tally).toMatchObject({ received: 3, duplicates: 0, overtaken: 0, gaps: 2 });
   expect(tally.lostOf(5001)).toBe(4998);
 });
 
@@ -45,7 +45,17 @@ test("an older message that comes late was overtaken", () => {
       [0, 2],
       [0, 1],
     ]),
-  ).toMatchObject({ received: 3, duplicates: 0, overtaken: 1 });
+  ).toMatchObject({ received: 3, duplicates: 0, overtaken: 1, gaps: 1 });
+});
+
+test("a late message that comes again is a duplicate", () => {
+  expect(
+    tallyOf([
+      [3, 1],
+      [3, 0],
+      [3, 0],
+    ]),
+  ).toMatchObject({ received: 2, duplicates: 1, overtaken: 1 });
 });
 
 test("a message without a stamp is somebody else's", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { limits } from "#shared/limits.ts";
-import { isNodeTopicName, isTopicFilter, isTopicName, matchesFilter } from "#shared/mqtt/topic.ts";
+import { coversFilter, isNodeTopicName, isTopicFilter, isTopicName, matchesFilter } from "#shared/mqtt/topic.ts";
 
 /** Few and awkward levels, so that filters and topics meet often. */
 const level = fc.constantFrom("", "a", "b", "ab", "$", "$fog", "é", "😀");
@@ -96,5 +96,50 @@ test("any text is judged without an exception, and never as a name with a wildca
       expect(isTopicName(text) && /[+#\0]/.test(text)).toBe(false);
       expect(typeof isTopicFilter(text)).toBe("boolean");
     }),
+  );
+});
+
+test.each([
+  ["#", "a", true],
+  ["#", "+/a", true],
+  ["#", "#", true],
+  ["a/#", "a", true],
+  ["a/#", "a/+/c", true],
+  ["a/+", "a/b", true],
+  ["+/#", "#", true],
+  ["a/+/c", "a/+/c", true],
+  ["a/+", "a/#", false],
+  ["a/+/#", "a/#", false],
+  ["a/b", "a/+", false],
+  ["a/#", "+/b", false],
+  ["a/#", "ab", false],
+  ["#", "$SYS/#", false],
+  ["+/a", "$x/a", false],
+  ["$SYS/#", "$SYS/+/x", true],
+])("%s covers %s: %s", (allowed, wanted, covers) => {
+  expect(coversFilter(allowed, wanted)).toBe(covers);
+});
+
+test("a filter covers another exactly when it matches every topic that the other one matches", () => {
+  // A filter of three levels over this alphabet cannot tell more levels, or other words, apart than these topics have.
+  const words = ["a", "b", "", "$x", "z"];
+  const topics = words.flatMap((one) => [
+    one,
+    ...words.flatMap((two) => [
+      `${one}/${two}`,
+      ...words.flatMap((three) => [`${one}/${two}/${three}`, `${one}/${two}/${three}/z`]),
+    ]),
+  ]);
+  const levels = fc.array(fc.constantFrom("a", "b", "", "$x", "+"), { minLength: 0, maxLength: 3 });
+  const filter = fc
+    .tuple(levels, fc.boolean())
+    .map(([parts, below]) => (below ? [...parts, "#"] : parts).join("/"))
+    .filter((text) => text !== "");
+  fc.assert(
+    fc.property(filter, filter, (allowed, wanted) => {
+      const isCovered = topics.every((topic) => !matchesFilter(wanted, topic) || matchesFilter(allowed, topic));
+      expect(coversFilter(allowed, wanted)).toBe(isCovered);
+    }),
+    { numRuns: 2_000 },
   );
 });

@@ -1,0 +1,123 @@
+// The network connections of a broker: accepted, watched, closed. A sweep twice a second while there is something to watch.
+import type { Duplex } from "node:stream";
+import { limits } from "#shared/limits.ts";
+import { reason } from "#shared/mqtt/reason-codes.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { ConnectionOrigin } from "./broker.ts";
+import { Connection, type ConnectionEvents } from "./connection.ts";
+import type { BrokerCounts } from "./counts.ts";
+import { OutletPool } from "./outlet.ts";
+
+const sweepMs = 500;
+
+export interface ConnectionsDeps {
+  readonly clock: Clock;
+  readonly counts: BrokerCounts;
+  /** Other things to look after with every sweep. */
+  onSweep(): void;
+  /** Whether the sweep goes on without connections. */
+  needsSweep(): boolean;
+}
+
+interface Watched {
+  /** Bytes that had left when writing last made progress. */
+  leftBytes: number;
+  progressMs: number;
+}
+
+export class Connections {
+  readonly #deps: ConnectionsDeps;
+  readonly #events: ConnectionEvents;
+  readonly #pool = new OutletPool();
+  readonly #watched = new Map<Connection, Watched>();
+  #sweeping: AbortController | undefined;
+
+  constructor(deps: ConnectionsDeps, events: ConnectionEvents) {
+    this.#deps = deps;
+    this.#events = events;
+  }
+
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  *open(): Generator<Connection, void, void> {
+    for (const connection of this.#watched.keys()) if (connection.isOpen) yield connection;
+  }
+
+  accept(stream: Duplex, origin: ConnectionOrigin): void {
+    const nowMs = this.#deps.clock.monotonic();
+    const connection = new Connection(stream, origin, nowMs, this.#pool, this.#events);
+    this.#watched.set(connection, { leftBytes: 0, progressMs: nowMs });
+    this.sweepSoon();
+  }
+
+  forget(connection: Connection): void {
+    this.#watched.delete(connection);
+    this.#deps.counts.bytesOut += connection.outlet.bytesOut;
+    if (this.#watched.size === 0 && !this.#deps.needsSweep()) this.#sweeping?.abort();
+  }
+
+  /** Tells everybody that the broker stops. */
+  endAll(): void {
+    for (const connection of this.#watched.keys()) connection.end(reason.serverShuttingDown, "the broker stops");
+    this.#sweeping?.abort();
+  }
+
+  /** Something to watch has come. */
+  sweepSoon(): void {
+    if (this.#sweeping !== undefined) return;
+    const stop = new AbortController();
+    this.#sweeping = stop;
+    void this.#run(stop);
+  }
+
+  async #run(stop: AbortController): Promise<void> {
+    try {
+      for (;;) {
+        await this.#deps.clock.sleep(sweepMs, stop.signal);
+        this.#sweep();
+        this.#deps.onSweep();
+        if (this.#watched.size === 0 && !this.#deps.needsSweep()) return;
+      }
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    } finally {
+      this.#sweeping = undefined;
+      // Between the abort and here a connection may have come.
+      if (this.#watched.size > 0 || this.#deps.needsSweep()) this.sweepSoon();
+    }
+  }
+
+  #sweep(): void {
+    const nowMs = this.#deps.clock.monotonic();
+    for (const [connection, watched] of this.#watched) {
+      if (connection.state === "closed") continue;
+      const silentMs = nowMs - connection.lastReadMs;
+      if (!connection.isOpen && silentMs >= limits.connectPacketMs) connection.close();
+      else if (connection.keepAliveMs > 0 && connection.isOpen && silentMs >= connection.keepAliveMs * 1.5)
+        this.#silent(connection);
+      else this.#checkWriting(connection, watched, nowMs);
+    }
+  }
+
+  /** [MQTT-3.1.2-22]; a connection that we do not read from is not silent. */
+  #silent(connection: Connection): void {
+    if (connection.isPaused) return;
+    connection.end(reason.keepAliveTimeout, "nothing was heard for one and a half keep alive intervals");
+  }
+
+  /** A client that does not read for long is closed: what is stored for it waits for its return. */
+  #checkWriting(connection: Connection, watched: Watched, nowMs: number): void {
+    const { outlet } = connection;
+    const { pendingBytes } = outlet;
+    const left = outlet.bytesOut - pendingBytes;
+    if (pendingBytes === 0 || left !== watched.leftBytes) {
+      watched.leftBytes = left;
+      watched.progressMs = nowMs;
+    } else if (nowMs - watched.progressMs >= limits.stalledMs) {
+      this.#deps.counts.slowClosed++;
+      connection.close();
+    }
+  }
+}
