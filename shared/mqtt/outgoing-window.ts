@@ -136,7 +136,10 @@ export class OutgoingWindow {
     for (let number = this.#cursor + 1; number < this.#next; number++) {
       const state = this.#state(number);
       if (state === sentQos1 || state === sentQos2) this.#set(number, unsure);
-      else if (state === released) this.#count++;
+      else if (state === released) {
+        this.#put(number, released, 0); // the client has its bytes
+        this.#count++;
+      }
     }
   }
 
