@@ -18,7 +18,7 @@ const done = 4;
 const unsure = 5;
 
 /** Largest distance between the oldest unconfirmed number and the next one: a client that leaves one out cannot stretch the window. */
-const windowSpanMax = 4_096;
+export const windowSpanMax = 4_096;
 
 /** 1…65535. */
 export function packetIdOf(number: number): number {

@@ -30,7 +30,7 @@ export const reason = {
 } as const;
 
 /** CONNACK return codes of MQTT 3.1.1, table 3.1. */
-const returnCode = {
+export const returnCode = {
   accepted: 0,
   unacceptableVersion: 1,
   identifierRejected: 2,
