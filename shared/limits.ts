@@ -86,12 +86,16 @@ export const limits = {
   /** Bytes written to a socket and not sent yet, beyond which QoS 0 is dropped, and beyond which QoS 1 and 2 wait in the session's queue. */
   writeQueueBytesQos0: 8 * mib,
   writeQueueBytes: mib,
+  /** And beyond which nothing more is read from the connection: its answers would only add to it. More than QoS 0 alone can take. */
+  writeQueueBytesReading: 10 * mib,
   /** Messages on their way to one client at QoS 1 and 2, and their bytes: small windows cost most of the speed. */
   inflightMessages: 1_000,
   unacknowledgedBytes: 4 * mib,
   /** From a connection to its admission, and for one that takes nothing of what is written to it. */
   connectPacketMs: 10_000,
   stalledMs: 30_000,
+  /** How long what was written last may leave before a connection that has ended is cut off. */
+  closingMs: 5_000,
   /** Bytes of a CONNECT: nobody has been admitted yet. */
   connectPacketBytes: 128 * kib,
   /** Topic aliases of one connection, each way. */

@@ -71,6 +71,8 @@ export class Connection {
   /** Refused publishes have doomed it. */
   isDoomed = false;
   isPaused = false;
+  /** It does not take its answers: nothing more is read until it has. */
+  #isClogged = false;
   /** It is to be pumped when the packets of this read have been handled. */
   needsPump = false;
   readonly abort = new AbortController();
@@ -81,7 +83,7 @@ export class Connection {
     this.#events = events;
     this.lastReadMs = nowMs;
     this.lastWrittenMs = nowMs;
-    this.outlet = new Outlet(pool, stream, () => events.drained(this));
+    this.outlet = new Outlet(pool, stream, () => this.#drained());
     this.#framer = new Framer(limits.connectPacketBytes, (bytes, firstByte, at, end) =>
       this.#packet(bytes, firstByte, at, end),
     );
@@ -94,6 +96,11 @@ export class Connection {
 
   get isOpen(): boolean {
     return this.state === "open";
+  }
+
+  /** Whether its bytes are read as they come. */
+  get isReading(): boolean {
+    return !this.isPaused && !this.#isClogged;
   }
 
   /** The client was admitted: packets up to the usual bound. */
@@ -137,13 +144,28 @@ export class Connection {
     this.stream.pause();
   }
 
+  /** Something that it sent waits for its answer: for a verdict, or for a commit. Beyond the bounds its bytes are left where they are. */
+  hold(bytes: number): void {
+    this.heldPublishes++;
+    this.heldBytes += bytes;
+  }
+
+  pauseIfFull(): void {
+    if (this.heldPublishes > limits.heldPublishes || this.heldBytes > limits.heldPublishBytes) this.pause();
+  }
+
+  /** It is answered. */
+  release(bytes: number): void {
+    this.heldPublishes--;
+    this.heldBytes -= bytes;
+    if (this.heldPublishes <= limits.heldPublishes / 2 && this.heldBytes <= limits.heldPublishBytes / 2) this.resume();
+  }
+
   /** Handles what was kept, then reads on. */
   resume(): void {
     if (!this.isPaused || this.state === "closed") return;
     this.isPaused = false;
-    this.#guard(() => this.#framer.resume());
-    if (this.#mayRead()) this.stream.resume();
-    this.#events.readEnded(this, 0);
+    this.#readOn();
   }
 
   /** Tells the client why, where it can be told, and closes. */
@@ -180,11 +202,30 @@ export class Connection {
   readonly #read = (chunk: Uint8Array): void => {
     if (this.state === "closed") return;
     this.#guard(() => this.#framer.take(chunk));
+    this.#checkAnswers();
     this.#events.readEnded(this, chunk.length);
   };
 
-  #mayRead(): boolean {
-    return !this.isPaused;
+  #readOn(): void {
+    if (!this.isReading) return;
+    this.#guard(() => this.#framer.resume());
+    this.#checkAnswers();
+    if (this.isReading) this.stream.resume();
+    this.#events.readEnded(this, 0);
+  }
+
+  #checkAnswers(): void {
+    if (this.state === "closed" || this.outlet.pendingBytes <= limits.writeQueueBytesReading) return;
+    this.#isClogged = true;
+    this.stream.pause();
+  }
+
+  #drained(): void {
+    if (this.#isClogged && this.state !== "closed") {
+      this.#isClogged = false;
+      this.#readOn();
+    }
+    this.#events.drained(this);
   }
 
   #guard(work: () => void): void {
@@ -200,7 +241,7 @@ export class Connection {
     checkFlags(firstByte);
     const goesOn = this.#events.packet(this, bytes, firstByte, at, end);
     if (this.state === "closed") return false;
-    return goesOn && !this.isPaused;
+    return goesOn && this.isReading;
   }
 }
 

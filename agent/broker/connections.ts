@@ -20,6 +20,7 @@ export interface ConnectionsDeps {
 }
 
 interface Watched {
+  readonly sinceMs: number;
   /** Bytes that had left when writing last made progress. */
   leftBytes: number;
   progressMs: number;
@@ -30,6 +31,8 @@ export class Connections {
   readonly #events: ConnectionEvents;
   readonly #pool = new OutletPool();
   readonly #watched = new Map<Connection, Watched>();
+  /** Ended, but for what is still to leave; and until when. */
+  readonly #closing = new Map<Duplex, number>();
   #sweeping: AbortController | undefined;
 
   constructor(deps: ConnectionsDeps, events: ConnectionEvents) {
@@ -48,19 +51,28 @@ export class Connections {
   accept(stream: Duplex, origin: ConnectionOrigin): void {
     const nowMs = this.#deps.clock.monotonic();
     const connection = new Connection(stream, origin, nowMs, this.#pool, this.#events);
-    this.#watched.set(connection, { leftBytes: 0, progressMs: nowMs });
+    this.#watched.set(connection, { sinceMs: nowMs, leftBytes: 0, progressMs: nowMs });
     this.sweepSoon();
   }
 
   forget(connection: Connection): void {
     this.#watched.delete(connection);
     this.#deps.counts.bytesOut += connection.outlet.bytesOut;
-    if (this.#watched.size === 0 && !this.#deps.needsSweep()) this.#sweeping?.abort();
+    const { stream } = connection;
+    if (!stream.destroyed) {
+      this.#closing.set(stream, this.#deps.clock.monotonic() + limits.closingMs);
+      stream.once("close", () => {
+        this.#closing.delete(stream);
+        this.#rest();
+      });
+    }
+    this.#rest();
   }
 
   /** Tells everybody that the broker stops. */
   endAll(): void {
     for (const connection of this.#watched.keys()) connection.end(reason.serverShuttingDown, "the broker stops");
+    this.#closing.clear(); // the listener cuts them off
     this.#sweeping?.abort();
   }
 
@@ -78,46 +90,51 @@ export class Connections {
         await this.#deps.clock.sleep(sweepMs, stop.signal);
         this.#sweep();
         this.#deps.onSweep();
-        if (this.#watched.size === 0 && !this.#deps.needsSweep()) return;
+        if (!this.#hasWork()) return;
       }
     } catch (error) {
       if (!stop.signal.aborted) throw error;
     } finally {
       this.#sweeping = undefined;
       // Between the abort and here a connection may have come.
-      if (this.#watched.size > 0 || this.#deps.needsSweep()) this.sweepSoon();
+      if (this.#hasWork()) this.sweepSoon();
     }
+  }
+
+  #hasWork(): boolean {
+    return this.#watched.size > 0 || this.#closing.size > 0 || this.#deps.needsSweep();
+  }
+
+  #rest(): void {
+    if (!this.#hasWork()) this.#sweeping?.abort();
   }
 
   #sweep(): void {
     const nowMs = this.#deps.clock.monotonic();
     for (const [connection, watched] of this.#watched) {
       if (connection.state === "closed") continue;
-      const silentMs = nowMs - connection.lastReadMs;
-      if (!connection.isOpen && silentMs >= limits.connectPacketMs) connection.close();
-      else if (connection.keepAliveMs > 0 && connection.isOpen && silentMs >= connection.keepAliveMs * 1.5)
-        this.#silent(connection);
+      if (!connection.isOpen && nowMs - watched.sinceMs >= limits.connectPacketMs) connection.close();
+      else if (isSilent(connection, nowMs))
+        connection.end(reason.keepAliveTimeout, "nothing was heard for one and a half keep alive intervals");
       else this.#checkWriting(connection, watched, nowMs);
     }
-  }
-
-  /** [MQTT-3.1.2-22]; a connection that we do not read from is not silent. */
-  #silent(connection: Connection): void {
-    if (connection.isPaused) return;
-    connection.end(reason.keepAliveTimeout, "nothing was heard for one and a half keep alive intervals");
+    for (const [stream, untilMs] of this.#closing) if (nowMs >= untilMs) stream.destroy();
   }
 
   /** A client that does not read for long is closed: what is stored for it waits for its return. */
   #checkWriting(connection: Connection, watched: Watched, nowMs: number): void {
     const { outlet } = connection;
-    const { pendingBytes } = outlet;
-    const left = outlet.bytesOut - pendingBytes;
-    if (pendingBytes === 0 || left !== watched.leftBytes) {
-      watched.leftBytes = left;
+    if (outlet.pendingBytes === 0 || outlet.leftBytes !== watched.leftBytes) {
+      watched.leftBytes = outlet.leftBytes;
       watched.progressMs = nowMs;
     } else if (nowMs - watched.progressMs >= limits.stalledMs) {
       this.#deps.counts.slowClosed++;
       connection.close();
     }
   }
+}
+
+/** [MQTT-3.1.2-22]; a connection that we do not read from is not silent. */
+function isSilent({ isOpen, isReading, keepAliveMs, lastReadMs }: Connection, nowMs: number): boolean {
+  return isOpen && isReading && keepAliveMs > 0 && nowMs - lastReadMs >= keepAliveMs * 1.5;
 }

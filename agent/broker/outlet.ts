@@ -65,6 +65,11 @@ export class Outlet {
     return this.#used + this.#stream.writableLength;
   }
 
+  /** Bytes that have left it. */
+  get leftBytes(): number {
+    return this.bytesOut - this.#stream.writableLength;
+  }
+
   /** The chunk in which the last `reserve` found room. */
   get chunk(): Buffer {
     if (this.#chunk === undefined) throw new Error("assertion failed: room was reserved");

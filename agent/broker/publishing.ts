@@ -160,12 +160,11 @@ export class Publishing {
       else if (known.connection !== connection) {
         known.connection = connection;
         connection.unanswered.push(known);
-        connection.heldPublishes++;
-        connection.heldBytes += known.bytes;
+        connection.hold(known.bytes);
       }
       return true;
     }
-    if (incoming.size + connection.unanswered.length >= limits.heldPublishes && connection.isLevel5)
+    if (connection.isLevel5 && hasSentAll(connection, incoming))
       throw new MqttProtocolError(reason.receiveMaximumExceeded, "more publishes are unanswered than was allowed");
     return false;
   }
@@ -207,6 +206,7 @@ export class Publishing {
     }
     const pending = qos === 0 ? undefined : this.#hold(connection, session, publication, packetId);
     this.#accept(pass, publication, topic, session, pending);
+    connection.pauseIfFull();
   }
 
   /** Who in this process has to do with the topic. */
@@ -239,8 +239,7 @@ export class Publishing {
       (verdict) => this.#accept(verdict, publication, topic, session, pending),
       this.#inside(topic).interceptors,
     );
-    if (connection.heldPublishes > limits.heldPublishes || connection.heldBytes > limits.heldPublishBytes)
-      connection.pause();
+    connection.pauseIfFull();
   }
 
   #hold(connection: Connection, session: Session, publication: Publication, packetId: number): PendingAcknowledgement {
@@ -249,8 +248,7 @@ export class Publishing {
     const pending = new PendingAcknowledgement(connection, packetId, qos, bytes, refusedByStore, (done) =>
       this.#answer(done, session),
     );
-    connection.heldPublishes++;
-    connection.heldBytes += bytes;
+    connection.hold(bytes);
     if (qos > 0) connection.unanswered.push(pending);
     if (qos === 2) session.incoming.set(packetId, pending);
     return pending;
@@ -337,15 +335,8 @@ export class Publishing {
       this.#doom(connection, outcome);
       return; // stays held until the connection closes
     }
-    connection.heldPublishes--;
-    connection.heldBytes -= pending.bytes;
     if (connection.isOpen) flushAnswers(connection);
-    if (
-      connection.isPaused &&
-      connection.heldPublishes <= limits.heldPublishes / 2 &&
-      connection.heldBytes <= limits.heldPublishBytes / 2
-    )
-      connection.resume();
+    connection.release(pending.bytes);
   }
 
   #notReceived(session: Session, packetId: number): void {
@@ -370,6 +361,13 @@ export class Publishing {
       );
     }
   }
+}
+
+/** Whether as many publishes are unanswered as it was told. What waits at QoS 2 stands in both lists. */
+function hasSentAll({ unanswered }: Connection, incoming: Session["incoming"]): boolean {
+  if (incoming.size + unanswered.length < limits.heldPublishes) return false;
+  const others = unanswered.filter((pending) => incoming.get(pending.packetId) !== pending);
+  return incoming.size + others.length >= limits.heldPublishes;
 }
 
 /** Writes the answers at the head of the line that are known. */

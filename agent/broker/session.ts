@@ -91,6 +91,12 @@ export class Session {
     this.handled = this.window.cursor;
   }
 
+  /** Retained messages are not wanted for that subscription any more. */
+  dropBackfill(filter: string): void {
+    const at = this.backfills.findIndex(({ subscription }) => subscription.filter === filter);
+    if (at >= 0) this.backfills.splice(at, 1);
+  }
+
   progress(): SessionProgress {
     const { done, released } = this.window.progress();
     let intervals: IntervalSet = emptyIntervals;

@@ -102,6 +102,7 @@ export class Sessions {
     const subscription = session.subscriptions.get(filter);
     if (subscription === undefined) return false;
     session.subscriptions.delete(filter);
+    session.dropBackfill(filter);
     this.#deps.router.remove(subscription);
     if (session.isDurable) this.#deps.delivery.batch.change({ type: "unsubscribe", session: session.storeId, filter });
     return true;

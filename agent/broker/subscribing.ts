@@ -50,7 +50,7 @@ export class Subscribing {
     const { packetId, subscriptionId, requests } = readSubscribe(bytes, at, end, level);
     const granted = requests.map((request) => this.#grant(connection, session, request, subscriptionId));
     const codes = granted.map(({ code }) => (code >= subscriptionFailed && level !== 5 ? subscriptionFailed : code));
-    this.#whenStored(session, connection, (failure) => {
+    this.#whenStored(session, connection, end - at, (failure) => {
       if (failure) connection.end(reason.serverUnavailable, "the subscription could not be stored");
       else {
         connection.send(encodeSuback(level, packetId, codes, {}));
@@ -66,7 +66,7 @@ export class Subscribing {
       if (!isTopicFilter(filter)) return invalidFilter(connection).code;
       return this.#deps.sessions.unsubscribe(session, filter) ? reason.success : reason.noSubscriptionExisted;
     });
-    this.#whenStored(session, connection, (failure) => {
+    this.#whenStored(session, connection, end - at, (failure) => {
       if (failure) connection.end(reason.serverUnavailable, "the end of the subscription could not be stored");
       else connection.send(encodeUnsuback(level, packetId, codes));
     });
@@ -91,16 +91,20 @@ export class Subscribing {
     return wantsRetained ? { code: qos, wantsRetained: subscription } : { code: qos };
   }
 
-  #whenStored(session: Session, connection: Connection, done: (failure: boolean) => void): void {
+  /** `bytes`: of the packet that waits. */
+  #whenStored(session: Session, connection: Connection, bytes: number, done: (failure: boolean) => void): void {
     if (!session.isDurable) {
       done(false);
       return;
     }
+    connection.hold(bytes);
     this.#deps.delivery.batch.wait({
       stored: (error) => {
         if (connection.isOpen) done(error !== null);
+        connection.release(bytes);
       },
     });
+    connection.pauseIfFull();
   }
 
   #sendRetained(session: Session, granted: readonly Granted[]): void {
@@ -110,6 +114,7 @@ export class Subscribing {
       for (const message of this.#deps.systemMessages(subscription.filter)) delivery.retained(subscription, message);
       if (retained.size === 0) continue;
       const messages = retained.matching(subscription.filter, () => clock.now());
+      session.dropBackfill(subscription.filter); // the new one begins from the start
       session.backfills.push({ messages, subscription });
     }
     delivery.pump(session);
