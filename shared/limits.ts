@@ -83,8 +83,12 @@ export const limits = {
   clientIdChars: 256,
   /** Filters of one client: each costs memory, and time of every publish. */
   subscriptionsPerClient: 1_000,
+  /** Levels of all filters together, shared ones counted once: about 200 bytes each. */
+  subscriptionLevels: 1_000_000,
   /** Bytes written to a socket and not sent yet, beyond which QoS 0 is dropped, and beyond which QoS 1 and 2 wait in the session's queue. */
   writeQueueBytesQos0: 8 * mib,
+  /** The same over all connections: beyond it nothing more is written at QoS 0 to those that are behind. */
+  writeQueuesBytes: 256 * mib,
   writeQueueBytes: mib,
   /** And beyond which nothing more is read from the connection: its answers would only add to it. More than QoS 0 alone can take. */
   writeQueueBytesReading: 10 * mib,
@@ -105,6 +109,8 @@ export const limits = {
   /** Publishes of one connection that wait for their verdict; beyond either bound its bytes are left in the socket. */
   heldPublishes: 1_000,
   heldPublishBytes: 2 * mib,
+  /** The same over all connections. */
+  heldBytesOfNode: 64 * mib,
   /** Own publishes on their way to slow subscribers, beyond which `publish` resolves only when its message has left. */
   ownPublishes: 1_000,
   /** Sessions that outlive their connection, and what they may keep: each, and all together. */

@@ -1,8 +1,9 @@
 // Lets clients in at a bounded rate: when thousands come at once each waits for its turn, and the rest of the node goes on.
 import { limits } from "#shared/limits.ts";
 
-export class ConnectGate {
-  readonly #waiting: (() => void)[] = [];
+export class ConnectGate<C> {
+  /** In the order in which they came. */
+  readonly #waiting = new Map<C, () => void>();
   #tokens: number = limits.connectsBurst;
   #refilledMs: number;
 
@@ -12,13 +13,18 @@ export class ConnectGate {
 
   /** Waiting for their turn. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /** Calls `admit` now or later. */
-  enter(nowMs: number, admit: () => void): void {
-    this.#waiting.push(admit);
+  enter(nowMs: number, connection: C, admit: () => void): void {
+    this.#waiting.set(connection, admit);
     this.release(nowMs);
+  }
+
+  /** It is gone: its turn is somebody else's. */
+  leave(connection: C): void {
+    this.#waiting.delete(connection);
   }
 
   /** Lets in as many as the time since the last call allows. */
@@ -26,11 +32,11 @@ export class ConnectGate {
     const grown = ((nowMs - this.#refilledMs) * limits.connectsPerSecond) / 1_000;
     this.#tokens = Math.min(limits.connectsBurst, this.#tokens + grown);
     this.#refilledMs = nowMs;
-    let admitted = 0;
-    for (; admitted < this.#waiting.length && this.#tokens >= 1; admitted++) {
+    for (const [connection, admit] of this.#waiting) {
+      if (this.#tokens < 1) return;
       this.#tokens--;
-      this.#waiting[admitted]?.();
+      this.#waiting.delete(connection);
+      admit();
     }
-    this.#waiting.splice(0, admitted);
   }
 }

@@ -38,7 +38,7 @@ export interface ConnectingDeps {
 
 export class Connecting {
   readonly #deps: ConnectingDeps;
-  readonly #gate: ConnectGate;
+  readonly #gate: ConnectGate<Connection>;
 
   constructor(deps: ConnectingDeps) {
     this.#deps = deps;
@@ -66,7 +66,7 @@ export class Connecting {
     };
     connection.state = "admitting";
     connection.pause();
-    this.#gate.enter(this.#deps.clock.monotonic(), () => this.#admit(connection, packet));
+    this.#gate.enter(this.#deps.clock.monotonic(), connection, () => this.#admit(connection, packet));
   }
 
   /** Lets in those whose turn has come. */
@@ -107,10 +107,12 @@ export class Connecting {
   /** The connection is gone: its session waits or ends, its will is published or delayed. */
   detach(connection: Connection): void {
     const { session, will, info } = connection;
+    this.#gate.leave(connection);
     if (session === undefined || session.connection !== connection) return;
     const { clock, sessions, delivery, publishing } = this.#deps;
     session.connection = undefined;
     session.window.detach();
+    if (session.isDurable) delivery.rewind(session); // it is read again when the client returns
     session.backfills.length = 0;
     session.disconnectedAtMs = clock.now();
     if (connection.connectedSinceMs > 0) this.#deps.tell({ type: "disconnected", clientId: info.clientId });
@@ -220,15 +222,18 @@ export class Connecting {
       known = undefined;
     }
     const session = known ?? sessions.begin(clientId, expirySeconds, owner);
+    if (session === undefined) {
+      this.#refuse(connection, new MqttProtocolError(reason.quotaExceeded, "there are too many sessions already"));
+      return;
+    }
     session.owner = owner;
     if (known !== undefined) sessions.recheck(session, info, authorizer);
     session.expirySeconds = expirySeconds;
     session.delayedWill = undefined; // [MQTT-3.1.3-9]
     session.disconnectedAtMs = 0;
     session.connection = connection;
-    session.rewind();
+    delivery.rewind(session);
     connection.session = session;
-    connection.will = packet.will;
     this.#configure(connection, packet);
     if (!session.isDurable && !hadStored) {
       this.#finish(connection, session, packet, known !== undefined);
@@ -256,6 +261,7 @@ export class Connecting {
   #finish(connection: Connection, session: Session, packet: ConnectPacket, isPresent: boolean): void {
     const { clock, delivery } = this.#deps;
     connection.open();
+    connection.will = packet.will; // of an accepted connection only [MQTT-3.1.2-8]
     connection.connectedSinceMs = clock.now();
     const { clientId } = connection.info;
     const properties = packet.level === 5 ? connackProperties(connection, packet, session) : {};

@@ -12,6 +12,7 @@ import { reason } from "#shared/mqtt/reason-codes.ts";
 import type { TopicAliases } from "#shared/mqtt/topic-aliases.ts";
 import { limits } from "#shared/limits.ts";
 import type { ClientInfo, ConnectionOrigin } from "./broker.ts";
+import type { HeldTotal } from "./held-total.ts";
 import { Outlet, type OutletPool } from "./outlet.ts";
 import type { PendingAcknowledgement } from "./pending-acknowledgement.ts";
 import type { BrokerTopic } from "./router.ts";
@@ -38,6 +39,7 @@ export class Connection {
   readonly origin: ConnectionOrigin;
   readonly outlet: Outlet;
   readonly #events: ConnectionEvents;
+  readonly #held: HeldTotal;
   readonly #framer: Framer;
   state: ConnectionState = "new";
 
@@ -77,7 +79,15 @@ export class Connection {
   needsPump = false;
   readonly abort = new AbortController();
 
-  constructor(stream: Duplex, origin: ConnectionOrigin, nowMs: number, pool: OutletPool, events: ConnectionEvents) {
+  constructor(
+    stream: Duplex,
+    origin: ConnectionOrigin,
+    nowMs: number,
+    shared: { readonly pool: OutletPool; readonly held: HeldTotal },
+    events: ConnectionEvents,
+  ) {
+    const { pool, held } = shared;
+    this.#held = held;
     this.stream = stream;
     this.origin = origin;
     this.#events = events;
@@ -111,8 +121,10 @@ export class Connection {
     this.#framer.isStrict = this.isLevel5;
   }
 
+  /** A packet that the client must get: when it is too large for it, the connection ends [MQTT-3.1.2-24]. */
   send(bytes: Uint8Array): void {
-    this.outlet.append(bytes);
+    if (bytes.length <= this.packetBytesMax) this.outlet.append(bytes);
+    else this.end(reason.packetTooLarge, "an answer is larger than this client takes");
   }
 
   /** PUBACK, PUBREC, PUBREL or PUBCOMP. */
@@ -134,7 +146,7 @@ export class Connection {
     const wanted = text !== undefined && this.wantsProblemInformation;
     const full = wanted ? encode({ reasonString: text.slice(0, reasonCharsMax) }) : undefined;
     const packet = full !== undefined && full.length <= this.packetBytesMax ? full : encode({});
-    if (packet.length <= this.packetBytesMax) this.send(packet);
+    if (packet.length <= this.packetBytesMax) this.outlet.append(packet);
   }
 
   /** Leaves further bytes where they are. */
@@ -146,18 +158,27 @@ export class Connection {
 
   /** Something that it sent waits for its answer: for a verdict, or for a commit. Beyond the bounds its bytes are left where they are. */
   hold(bytes: number): void {
+    if (this.state === "closed") return;
     this.heldPublishes++;
     this.heldBytes += bytes;
+    this.#held.add(bytes);
   }
 
   pauseIfFull(): void {
     if (this.heldPublishes > limits.heldPublishes || this.heldBytes > limits.heldPublishBytes) this.pause();
+    else if (this.state !== "closed") this.#held.check(this);
   }
 
   /** It is answered. */
   release(bytes: number): void {
+    if (this.state === "closed") return;
     this.heldPublishes--;
     this.heldBytes -= bytes;
+    this.#held.remove(bytes);
+    this.resumeIfRoom();
+  }
+
+  resumeIfRoom(): void {
     if (this.heldPublishes <= limits.heldPublishes / 2 && this.heldBytes <= limits.heldPublishBytes / 2) this.resume();
   }
 
@@ -194,6 +215,8 @@ export class Connection {
   #close(): void {
     this.state = "closed";
     this.abort.abort();
+    this.#held.forget(this);
+    this.#held.remove(this.heldBytes);
     this.stream.off("data", this.#read);
     this.stream.resume(); // what still comes is of no interest, but the end is
     this.#events.closed(this);

@@ -6,6 +6,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { ConnectionOrigin } from "./broker.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import type { BrokerCounts } from "./counts.ts";
+import { HeldTotal } from "./held-total.ts";
 import { OutletPool } from "./outlet.ts";
 
 const sweepMs = 500;
@@ -29,7 +30,7 @@ interface Watched {
 export class Connections {
   readonly #deps: ConnectionsDeps;
   readonly #events: ConnectionEvents;
-  readonly #pool = new OutletPool();
+  readonly #shared = { pool: new OutletPool(), held: new HeldTotal() };
   readonly #watched = new Map<Connection, Watched>();
   /** Ended, but for what is still to leave; and until when. */
   readonly #closing = new Map<Duplex, number>();
@@ -50,7 +51,7 @@ export class Connections {
 
   accept(stream: Duplex, origin: ConnectionOrigin): void {
     const nowMs = this.#deps.clock.monotonic();
-    const connection = new Connection(stream, origin, nowMs, this.#pool, this.#events);
+    const connection = new Connection(stream, origin, nowMs, this.#shared, this.#events);
     this.#watched.set(connection, { sinceMs: nowMs, leftBytes: 0, progressMs: nowMs });
     this.sweepSoon();
   }

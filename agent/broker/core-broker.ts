@@ -33,6 +33,8 @@ export interface CoreBrokerDeps extends BrokerDeps {
   readonly store: SessionStore;
 }
 
+const figuresMs = 100;
+
 /** So many more may be open while they are told that there are too many. */
 const connectionsBeyond = 100;
 
@@ -49,7 +51,7 @@ class CoreBroker implements Broker {
   readonly #authorizer: Authorizer;
   readonly #counts = new BrokerCounts();
   readonly #inProcess: InProcess;
-  readonly #router = new Router();
+  readonly #router: Router;
   readonly #retained = new RetainedMessages();
   readonly #delivery: Delivery;
   readonly #sessions: Sessions;
@@ -61,6 +63,7 @@ class CoreBroker implements Broker {
   readonly #owned = new AsyncDisposableStack();
   readonly #startedMs: number;
   #figuresDueMs = 0;
+  #known: { readonly atMs: number; readonly figures: SystemFigures } | undefined;
   #open = 0;
   #isStopping = false;
 
@@ -70,7 +73,8 @@ class CoreBroker implements Broker {
     this.#startedMs = clock.monotonic();
     this.#store = store;
     const counts = this.#counts;
-    const router = this.#router;
+    const router = new Router(random.uint32());
+    this.#router = router;
     const retained = this.#retained;
     this.#inProcess = new InProcess(log);
     const delivery = new Delivery({
@@ -97,10 +101,14 @@ class CoreBroker implements Broker {
     });
     const sessions = new Sessions({
       clock,
+      log,
       router,
       delivery,
       store,
-      onEnd: (session) => this.#connecting.releaseWill(session),
+      onEnd: (session) => {
+        this.#connecting.releaseWill(session);
+        this.#notices.forget(session, (message) => this.#publishing.own(message, undefined, false));
+      },
     });
     this.#sessions = sessions;
     this.#connecting = new Connecting({
@@ -136,7 +144,7 @@ class CoreBroker implements Broker {
         clock,
         counts,
         onSweep: () => this.#sweep(),
-        needsSweep: () => !this.#isStopping && this.#sessions.durable > 0,
+        needsSweep: () => !this.#isStopping && this.#needsSweep(),
       },
       this.#events(packets, log),
     );
@@ -145,8 +153,8 @@ class CoreBroker implements Broker {
   /** Reads sessions and retained messages from the store. */
   async load(): Promise<void> {
     await this.#sessions.load();
-    await this.#retained.load(this.#store);
-    if (this.#sessions.durable > 0) this.#connections.sweepSoon();
+    await this.#retained.load(this.#store, this.#clock.now(), (topic) => this.#forgetRetained(topic));
+    if (this.#needsSweep()) this.#connections.sweepSoon();
   }
 
   async listen(addresses: readonly (Address | ListenSpec)[]): Promise<readonly Address[]> {
@@ -291,8 +299,17 @@ class CoreBroker implements Broker {
     this.#delivery.pump(connection.session);
   }
 
+  #needsSweep(): boolean {
+    return this.#sessions.needsSweep || this.#retained.needsSweep;
+  }
+
+  #forgetRetained(topic: string): void {
+    this.#delivery.batch.retain({ topic, message: null });
+  }
+
   #sweep(): void {
     this.#sessions.sweep();
+    this.#retained.sweep(this.#clock.now(), (topic) => this.#forgetRetained(topic));
     this.#connecting.sweepWills();
     this.#connecting.sweepGate();
     this.#publishFigures();
@@ -308,7 +325,15 @@ class CoreBroker implements Broker {
       this.#publishing.own(message, undefined, false);
   }
 
+  /** Taken once for a while: a client may ask for each of them by itself. */
   #figures(): SystemFigures {
+    const nowMs = this.#clock.monotonic();
+    if (this.#known === undefined || nowMs - this.#known.atMs >= figuresMs)
+      this.#known = { atMs: nowMs, figures: this.#takeFigures() };
+    return this.#known.figures;
+  }
+
+  #takeFigures(): SystemFigures {
     let bytesOut = this.#counts.bytesOut;
     for (const { outlet } of this.#connections.open()) bytesOut += outlet.bytesOut;
     return {

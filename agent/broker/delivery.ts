@@ -5,11 +5,12 @@
 //         --> session of this connection --room---> connection
 //                                        --else---> queue in memory (oldest dropped) --pump--> connection
 //         --> stored session --> batch --commit--> queue in memory | read again later --pump--> connection
+import type { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { Qos, StoreWaiter } from "#shared/system/bus.ts";
-import type { DroppedRange, QueuedMessage, SessionStore } from "#shared/system/session-store.ts";
+import type { DroppedRange, QueuedMessage, SessionProgress, SessionStore } from "#shared/system/session-store.ts";
 import type { Connection } from "./connection.ts";
 import type { BrokerCounts } from "./counts.ts";
 import { QueuedDelivery } from "./delivery-queue.ts";
@@ -17,11 +18,12 @@ import { DurableBatch } from "./durable-batch.ts";
 import { PublishEncoder, type OwnProperties } from "./publish-encoder.ts";
 import { publicationOf, type Publication } from "./publication.ts";
 import type { BrokerTopic, Route, Router } from "./router.ts";
-import type { Session } from "./session.ts";
+import { sendMaxOf, type Backfill, type Session } from "./session.ts";
 import type { ShareGroup, Subscription } from "./subscription.ts";
 
 /** Read from the store at a time, and kept in memory at most, for one session. */
 const readBytes = 256 * 1024;
+const readBytesMin = 16 * 1024;
 
 export interface DeliveryDeps {
   readonly clock: Clock;
@@ -38,6 +40,9 @@ export interface Holder extends StoreWaiter {
   hold(): void;
 }
 
+/** So many numbers before sending has to wait for stored progress it is asked for: then it seldom has to. */
+const progressAhead = limits.inflightMessages / 2;
+
 const noIds: readonly number[] = [];
 
 export class Delivery {
@@ -47,11 +52,14 @@ export class Delivery {
   readonly #sessionsById = new Map<number, Session>();
   #memoryBytes = 0;
   #memoryMessages = 0;
+  /** Of stored sessions, what is in memory of it. */
+  #loadedBytes = 0;
 
   constructor(deps: DeliveryDeps) {
     this.#deps = deps;
     this.batch = new DurableBatch(deps.store, {
       stored: (session, number, deliveries) => this.#stored(session, number, deliveries),
+      progressed: (session, progress) => this.#progressed(session, progress),
       dropped: (range) => this.#dropped(range),
     });
   }
@@ -68,10 +76,31 @@ export class Delivery {
   /** Whether the message would make a queue in memory grow though all of them together are at the node's bound. */
   isTooMuch(publication: Publication, topic: BrokerTopic): boolean {
     if (publication.qos === 0 || this.#memoryBytes < limits.sessionQueuesBytes) return false;
-    const { routes } = this.#deps.router.routesOf(topic);
-    return routes.some(
-      ({ session, qos }) => qos > 0 && !session.isDurable && (session.queue.size > 0 || !session.hasRoom()),
-    );
+    const { routes, groups } = this.#deps.router.routesOf(topic);
+    const grows = ({ session, qos }: { readonly session: Session; readonly qos: Qos }): boolean =>
+      qos > 0 && !session.isDurable && (session.queue.size > 0 || !session.hasRoom());
+    return routes.some(grows) || groups.some(({ members }) => members.every(grows));
+  }
+
+  /**
+   * Puts what is retained for new subscriptions of a stored session into its queue, a bounded number with each commit; then calls
+   * `done`, with the error when it could not be stored.
+   */
+  backfillStored(backfills: readonly Backfill[], done: (error: FogbankError | null) => void): void {
+    let left = limits.segmentItems;
+    for (const { subscription, messages } of backfills) {
+      const { session, filter } = subscription;
+      for (let next = messages.next(); next.done !== true; next = messages.next()) {
+        if (session.hasEnded || session.subscriptions.get(filter) !== subscription) break; // not wanted any more
+        if (next.value !== undefined) this.retained(subscription, next.value);
+        if (next.value !== undefined && --left > 0) continue;
+        this.batch.waitForMessages({
+          stored: (error) => (error === null ? this.backfillStored(backfills, done) : done(error)),
+        });
+        return;
+      }
+    }
+    this.batch.waitForMessages({ stored: done });
   }
 
   /** A stored session begins or is loaded; see `forget`. */
@@ -152,7 +181,7 @@ export class Delivery {
       return false;
     }
     if (session.isDurable) {
-      this.batch.enqueue(session, publication, qos, retain, subscriptionIds);
+      this.batch.enqueue(session, publication, qos, retain, subscriptionIds, group?.key);
       return true;
     }
     const { connection } = session;
@@ -170,7 +199,7 @@ export class Delivery {
     subscriptionIds: readonly number[],
   ): boolean {
     const { counts } = this.#deps;
-    if (connection.outlet.pendingBytes > limits.writeQueueBytesQos0) {
+    if (connection.outlet.pendingBytes > limits.writeQueueBytesQos0 || connection.outlet.isCrowded) {
       counts.droppedSlow++;
       return false;
     }
@@ -221,7 +250,12 @@ export class Delivery {
     const { queue } = session;
     this.#account(session, () => queue.push(item));
     let lost = 0;
-    while (queue.size > 1 && (queue.size > limits.sessionQueueMessages || queue.bytes > limits.sessionQueueBytes)) {
+    while (
+      queue.size > 1 &&
+      (queue.size > limits.sessionQueueMessages ||
+        queue.bytes > limits.sessionQueueBytes ||
+        this.#memoryBytes > limits.sessionQueuesBytes)
+    ) {
       this.#account(session, () => void queue.shift());
       lost++;
     }
@@ -232,11 +266,13 @@ export class Delivery {
 
   #account(session: Session, change: () => void): void {
     const { queue } = session;
-    this.#memoryBytes -= session.isDurable ? 0 : queue.bytes;
-    this.#memoryMessages -= session.isDurable ? 0 : queue.size;
+    const { bytes, size } = queue;
     change();
-    this.#memoryBytes += session.isDurable ? 0 : queue.bytes;
-    this.#memoryMessages += session.isDurable ? 0 : queue.size;
+    if (session.isDurable) this.#loadedBytes += queue.bytes - bytes;
+    else {
+      this.#memoryBytes += queue.bytes - bytes;
+      this.#memoryMessages += queue.size - size;
+    }
   }
 
   /** Sends what waits, as far as there is room. */
@@ -254,12 +290,21 @@ export class Delivery {
     if (session.isDurable && session.loaded < session.committed) this.#read(session);
   }
 
-  /** Moves the window up to the item; numbers in between are not there any more. False: the window must move on first. */
+  /** Moves the window up to the item; numbers in between are not there any more. False: the window or what is stored of it must move on first. */
   #isNext(session: Session, item: QueuedDelivery): boolean {
     const { window } = session;
     for (let number = session.handled + 1; number < item.number && number < window.next; number++)
       window.abandon(number);
-    return item.number < window.next || window.skipTo(item.number);
+    if (item.number >= window.next && !window.skipTo(item.number)) return false;
+    if (item.number > session.sendMax - progressAhead) this.#storeProgress(session);
+    return item.number <= session.sendMax; // if not it goes on in #progressed, or when the window has moved
+  }
+
+  #storeProgress(session: Session): void {
+    const { cursor, next } = session.window;
+    if (sendMaxOf({ cursor, sent: next - 1 }) <= session.sendMax) return;
+    this.batch.moved(session);
+    this.batch.wake();
   }
 
   #sendQueued(connection: Connection, session: Session, item: QueuedDelivery): void {
@@ -271,11 +316,13 @@ export class Delivery {
     const nowMs = this.#deps.clock.now();
     this.#encoder.begin(publication, nowMs);
     // What was begun is brought to its end [MQTT-4.3.3-7].
-    const hasExpired = !isRepeated && publication.expiresAtMs > 0 && publication.expiresAtMs <= nowMs;
+    const isBegun = isRepeated && number <= session.certainlySent;
+    const hasExpired = !isBegun && publication.expiresAtMs > 0 && publication.expiresAtMs <= nowMs;
     if (hasExpired) this.#deps.counts.droppedExpired++;
     const isSent =
       !hasExpired &&
       this.#send(connection, session, publication, qos, retain, subscriptionIds, group, isRepeated ? number : 0);
+    if (isSent) session.certainlySent = Math.max(session.certainlySent, number);
     if (isSent || number === 0) return;
     if (isRepeated) window.abandon(number);
     else window.skip();
@@ -285,11 +332,14 @@ export class Delivery {
   /** Retained messages for new subscriptions, when nothing else waits. */
   #backfill(connection: Connection, session: Session): void {
     for (let first = session.backfills[0]; first !== undefined; first = session.backfills[0]) {
+      const { subscription, messages } = first;
       while (connection.outlet.pendingBytes < limits.writeQueueBytes && session.queue.size === 0) {
-        if (first.subscription.qos > 0 && !session.hasRoom()) return;
-        const next = first.messages.next();
+        if (session.subscriptions.get(subscription.filter) !== subscription) break; // not wanted any more
+        if (subscription.qos > 0 && !session.hasRoom()) return;
+        const next = messages.next();
         if (next.done === true) break;
-        this.retained(first.subscription, next.value);
+        if (next.value !== undefined) this.retained(subscription, next.value);
+        else return void setImmediate(() => this.pump(session));
       }
       if (connection.outlet.pendingBytes >= limits.writeQueueBytes || session.queue.size > 0) return;
       session.backfills.shift();
@@ -301,10 +351,20 @@ export class Delivery {
     if (session.hasEnded || session.connection === undefined) return;
     for (const item of deliveries) {
       if (item.number !== session.loaded + 1 || session.queue.bytes > readBytes || session.isReading) break;
-      session.queue.push(item);
+      this.#account(session, () => session.queue.push(item));
       session.loaded = item.number;
     }
     this.pump(session);
+  }
+
+  /** Its connection begins or has ended: what is stored is read again. */
+  rewind(session: Session): void {
+    this.#account(session, () => session.rewind());
+  }
+
+  #progressed(session: Session, progress: SessionProgress): void {
+    session.sendMax = sendMaxOf(progress);
+    if (session.queue.size > 0) this.pump(session);
   }
 
   #dropped({ session: id, first, last, messages }: DroppedRange): void {
@@ -313,7 +373,7 @@ export class Delivery {
     if (session === undefined) return;
     // What of it is in memory is read again: the store knows what is left.
     if (session.loaded >= first && session.handled < last) {
-      session.queue.drain();
+      this.#account(session, () => void session.queue.drain());
       session.loaded = session.handled;
       session.readToken++;
       session.isReading = false;
@@ -326,7 +386,9 @@ export class Delivery {
     session.isReading = true;
     const token = session.readToken;
     const upTo = session.committed;
-    this.#deps.store.queue(session.storeId, session.loaded + 1, readBytes).then(
+    // Many clients that read slowly get little each.
+    const bytes = Math.min(readBytes, Math.max(readBytesMin, limits.sessionQueuesBytes - this.#loadedBytes));
+    this.#deps.store.queue(session.storeId, session.loaded + 1, bytes).then(
       (messages) => {
         if (token === session.readToken) this.#loaded(session, messages, upTo);
       },
@@ -340,9 +402,8 @@ export class Delivery {
   #loaded(session: Session, messages: readonly QueuedMessage[], upTo: number): void {
     session.isReading = false;
     for (const { number, message, qos, retain, subscriptionIds } of messages) {
-      session.queue.push(
-        new QueuedDelivery(number, publicationOf(message, retain), qos, retain, subscriptionIds, undefined),
-      );
+      const item = new QueuedDelivery(number, publicationOf(message, retain), qos, retain, subscriptionIds, undefined);
+      this.#account(session, () => session.queue.push(item));
       session.loaded = number;
     }
     if (messages.length === 0) {
@@ -366,6 +427,20 @@ export class Delivery {
       this.#encoder.begin(publication, this.#deps.clock.now());
       this.#toGroup(group, publication, session);
     }
+  }
+
+  /** What waits for a stored session that has ended goes to another member of its group. Answers whether that is to be stored. */
+  handOn({ message, retain, group: key }: QueuedMessage, from: Session): boolean {
+    const group = key === undefined ? undefined : this.#deps.router.groupOf(key);
+    if (group === undefined) return false;
+    const nowMs = this.#deps.clock.now();
+    if (message.expiresAtMs > 0 && message.expiresAtMs <= nowMs) {
+      this.#deps.counts.droppedExpired++;
+      return false;
+    }
+    const publication = publicationOf(message, retain);
+    this.#encoder.begin(publication, nowMs);
+    return this.#toGroup(group, publication, from);
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   RetainedChange,
   SessionBatch,
   SessionChange,
+  SessionProgress,
   SessionStore,
 } from "#shared/system/session-store.ts";
 import { QueuedDelivery } from "./delivery-queue.ts";
@@ -20,6 +21,8 @@ import type { Session } from "./session.ts";
 export interface BatchEvents {
   /** The session's messages up to `number` are stored; `deliveries`: those of them that are in memory, in order. */
   stored(session: Session, number: number, deliveries: readonly QueuedDelivery[]): void;
+  /** The session's progress as of `collect` is stored. */
+  progressed(session: Session, progress: SessionProgress): void;
   dropped(range: DroppedRange): void;
 }
 
@@ -36,7 +39,8 @@ class Gathering {
   /** Wait for a message that is stored, and for anything else. */
   readonly messageWaiters: StoreWaiter[] = [];
   readonly waiters: StoreWaiter[] = [];
-  readonly moved = new Set<Session>();
+  /** With the progress that is being stored, once it is. */
+  readonly moved = new Map<Session, SessionProgress | undefined>();
 
   get isEmpty(): boolean {
     return (
@@ -54,6 +58,8 @@ export class DurableBatch implements BatchSource {
   readonly #store: SessionStore;
   readonly #events: BatchEvents;
   #open = new Gathering();
+  /** Changes of a batch that failed because of its messages: they go alone, before anything else. */
+  #again: Gathering | undefined;
   readonly #writing: Gathering[] = [];
   /** As of the last commit. */
   queuedMessages = 0;
@@ -74,12 +80,12 @@ export class DurableBatch implements BatchSource {
 
   /** The session's progress goes with the next commit, whoever causes it: repeating an acknowledged message is allowed. */
   moved(session: Session): void {
-    this.#open.moved.add(session);
+    this.#open.moved.set(session, undefined);
   }
 
   /** Commits what `moved` has gathered. */
   wake(): void {
-    if (!this.#open.isEmpty) this.#store.wake();
+    if (this.#again !== undefined || !this.#open.isEmpty) this.#store.wake();
   }
 
   /** Tells `waiter` when the changes made so far are stored. */
@@ -99,13 +105,14 @@ export class DurableBatch implements BatchSource {
     this.#store.wake();
   }
 
-  /** The next message of a stored session. Stored once, however many get it one after the other. */
+  /** The next message of a stored session, by a shared subscription if `group` names one. Stored once, however many get it one after the other. */
   enqueue(
     session: Session,
     publication: Publication,
     qos: 1 | 2,
     retain: boolean,
     subscriptionIds: readonly number[],
+    group?: string,
   ): void {
     const gathering = this.#open;
     if (this.#spooled !== publication) {
@@ -114,7 +121,8 @@ export class DurableBatch implements BatchSource {
     }
     const number = ++session.last;
     const sent = session.window.next - 1;
-    gathering.spools.enqueue(session.storeId, number, qos, retain, subscriptionIds, sent);
+    gathering.spools.enqueue(session.storeId, number, qos, retain, subscriptionIds, sent, group);
+    if (group !== undefined) session.mayHoldShared = true;
     let queued = gathering.queued.get(session);
     if (queued === undefined) {
       queued = { last: number, deliveries: [] };
@@ -129,14 +137,21 @@ export class DurableBatch implements BatchSource {
   }
 
   collect(): SessionBatch | undefined {
-    const gathering = this.#open;
+    const gathering = this.#again ?? this.#open;
     if (gathering.isEmpty) return undefined;
-    this.#open = new Gathering();
-    this.#spooled = undefined;
+    if (this.#again === undefined) {
+      this.#open = new Gathering();
+      this.#spooled = undefined;
+    } else {
+      this.#again = undefined;
+      if (!this.#open.isEmpty) this.#store.wake();
+    }
     this.#writing.push(gathering);
-    for (const session of gathering.moved) {
+    for (const session of gathering.moved.keys()) {
       if (session.hasEnded) continue;
-      gathering.changes.push({ type: "progress", session: session.storeId, progress: session.progress() });
+      const progress = session.progress();
+      gathering.moved.set(session, progress);
+      gathering.changes.push({ type: "progress", session: session.storeId, progress });
     }
     return {
       changes: gathering.changes,
@@ -157,21 +172,30 @@ export class DurableBatch implements BatchSource {
     for (const waiter of gathering.messageWaiters) waiter.stored(null);
     for (const waiter of gathering.waiters) waiter.stored(null);
     for (const range of outcome.dropped) this.#events.dropped(range);
+    for (const [session, progress] of gathering.moved)
+      if (progress !== undefined) this.#events.progressed(session, progress);
     for (const [session, { last, deliveries }] of gathering.queued) this.#events.stored(session, last, deliveries);
   }
 
-  /** A full store takes no messages, but changes without them: these are tried again on their own, for whoever waits for them. */
+  /** A full store takes no messages, but changes without them. What fails without messages is kept for a better time. */
   #failed(gathering: Gathering, error: FogbankError): void {
-    const open = this.#open;
-    open.changes.unshift(...gathering.changes.filter(({ type }) => type !== "progress"));
-    for (const session of gathering.moved) open.moved.add(session);
-    for (const waiter of gathering.messageWaiters) waiter.stored(error);
     const hadMessages = gathering.queued.size > 0 || gathering.retained.size > 0;
-    if (hadMessages) {
-      open.waiters.unshift(...gathering.waiters);
-      this.#store.wake();
-    } else for (const waiter of gathering.waiters) waiter.stored(error);
+    const again = new Gathering();
+    for (const change of gathering.changes) if (change.type !== "progress") again.changes.push(change);
+    for (const session of gathering.moved.keys()) again.moved.set(session, undefined);
+    if (hadMessages) again.waiters.push(...gathering.waiters);
+    if (!again.isEmpty) this.#again = this.#again === undefined ? again : joined(this.#again, again);
+    for (const waiter of gathering.messageWaiters) waiter.stored(error);
+    if (hadMessages) this.#store.wake();
+    else for (const waiter of gathering.waiters) waiter.stored(error);
   }
+}
+
+function joined(first: Gathering, second: Gathering): Gathering {
+  for (const change of second.changes) first.changes.push(change);
+  for (const session of second.moved.keys()) first.moved.set(session, undefined);
+  for (const waiter of second.waiters) first.waiters.push(waiter);
+  return first;
 }
 
 function asFogbankError(error: unknown): FogbankError {

@@ -1,9 +1,12 @@
 // What leaves on one connection: gathered over a turn of the event loop, written at once.
 import type { Duplex } from "node:stream";
+import { limits } from "#shared/limits.ts";
 
 /** Most turns bring a client little: a socket that is slow to take it holds no more than the smaller size for it. */
 const smallBytes = 8 * 1024;
 const largeBytes = 64 * 1024;
+/** Bytes handed to the socket at a time: it tells of progress only when it has taken all of them. */
+const inFlightBytes = 256 * 1024;
 const smallKept = 512;
 const largeKept = 64;
 
@@ -13,6 +16,8 @@ export class OutletPool {
   readonly #large: Buffer[] = [];
   #waiting: Outlet[] = [];
   #isScheduled = false;
+  /** Bytes that sockets have not taken yet, of all outlets. */
+  unsentBytes = 0;
 
   /** Of at least `length` bytes. */
   take(length: number): Buffer {
@@ -48,8 +53,13 @@ export class Outlet {
   readonly #onDrained: () => void;
   #chunk: Buffer | undefined;
   #used = 0;
+  /** Full chunks that wait until the socket has taken the ones before. */
+  readonly #full: Buffer[] = [];
+  #fullBytes = 0;
   #isScheduled = false;
   #isClosed = false;
+  /** As much of the pool's unsent bytes is this outlet's. */
+  #unsent = 0;
   /** Bytes handed over so far, for statistics. */
   bytesOut = 0;
 
@@ -62,12 +72,17 @@ export class Outlet {
 
   /** Bytes that have not left this process. */
   get pendingBytes(): number {
-    return this.#used + this.#stream.writableLength;
+    return this.#used + this.#fullBytes + this.#stream.writableLength;
+  }
+
+  /** Whether all outlets together hold so much that those who are behind get no more. */
+  get isCrowded(): boolean {
+    return this.#pool.unsentBytes > limits.writeQueuesBytes && this.#unsent > 0;
   }
 
   /** Bytes that have left it. */
   get leftBytes(): number {
-    return this.bytesOut - this.#stream.writableLength;
+    return this.bytesOut - this.#fullBytes - this.#stream.writableLength;
   }
 
   /** The chunk in which the last `reserve` found room. */
@@ -104,6 +119,8 @@ export class Outlet {
   end(): void {
     if (this.#isClosed) return;
     if (this.#used > 0) this.#write();
+    for (const chunk of this.#full.splice(0)) this.#stream.write(chunk);
+    this.#fullBytes = 0;
     this.#isClosed = true;
     this.#stream.end();
   }
@@ -111,9 +128,12 @@ export class Outlet {
   /** Nothing more is written. */
   close(): void {
     this.#isClosed = true;
+    this.#account(0);
     if (this.#chunk !== undefined) this.#pool.give(this.#chunk);
     this.#chunk = undefined;
     this.#used = 0;
+    this.#full.length = 0;
+    this.#fullBytes = 0;
   }
 
   #makeRoom(length: number): void {
@@ -140,13 +160,43 @@ export class Outlet {
     if (chunk === undefined || this.#isClosed) return;
     this.bytesOut += used;
     this.#chunk = undefined;
-    this.#stream.write(used === chunk.length ? chunk : chunk.subarray(0, used), this.#written);
-    // Zero: the system has taken all of it, and nobody looks at the chunk any more.
-    if (this.#stream.writableLength === 0) this.#pool.give(chunk);
+    const bytes = used === chunk.length ? chunk : chunk.subarray(0, used);
+    if (this.#full.length > 0 || this.#stream.writableLength > inFlightBytes) {
+      this.#full.push(bytes);
+      this.#fullBytes += used;
+    } else {
+      this.#stream.write(bytes, this.#written);
+      // Zero: the system has taken all of it, and nobody looks at the chunk any more.
+      if (this.#stream.writableLength === 0) this.#pool.give(chunk);
+    }
+    this.#account(this.#fullBytes + this.#stream.writableLength);
+  }
+
+  /** Hands over the next of the full chunks. */
+  #writeFull(): void {
+    let next = this.#full[0];
+    while (next !== undefined && this.#stream.writableLength <= inFlightBytes) {
+      this.#full.shift();
+      this.#fullBytes -= next.length;
+      this.#stream.write(next, this.#written);
+      next = this.#full[0];
+    }
+  }
+
+  #account(unsent: number): void {
+    this.#pool.unsentBytes += unsent - this.#unsent;
+    this.#unsent = unsent;
   }
 
   readonly #written = (error?: Error | null): void => {
-    if (error || this.#isClosed || this.#stream.writableLength > 0) return;
+    if (error) this.#account(0);
+    if (error || this.#isClosed) return;
+    this.#account(this.#fullBytes + this.#stream.writableLength);
+    if (this.#stream.writableLength > 0) return;
+    if (this.#full.length > 0) {
+      this.#writeFull();
+      return;
+    }
     if (this.#used > 0) this.#write();
     this.#onDrained();
   };

@@ -1,4 +1,5 @@
 // Packets of a client, each to its handler; and the confirmations of what was sent to it.
+import type { FogbankError } from "#shared/errors.ts";
 import { acknowledgement, readAcknowledgement } from "#shared/mqtt/acknowledgement-packet.ts";
 import { malformed, protocolError } from "#shared/mqtt/packet-reader.ts";
 import { reason } from "#shared/mqtt/reason-codes.ts";
@@ -10,6 +11,7 @@ import type { Publishing } from "./publishing.ts";
 import type { Session } from "./session.ts";
 import type { Subscribing } from "./subscribing.ts";
 
+const unknownId = "nothing is under way with that packet identifier";
 const pingresp = Uint8Array.of(0xd0, 0);
 
 export interface PacketHandlers {
@@ -118,7 +120,8 @@ export class Packets {
     const number = window.receive(packetId);
     if (number === 0) {
       const isKnown = window.isReleased(packetId);
-      connection.acknowledge(acknowledgement.pubrel, packetId, isKnown ? reason.success : reason.packetIdNotFound);
+      const code = isKnown ? reason.success : reason.packetIdNotFound;
+      connection.acknowledge(acknowledgement.pubrel, packetId, code, isKnown ? undefined : unknownId);
       return;
     }
     if (session.sharedInFlight.size > 0) session.sharedInFlight.delete(packetId);
@@ -130,16 +133,21 @@ export class Packets {
     const { batch } = this.#handlers.delivery;
     batch.moved(session);
     batch.wait({
-      stored: (error) => {
-        if (error === null && connection.isOpen) connection.acknowledge(acknowledgement.pubrel, packetId);
-      },
+      stored: (error) => this.#answer(connection, acknowledgement.pubrel, packetId, error),
     });
+  }
+
+  /** Without its commit there is no answer: the client asks again on its next connection. */
+  #answer(connection: Connection, firstByte: number, packetId: number, error: FogbankError | null): void {
+    if (!connection.isOpen) return;
+    if (error === null) connection.acknowledge(firstByte, packetId);
+    else connection.end(reason.unspecified, `an acknowledgement could not be stored: ${error.message}`);
   }
 
   #released(connection: Connection, session: Session, packetId: number): void {
     const known = session.incoming.get(packetId);
     if (known === undefined) {
-      connection.acknowledge(acknowledgement.pubcomp, packetId, reason.packetIdNotFound);
+      connection.acknowledge(acknowledgement.pubcomp, packetId, reason.packetIdNotFound, unknownId);
       return;
     }
     if (known !== null) return; // before PUBREC: it comes again
@@ -151,9 +159,7 @@ export class Packets {
     const { batch } = this.#handlers.delivery;
     batch.change({ type: "received", session: session.storeId, packetId, isPresent: false });
     batch.wait({
-      stored: (error) => {
-        if (error === null && connection.isOpen) connection.acknowledge(acknowledgement.pubcomp, packetId);
-      },
+      stored: (error) => this.#answer(connection, acknowledgement.pubcomp, packetId, error),
     });
   }
 }

@@ -55,6 +55,12 @@ const queuesFull: Refused = {
   reason: "too much waits for slow subscribers already: try again later",
   now: false,
 };
+const retainedFull: Refused = {
+  type: "refused",
+  reasonCode: reason.quotaExceeded,
+  reason: "there is no room for another retained message",
+  now: false,
+};
 const rolesKept = 8;
 const pass: Verdict = { type: "pass" };
 
@@ -100,9 +106,11 @@ export class Publishing {
       properties,
       expiresAtMs,
     );
-    if (this.#deps.delivery.isTooMuch(publication, topic))
-      this.#hold(connection, session, publication, packetId).release(queuesFull);
-    else if (this.#inside(topic).interceptors.length === 0)
+    const tooMuch = this.#tooMuch(publication, topic);
+    if (tooMuch !== undefined) {
+      this.#hold(connection, session, publication, packetId).release(tooMuch);
+      connection.pauseIfFull();
+    } else if (this.#inside(topic).interceptors.length === 0)
       this.#passAtOnce(connection, session, publication, topic, packetId);
     else this.#judge(connection, session, publication, topic, packetId, view.dup);
   }
@@ -188,6 +196,13 @@ export class Publishing {
     return undefined;
   }
 
+  /** Why it cannot be taken now, at QoS 1 and 2. */
+  #tooMuch(publication: Publication, topic: BrokerTopic): Refused | undefined {
+    if (publication.qos === 0) return undefined;
+    if (publication.retain && !this.#deps.retained.hasRoomFor(publication)) return retainedFull;
+    return this.#deps.delivery.isTooMuch(publication, topic) ? queuesFull : undefined;
+  }
+
   /** The usual case: nobody has to be asked. */
   #passAtOnce(
     connection: Connection,
@@ -197,14 +212,14 @@ export class Publishing {
     packetId: number,
   ): void {
     const { qos } = publication;
-    const isStored = qos > 0 && (this.#needsStore(publication, topic) || (qos === 2 && session.isDurable));
+    const isStored = publication.retain || (qos > 0 && (this.#needsStore(topic) || (qos === 2 && session.isDurable)));
     if (!isStored && connection.unanswered.length === 0) {
       if (qos === 2) session.incoming.set(packetId, null);
       this.#route(publication, topic, session, undefined, true);
       if (qos > 0) connection.acknowledge(qos === 1 ? acknowledgement.puback : acknowledgement.pubrec, packetId);
       return;
     }
-    const pending = qos === 0 ? undefined : this.#hold(connection, session, publication, packetId);
+    const pending = this.#hold(connection, session, publication, packetId);
     this.#accept(pass, publication, topic, session, pending);
     connection.pauseIfFull();
   }
@@ -218,8 +233,7 @@ export class Publishing {
   }
 
   /** Whether something of the message may have to be stored before it is answered. */
-  #needsStore({ retain }: Publication, topic: BrokerTopic): boolean {
-    if (retain) return true;
+  #needsStore(topic: BrokerTopic): boolean {
     const { routes, groups } = this.#deps.router.routesOf(topic);
     return groups.length > 0 || routes.some(({ session }) => session.isDurable);
   }
@@ -324,25 +338,44 @@ export class Publishing {
 
   /** The verdict is there and everything promised is stored, or failed to be. */
   #answer(pending: PendingAcknowledgement, session: Session): void {
-    const { connection, packetId, qos, outcome } = pending;
+    const { packetId, qos, outcome } = pending;
     const isRefused = outcome?.type === "refused";
     if (isRefused) this.#deps.counts.publishesRefused++;
     if (qos === 2 && session.incoming.get(packetId) === pending) {
-      if (isRefused) this.#notReceived(session, packetId);
-      else session.incoming.set(packetId, null);
+      if (!isRefused) session.incoming.set(packetId, null);
+      else if (!session.isDurable || session.hasEnded) session.incoming.delete(packetId);
+      else {
+        this.#takeBack(pending, session, outcome);
+        return;
+      }
     }
-    if (isRefused && qos > 0 && !connection.isLevel5) {
+    this.#finish(pending);
+  }
+
+  /** The identifier of a refused message must not stand in the store when the client uses it for another one. */
+  #takeBack(pending: PendingAcknowledgement, session: Session, outcome: Refused): void {
+    const { packetId } = pending;
+    const { batch } = this.#deps.delivery;
+    pending.outcome = undefined;
+    batch.change({ type: "received", session: session.storeId, packetId, isPresent: false });
+    batch.wait({
+      stored: (error) => {
+        session.incoming.delete(packetId);
+        if (error !== null) pending.connection.end(reason.unspecified, "a refusal could not be stored");
+        pending.outcome = outcome;
+        this.#finish(pending);
+      },
+    });
+  }
+
+  #finish(pending: PendingAcknowledgement): void {
+    const { connection, qos, outcome } = pending;
+    if (outcome?.type === "refused" && qos > 0 && !connection.isLevel5) {
       this.#doom(connection, outcome);
       return; // stays held until the connection closes
     }
     if (connection.isOpen) flushAnswers(connection);
     connection.release(pending.bytes);
-  }
-
-  #notReceived(session: Session, packetId: number): void {
-    session.incoming.delete(packetId);
-    if (!session.isDurable || session.hasEnded) return;
-    this.#deps.delivery.batch.change({ type: "received", session: session.storeId, packetId, isPresent: false });
   }
 
   /** What the protocol has no answer for: the connection is closed, at once or after a while. */

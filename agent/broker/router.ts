@@ -1,5 +1,6 @@
 // Who gets what: subscriptions by filter, and for every topic in use the sessions that it goes to, worked out once and kept until a
 // subscription changes.
+import { limits } from "#shared/limits.ts";
 import { isTopicName } from "#shared/mqtt/topic.ts";
 import { TopicTree } from "#shared/mqtt/topic-tree.ts";
 import { TopicTable, hashBytes, type TopicEntry } from "#shared/mqtt/topic-table.ts";
@@ -60,13 +61,29 @@ export class BrokerTopic implements TopicEntry {
 
 /** 20 000 topics in use at once fit into one generation. */
 const topicBounds = { entriesMax: 32_768, bytesMax: 4 * 1024 * 1024 };
+/** Routes that are kept for all topics together, with something for each topic: many subscribers of everything and many topics would multiply. */
+export const routesKeptMax = 524_288;
+const topicCost = 8;
 const utf8 = new TextEncoder();
 
 export class Router {
   readonly #tree = new TopicTree<Subscription | ShareGroup>();
   readonly #groups = new Map<string, ShareGroup>();
-  readonly #topics = new TopicTable<BrokerTopic>(topicBounds, (hash, bytes) => new BrokerTopic(hash, bytes));
+  readonly #topics: TopicTable<BrokerTopic>;
   #generation = 0;
+  /** Topics with routes, current or not. */
+  readonly #kept = new Set<BrokerTopic>();
+  #keptCost = 0;
+
+  /** `seed`: chance, so that nobody can make up topics that collide. */
+  constructor(seed = 0) {
+    this.#topics = new TopicTable(topicBounds, (hash, bytes) => new BrokerTopic(hash, bytes), seed);
+  }
+
+  /** The filters of all subscriptions have so many levels that no more are taken. */
+  get isFull(): boolean {
+    return this.#tree.nodes >= limits.subscriptionLevels;
+  }
 
   /** Subscriptions, a group's counted once. */
   get size(): number {
@@ -119,11 +136,9 @@ export class Router {
   }
 
   routesOf(topic: BrokerTopic): Routes {
-    if (topic.routes === undefined || topic.routesGeneration !== this.#generation) {
-      topic.routes = this.#resolve(topic.text);
-      topic.routesGeneration = this.#generation;
-    }
-    return topic.routes;
+    const { routes } = topic;
+    if (routes !== undefined && topic.routesGeneration === this.#generation) return routes;
+    return this.#keep(topic, this.#resolve(topic.text));
   }
 
   hasSubscriber(topic: string): boolean {
@@ -132,6 +147,20 @@ export class Router {
 
   hasSubscriberBelow(prefix: string): boolean {
     return this.#tree.hasMatchBelow(prefix);
+  }
+
+  #keep(topic: BrokerTopic, routes: Routes): Routes {
+    if (topic.routes !== undefined) this.#keptCost -= costOf(topic.routes);
+    this.#keptCost += costOf(routes);
+    if (this.#keptCost > routesKeptMax) {
+      for (const other of this.#kept) other.routes = undefined;
+      this.#kept.clear();
+      this.#keptCost = costOf(routes);
+    }
+    this.#kept.add(topic);
+    topic.routes = routes;
+    topic.routesGeneration = this.#generation;
+    return routes;
   }
 
   #resolve(topic: string): Routes {
@@ -151,4 +180,8 @@ export class Router {
     }
     return { routes: [...bySession.values()], groups };
   }
+}
+
+function costOf({ routes, groups }: Routes): number {
+  return topicCost + routes.length + groups.length;
 }

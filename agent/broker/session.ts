@@ -1,8 +1,8 @@
 // What the broker knows of one client beyond its connection: subscriptions, what waits for it, what it has not confirmed.
-import { OutgoingWindow } from "#shared/mqtt/outgoing-window.ts";
+import { OutgoingWindow, windowSpanMax } from "#shared/mqtt/outgoing-window.ts";
 import type { Will } from "#shared/mqtt/connect-packet.ts";
 import type { SessionProgress } from "#shared/system/session-store.ts";
-import { addInterval, emptyIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
+import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import { limits } from "#shared/limits.ts";
 import type { ClientInfo } from "./broker.ts";
 import type { Connection } from "./connection.ts";
@@ -16,7 +16,8 @@ export const neverExpires = 0xffff_ffff;
 
 /** Retained messages on their way to a new subscription; taken as there is room. */
 export interface Backfill {
-  readonly messages: Iterator<Publication>;
+  /** Undefined: a good moment for a rest. */
+  readonly messages: Iterator<Publication | undefined>;
   readonly subscription: Subscription;
 }
 
@@ -48,6 +49,8 @@ export class Session {
   readonly backfills: Backfill[] = [];
   delayedWill: DelayedWill | undefined;
   hasEnded = false;
+  /** Of a stored session: messages of shared subscriptions may wait for it. */
+  mayHoldShared = false;
   /** Messages that its full queue has lost since its client last heard of it. */
   lost = 0;
 
@@ -56,6 +59,10 @@ export class Session {
   committed = 0;
   loaded = 0;
   handled = 0;
+  /** Numbers above it may have been sent before a crash, or not. */
+  certainlySent = 0;
+  /** Numbers above this one may not go out before newer progress is stored: after a crash nobody would know that they had. */
+  sendMax = sendMaxOf({ cursor: 0, sent: 0 });
   isReading = false;
   /** Changes with every connection: an answer from the store to an earlier one is of no more use. */
   readToken = 0;
@@ -99,8 +106,22 @@ export class Session {
 
   progress(): SessionProgress {
     const { done, released } = this.window.progress();
-    let intervals: IntervalSet = emptyIntervals;
-    for (const number of done) intervals = addInterval(intervals, number, number);
-    return { cursor: this.window.cursor, done: intervals, released, sent: this.window.next - 1 };
+    return { cursor: this.window.cursor, done: rangesOf(done), released, sent: this.window.next - 1 };
   }
+}
+
+/** Of ascending numbers, in one pass: a client may leave a gap at every other one. */
+function rangesOf(numbers: readonly number[]): IntervalSet {
+  const ranges: [first: number, last: number][] = [];
+  let newest: [first: number, last: number] | undefined;
+  for (const number of numbers) {
+    if (newest?.[1] === number - 1) newest[1] = number;
+    else ranges.push((newest = [number, number]));
+  }
+  return ranges;
+}
+
+/** Up to where a session that is loaded with that progress counts as sent: as many as fit into one window behind it. */
+export function sendMaxOf({ cursor, sent }: Pick<SessionProgress, "cursor" | "sent">): number {
+  return Math.min(sent + limits.inflightMessages, cursor + windowSpanMax);
 }

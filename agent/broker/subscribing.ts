@@ -1,4 +1,5 @@
 // SUBSCRIBE and UNSUBSCRIBE. What a stored session subscribes to is confirmed when it is stored.
+import type { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import { protocolError } from "#shared/mqtt/packet-reader.ts";
 import { reason, subscriptionFailed } from "#shared/mqtt/reason-codes.ts";
@@ -17,7 +18,7 @@ import type { Delivery } from "./delivery.ts";
 import type { Publication } from "./publication.ts";
 import type { RetainedMessages } from "./retained-messages.ts";
 import type { Router } from "./router.ts";
-import type { Session } from "./session.ts";
+import type { Backfill, Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { sharedFilter, Subscription } from "./subscription.ts";
 
@@ -34,9 +35,14 @@ export interface SubscribingDeps {
 
 interface Granted {
   readonly code: number;
+  /** Why not. */
+  readonly text?: string;
   /** Its retained messages are wanted. */
   readonly wantsRetained?: Subscription;
 }
+
+const notAllowed: Granted = { code: reason.notAuthorized, text: "this client may not subscribe to that" };
+const tooMany: Granted = { code: reason.quotaExceeded, text: "there are too many subscriptions" };
 
 export class Subscribing {
   readonly #deps: SubscribingDeps;
@@ -48,15 +54,25 @@ export class Subscribing {
   subscribe(connection: Connection, session: Session, bytes: Uint8Array, at: number, end: number): void {
     const { level } = connection;
     const { packetId, subscriptionId, requests } = readSubscribe(bytes, at, end, level);
-    const granted = requests.map((request) => this.#grant(connection, session, request, subscriptionId));
+    const granted = requests.map((request, index) =>
+      index < limits.subscriptionsPerClient ? this.#grant(connection, session, request, subscriptionId) : tooMany,
+    );
     const codes = granted.map(({ code }) => (code >= subscriptionFailed && level !== 5 ? subscriptionFailed : code));
-    this.#whenStored(session, connection, end - at, (failure) => {
-      if (failure) connection.end(reason.serverUnavailable, "the subscription could not be stored");
+    const problem = granted.find(({ text }) => text !== undefined)?.text;
+    const backfills = this.#backfillsOf(granted);
+    const stored = backfills.filter(({ subscription }) => session.isDurable && subscription.qos > 0);
+    const answer = (failure: boolean): void => {
+      if (failure) connection.end(reason.unspecified, "the subscription could not be stored");
       else {
-        connection.send(encodeSuback(level, packetId, codes, {}));
-        this.#sendRetained(session, granted);
+        connection.sendProblem(problem, (properties) => encodeSuback(level, packetId, codes, properties));
+        this.#sendRetained(
+          session,
+          granted,
+          backfills.filter((backfill) => !stored.includes(backfill)),
+        );
       }
-    });
+    };
+    this.#whenStored(session, connection, end - at, stored, answer);
   }
 
   unsubscribe(connection: Connection, session: Session, bytes: Uint8Array, at: number, end: number): void {
@@ -66,8 +82,8 @@ export class Subscribing {
       if (!isTopicFilter(filter)) return invalidFilter(connection).code;
       return this.#deps.sessions.unsubscribe(session, filter) ? reason.success : reason.noSubscriptionExisted;
     });
-    this.#whenStored(session, connection, end - at, (failure) => {
-      if (failure) connection.end(reason.serverUnavailable, "the end of the subscription could not be stored");
+    this.#whenStored(session, connection, end - at, [], (failure) => {
+      if (failure) connection.end(reason.unspecified, "the end of the subscription could not be stored");
       else connection.send(encodeUnsuback(level, packetId, codes));
     });
   }
@@ -78,9 +94,9 @@ export class Subscribing {
     if (shared === "invalid" || !isTopicFilter(filter)) return invalidFilter(connection);
     if (shared !== undefined && noLocal) throw protocolError("a shared subscription cannot be no-local"); // [MQTT-3.8.3-4]
     const { authorizer, router, sessions, delivery } = this.#deps;
-    if (!authorizer.subscribe(connection.info, shared?.filter ?? filter)) return { code: reason.notAuthorized };
+    if (!authorizer.subscribe(connection.info, shared?.filter ?? filter)) return notAllowed;
     const isNew = !session.subscriptions.has(filter);
-    if (isNew && session.subscriptions.size >= limits.subscriptionsPerClient) return { code: reason.quotaExceeded };
+    if (isNew && (session.subscriptions.size >= limits.subscriptionsPerClient || router.isFull)) return tooMany;
     const subscription = new Subscription(session, { ...request, subscriptionId }, router.groupOf(filter));
     sessions.subscribe(subscription);
     if (session.isDurable) {
@@ -91,31 +107,48 @@ export class Subscribing {
     return wantsRetained ? { code: qos, wantsRetained: subscription } : { code: qos };
   }
 
-  /** `bytes`: of the packet that waits. */
-  #whenStored(session: Session, connection: Connection, bytes: number, done: (failure: boolean) => void): void {
+  /** `bytes`: of the packet that waits. `backfills`: stored before it is answered. */
+  #whenStored(
+    session: Session,
+    connection: Connection,
+    bytes: number,
+    backfills: readonly Backfill[],
+    done: (failure: boolean) => void,
+  ): void {
     if (!session.isDurable) {
       done(false);
       return;
     }
+    const { delivery } = this.#deps;
     connection.hold(bytes);
-    this.#deps.delivery.batch.wait({
-      stored: (error) => {
-        if (connection.isOpen) done(error !== null);
-        connection.release(bytes);
-      },
-    });
+    const finish = (error: FogbankError | null): void => {
+      if (connection.isOpen) done(error !== null);
+      connection.release(bytes);
+    };
+    // Begun now, they are part of the commit that holds the subscription.
+    if (backfills.length > 0) delivery.backfillStored(backfills, finish);
+    else delivery.batch.wait({ stored: finish });
     connection.pauseIfFull();
   }
 
-  #sendRetained(session: Session, granted: readonly Granted[]): void {
-    const { retained, clock, delivery } = this.#deps;
+  #backfillsOf(granted: readonly Granted[]): readonly Backfill[] {
+    const { retained, clock } = this.#deps;
+    if (retained.size === 0) return [];
+    return granted.flatMap(({ wantsRetained: subscription }) => {
+      if (subscription === undefined) return [];
+      return [{ messages: retained.matching(subscription.filter, () => clock.now()), subscription }];
+    });
+  }
+
+  #sendRetained(session: Session, granted: readonly Granted[], backfills: readonly Backfill[]): void {
+    const { delivery } = this.#deps;
     for (const { wantsRetained: subscription } of granted) {
       if (subscription === undefined) continue;
       for (const message of this.#deps.systemMessages(subscription.filter)) delivery.retained(subscription, message);
-      if (retained.size === 0) continue;
-      const messages = retained.matching(subscription.filter, () => clock.now());
-      session.dropBackfill(subscription.filter); // the new one begins from the start
-      session.backfills.push({ messages, subscription });
+    }
+    for (const backfill of backfills) {
+      session.dropBackfill(backfill.subscription.filter); // the new one begins from the start
+      session.backfills.push(backfill);
     }
     delivery.pump(session);
   }
@@ -124,5 +157,5 @@ export class Subscribing {
 /** MQTT 5 has a code for it; an older client broke the protocol [MQTT-4.8.0-1]. */
 function invalidFilter({ isLevel5 }: Connection): Granted {
   if (!isLevel5) throw protocolError("that is no topic filter");
-  return { code: reason.topicFilterInvalid };
+  return { code: reason.topicFilterInvalid, text: "that is no topic filter" };
 }

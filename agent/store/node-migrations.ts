@@ -134,4 +134,17 @@ export const nodeMigrations: readonly string[] = [
   -- message: encoded as in a spool's body.
   CREATE TABLE retained(topic TEXT PRIMARY KEY, message BLOB NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Bodies shrink to what somebody waits for. live: sum of bytes over the rows of queue that point here, a message once for each
+  -- session; weight: what that was when the body was written, at most the body's size. kept: the ranges of the first body that are
+  -- left, counted from 1 (CBOR), NULL for all of it.
+  ALTER TABLE spool ADD COLUMN live INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE spool ADD COLUMN weight INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE spool_body ADD COLUMN kept BLOB;
+  UPDATE spool SET live = (SELECT COALESCE(SUM(bytes), 0) FROM queue WHERE queue.spool = spool.id),
+    weight = (SELECT COALESCE(MAX(LENGTH(body)), 0) FROM spool_body WHERE spool_body.id = spool.id);
+  CREATE INDEX queue_by_spool ON queue(spool);
+  -- Those worth the work: a row that waits may hold 512 bytes that nobody waits for.
+  CREATE INDEX spool_sparse ON spool(id) WHERE weight > 2 * live + 512 * refs;
+  `,
 ];

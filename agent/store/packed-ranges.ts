@@ -4,7 +4,12 @@ import { decodeCbor, encodeCbor } from "#shared/cbor.ts";
 import { parseIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
 
 export function packRanges(ranges: IntervalSet): Uint8Array {
-  return encodeCbor(ranges.map(([first, last]) => [BigInt(first), BigInt(last)]));
+  return encodeCbor(ranges.map(([first, last]) => [integerOf(first), integerOf(last)]));
+}
+
+/** As the encoder wants it: smaller ones are shorter and cheaper as plain numbers. */
+function integerOf(number: number): number | bigint {
+  return number <= 0xffff_ffff ? number : BigInt(number);
 }
 
 export function unpackRanges(blob: unknown): IntervalSet {

@@ -1,6 +1,6 @@
 // What waits for sessions: spools, each message once, and per session rows of entries that point into them. A row leaves when its
-// session is done with all of it, a spool with the last row that points to it. Counters stand in the session's row, so that nothing
-// walks a backlog; every change is part of the transaction that the caller opens.
+// session is done with all of it, a spool with the last row that points to it; before that it is thinned out when little of it is left.
+// Counters stand in the session's row, so that nothing walks a backlog; every change is part of the transaction that the caller opens.
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import {
@@ -13,12 +13,17 @@ import {
 import { decodeEntries, decodeSpooled, type SpoolEntry } from "#shared/mqtt/spool.ts";
 import type { DroppedRange, QueuedMessage, Spool, SpoolQueue } from "#shared/system/session-store.ts";
 import { packRanges, unpackRanges } from "./packed-ranges.ts";
+import { placeIn, thinned, type StoredBody } from "./stored-body.ts";
 
 /** What one session's queue may hold: entries, and bytes of their topics and payloads. */
 export interface QueueBound {
   readonly messages: number;
   readonly bytes: number;
 }
+
+/** What one step may thin out beside as much as it has added twice over: a body that comes in can become sparse only so often. */
+const thinnedSpools = 16;
+const thinnedBytes = 1024 * 1024;
 
 export interface QueueTotals {
   readonly queuedMessages: number;
@@ -38,8 +43,8 @@ export class QueueRepository {
   readonly #statements;
   /** Over all sessions; undefined: to be counted. */
   #totals: { messages: number; bytes: number } | undefined;
-  /** By how much the references to each spool fall at the end of this step. */
-  readonly #unreferenced = new Map<number, number>();
+  /** By how much the references to each spool, and their bytes, fall at the end of this step. */
+  readonly #unreferenced = new Map<number, { refs: number; bytes: number }>();
 
   constructor(database: DatabaseSync, bound: QueueBound) {
     this.#bound = bound;
@@ -72,14 +77,26 @@ export class QueueRepository {
 
   /** Deletes the spools that nobody waits for any more. Once for many rows: they share spools. */
   deleteSpools(): void {
-    for (const [spool, count] of this.#unreferenced) {
-      if (count === 0) continue;
-      const left = this.#statements.unreference.get(count, spool)?.["refs"];
+    for (const [spool, { refs, bytes }] of this.#unreferenced) {
+      if (refs === 0 && bytes === 0) continue;
+      const left = this.#statements.unreference.get(refs, bytes, spool)?.["refs"];
       if (left !== 0) continue;
       this.#statements.deleteSpool.run(spool);
       this.#statements.deleteBody.run(spool);
     }
     this.#unreferenced.clear();
+  }
+
+  /** Takes out of bodies what nobody waits for any more, as far as it is worth it. True: there is more to do. */
+  thinOut(added: readonly Spool[]): boolean {
+    let spools = thinnedSpools + 2 * added.length;
+    let bytes = thinnedBytes + 2 * added.reduce((sum, { body }) => sum + body.length, 0);
+    for (; spools > 0 && bytes > 0; spools--) {
+      const spool = this.#statements.sparse.get()?.["id"];
+      if (spool === undefined) return false;
+      bytes -= this.#thin(Number(spool));
+    }
+    return this.#statements.sparse.get() !== undefined;
   }
 
   /** Stores what sessions that exist wait for; then every queue is cut to its bound. Answers in order of the sessions' ids. */
@@ -109,7 +126,7 @@ export class QueueRepository {
     let bytes = 0;
     for (const record of this.#statements.behind.iterate(session, session, next, next)) {
       const row = queueRow(session, record);
-      let body: Uint8Array | undefined;
+      let body: StoredBody | undefined;
       for (const [number, entry] of waitingIn(row, next, done)) {
         if (found.length > 0 && bytes + entry.bytes > bytesMax) return found;
         body ??= this.#bodyOf(row.spool);
@@ -123,7 +140,9 @@ export class QueueRepository {
   #addSpool(spool: Spool, overfull: Set<number>): void {
     const stored = spool.queues.filter((queue) => this.#grow(queue, overfull));
     if (stored.length === 0) return;
-    const id = Number(this.#statements.addSpool.run(stored.length).lastInsertRowid);
+    const live = stored.reduce((sum, { bytes }) => sum + bytes, 0);
+    const weight = Math.min(live, spool.body.length);
+    const id = Number(this.#statements.addSpool.run(stored.length, live, weight).lastInsertRowid);
     this.#statements.addBody.run(id, spool.body);
     for (const { session, first, count, bytes, entries } of stored) {
       this.#statements.add.run(session, first, count, bytes, id, entries);
@@ -196,7 +215,7 @@ export class QueueRepository {
       const encoded = row.entries.subarray(entries[from - row.first - 1]?.end ?? 0, kept.at(-1)?.end);
       this.#statements.add.run(row.session, from, kept.length, bytes, row.spool, encoded);
       this.#statements.count.run(kept.length, bytes, row.session);
-      this.#unreferenced.set(row.spool, (this.#unreferenced.get(row.spool) ?? 0) - 1);
+      this.#unreference(row.spool, -1, -bytes);
       const totals = this.#counted();
       totals.messages += kept.length;
       totals.bytes += bytes;
@@ -211,14 +230,40 @@ export class QueueRepository {
     let messages = 0;
     let bytes = 0;
     for (const row of rows) {
-      const spool = Number(row["spool"]);
-      this.#unreferenced.set(spool, (this.#unreferenced.get(spool) ?? 0) + 1);
+      this.#unreference(Number(row["spool"]), 1, Number(row["bytes"]));
       messages += Number(row["count"]);
       bytes += Number(row["bytes"]);
     }
     this.#statements.count.run(-messages, -bytes, session);
     totals.messages -= messages;
     totals.bytes -= bytes;
+  }
+
+  #unreference(spool: number, refs: number, bytes: number): void {
+    const fall = this.#unreferenced.get(spool);
+    if (fall === undefined) this.#unreferenced.set(spool, { refs, bytes });
+    else {
+      fall.refs += refs;
+      fall.bytes += bytes;
+    }
+  }
+
+  /** Writes the body again with the messages that rows point to. Answers the bytes that were read for it. */
+  #thin(spool: number): number {
+    const places = new Set<number>();
+    const body = this.#findBody(spool);
+    let isWhole = body !== undefined;
+    for (const row of this.#statements.pointing.iterate(spool)) {
+      const entries = row["entries"] instanceof Uint8Array ? decodeEntries(row["entries"]) : undefined;
+      if (entries === undefined) isWhole = false;
+      for (const { place } of entries ?? []) places.add(place);
+    }
+    const inOrder = [...places].toSorted((a, b) => a - b);
+    const left = body !== undefined && isWhole ? thinned(body, inOrder) : undefined;
+    // What cannot be read is told to who wants it, and stays as it is.
+    this.#statements.weigh.run(left?.bytes.length ?? 0, spool);
+    if (left !== undefined) this.#statements.replaceBody.run(left.bytes, packRanges(left.kept ?? []), spool);
+    return body?.bytes.length ?? 0;
   }
 
   /** To be asked before a session's counters change: a sum that is taken later would have the change in it. */
@@ -230,10 +275,17 @@ export class QueueRepository {
     return this.#totals;
   }
 
-  #bodyOf(spool: number): Uint8Array {
-    const body = this.#statements.body.get(spool)?.["body"];
-    if (body instanceof Uint8Array) return body;
+  #bodyOf(spool: number): StoredBody {
+    const body = this.#findBody(spool);
+    if (body !== undefined) return body;
     throw damaged(`spool ${spool} is missing`);
+  }
+
+  #findBody(spool: number): StoredBody | undefined {
+    const row = this.#statements.body.get(spool);
+    const bytes = row?.["body"];
+    if (!(bytes instanceof Uint8Array)) return undefined;
+    return { bytes, kept: row?.["kept"] === null ? null : unpackRanges(row?.["kept"]) };
   }
 }
 
@@ -250,12 +302,17 @@ function prepareStatements(database: DatabaseSync) {
     sum: database.prepare(
       "SELECT COALESCE(SUM(queued), 0) AS messages, COALESCE(SUM(queued_bytes), 0) AS bytes FROM session",
     ),
-    addSpool: database.prepare("INSERT INTO spool(refs) VALUES(?)"),
+    addSpool: database.prepare("INSERT INTO spool(refs, live, weight) VALUES(?, ?, ?)"),
     addBody: database.prepare("INSERT INTO spool_body(id, body) VALUES(?, ?)"),
-    unreference: database.prepare("UPDATE spool SET refs = refs - ? WHERE id = ? RETURNING refs"),
+    unreference: database.prepare("UPDATE spool SET refs = refs - ?, live = live - ? WHERE id = ? RETURNING refs"),
+    // Word by word the condition of an index.
+    sparse: database.prepare("SELECT id FROM spool WHERE weight > 2 * live + 512 * refs LIMIT 1"),
+    weigh: database.prepare("UPDATE spool SET weight = MIN(live, ?) WHERE id = ?"),
+    pointing: database.prepare("SELECT entries FROM queue WHERE spool = ?"),
+    replaceBody: database.prepare("UPDATE spool_body SET body = ?, kept = ? WHERE id = ?"),
     deleteSpool: database.prepare("DELETE FROM spool WHERE id = ?"),
     deleteBody: database.prepare("DELETE FROM spool_body WHERE id = ?"),
-    body: database.prepare("SELECT body FROM spool_body WHERE id = ?"),
+    body: database.prepare("SELECT body, kept FROM spool_body WHERE id = ?"),
     add: database.prepare("INSERT INTO queue(session, first, count, bytes, spool, entries) VALUES(?, ?, ?, ?, ?, ?)"),
     release: database.prepare(
       "DELETE FROM queue WHERE session = ? AND first <= ? AND first + count - 1 <= ? RETURNING spool, count, bytes",
@@ -296,12 +353,12 @@ function* waitingIn(row: QueueRow, from: number, done: IntervalSet): Generator<r
 }
 
 /** With bytes of its own: a view would take the whole body to whoever asked. */
-function queuedMessage(number: number, entry: SpoolEntry, body: Uint8Array): QueuedMessage {
-  const message = decodeSpooled(body, entry.place);
+function queuedMessage(number: number, entry: SpoolEntry, body: StoredBody): QueuedMessage {
+  const message = decodeSpooled(body.bytes, placeIn(body, entry.place));
   if (message === undefined) throw damaged(`a spool has no message at ${entry.place}`);
-  const { qos, retain, subscriptionIds } = entry;
+  const { qos, retain, subscriptionIds, group } = entry;
   const own = { ...message, payload: message.payload.slice(), properties: message.properties.slice() };
-  return { number, message: own, qos, retain, subscriptionIds };
+  return { number, message: own, qos, retain, subscriptionIds, ...(group !== "" && { group }) };
 }
 
 function damaged(what: string): FogbankError {

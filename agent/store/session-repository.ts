@@ -21,6 +21,12 @@ export interface EncodedBatch extends Omit<SessionBatch, "retained"> {
   readonly retained: readonly EncodedRetained[];
 }
 
+/** What became of it there. */
+export interface StoredOutcome extends BatchOutcome {
+  /** There are bodies that could be smaller. */
+  readonly isSparse: boolean;
+}
+
 /** Whether the batch needs room; what only changes sessions must go on when there is none. */
 export function bringsMessages({ spools, retained }: EncodedBatch): boolean {
   return spools.length > 0 || retained.some(({ message }) => message !== null);
@@ -42,12 +48,17 @@ export class SessionRepository {
     this.#queues.rolledBack();
   }
 
-  apply({ changes, spools, retained }: EncodedBatch): BatchOutcome {
+  apply({ changes, spools, retained }: EncodedBatch): StoredOutcome {
     for (const change of changes) this.#change(change);
     this.#queues.deleteSpools();
     const dropped = this.#queues.add(spools);
     for (const change of retained) this.#retained.put(change);
-    return { dropped, ...this.#queues.totals() };
+    return { dropped, ...this.#queues.totals(), isSparse: this.#queues.thinOut(spools) };
+  }
+
+  /** Makes bodies smaller, a bounded number of them. True: there are more. */
+  thinOut(): boolean {
+    return this.#queues.thinOut([]);
   }
 
   /** Every session in order of the ids. Does not look at the queues. */

@@ -1,14 +1,15 @@
 // The broker's SessionStore on the node's database: its batches are writes of the group commit, beside those of the journal.
 import { FogbankError } from "#shared/errors.ts";
 import { decodeSpooled, encodeSpooled } from "#shared/mqtt/spool.ts";
-import type { BatchOutcome, RetainedChange, SessionBatch, SessionStore } from "#shared/system/session-store.ts";
-import type { PendingWrite } from "./group-commit.ts";
+import type { RetainedChange, SessionBatch, SessionStore } from "#shared/system/session-store.ts";
+import type { PendingWrite, WriteOutcome } from "./group-commit.ts";
 import type { NodeWrites } from "./node-operations.ts";
 import type { NodeStore } from "./node-store.ts";
 import type { EncodedRetained } from "./retained-repository.ts";
-import type { EncodedBatch } from "./session-repository.ts";
+import type { EncodedBatch, StoredOutcome } from "./session-repository.ts";
 
 export function storedSessions(store: NodeStore): SessionStore {
+  let isThinning = false;
   return {
     sessions: () => store.read("sessionList", {}),
     async retained(after, bytesMax) {
@@ -24,13 +25,38 @@ export function storedSessions(store: NodeStore): SessionStore {
           name: "sessions" satisfies keyof NodeWrites,
           args: encodeBatch(batch),
           transfer: movableBodies(batch),
-          settle: (outcome) => source.settle("error" in outcome ? outcome : (outcome.value as BatchOutcome)), // what that write answers
+          settle(outcome) {
+            if ("error" in outcome) source.settle(outcome);
+            else {
+              const { isSparse: _, ...told } = outcome.value as StoredOutcome; // what that write answers
+              source.settle(told);
+            }
+            if (leavesRoom(outcome)) void thinOut();
+          },
         };
         return [write];
       });
     },
     wake: () => store.wake(),
   };
+
+  /** Commits do most of it on their way; the rest must not wait for a next one, which a full store would refuse. */
+  async function thinOut(): Promise<void> {
+    if (isThinning) return;
+    isThinning = true;
+    try {
+      while (await store.write("thinSpools", {}, "lazy"));
+    } catch {
+      // The next commit finds the same spools.
+    }
+    isThinning = false;
+  }
+}
+
+/** Whether bodies could be smaller, or the store is full, which may be for that. */
+function leavesRoom(outcome: WriteOutcome): boolean {
+  if ("error" in outcome) return outcome.error instanceof FogbankError && outcome.error.code === "FOGBANK_STORE_FULL";
+  return (outcome.value as StoredOutcome).isSparse; // what that write answers
 }
 
 /** Retained messages get bytes of their own: a view would take the network buffer under it along to the store's thread. */

@@ -3,8 +3,9 @@
 //
 //   message   u8 qos + 4 with properties + 8 with expiry | u32 payload bytes | u16 topic bytes
 //             [f64 expiry, ms since 1970] [u32 properties bytes] | topic, UTF-8 | properties | payload
-//   entry     u8 qos (1, 2) + 4 retained + 8 with subscription ids | place of its message | bytes of its topic and payload
-//             [count | subscription ids], each of these a variable byte integer of MQTT in its shortest form
+//   entry     u8 qos (1, 2) + 4 retained + 8 with subscription ids + 16 with group | place of its message | bytes that it counts for
+//             [count | subscription ids] [bytes of the group | group, UTF-8], each number a variable byte integer of MQTT in its
+//             shortest form
 import { assert } from "../assert.ts";
 import { limits } from "../limits.ts";
 import type { Qos } from "../system/bus.ts";
@@ -14,11 +15,13 @@ import type { SpooledMessage, Spool, SpoolQueue } from "../system/session-store.
 export interface SpoolEntry {
   /** Where its message begins in the spool's body. */
   readonly place: number;
-  /** UTF-8 bytes of its topic and bytes of its payload. */
+  /** What it counts for: bytes of topic, properties and payload, and of its group. */
   readonly bytes: number;
   readonly qos: 1 | 2;
   readonly retain: boolean;
   readonly subscriptionIds: readonly number[];
+  /** Empty: it came by no shared subscription. */
+  readonly group: string;
   /** Where the next entry begins in these entries. */
   readonly end: number;
 }
@@ -27,6 +30,7 @@ const withProperties = 4;
 const withExpiry = 8;
 const withRetain = 4;
 const withSubscriptionIds = 8;
+const withGroup = 16;
 
 /** Head, lengths of payload and topic: what every message has. */
 const messageHeadBytes = 7;
@@ -51,6 +55,7 @@ export class SpoolBuilder {
   #queues: OpenQueue[] = [];
   readonly #queuesBySession = new Map<number, OpenQueue>();
   #entryBytes = 0;
+  #groupBytes = 0;
   #messages = 0;
   /** Of the message added last. */
   #place = 0;
@@ -68,8 +73,8 @@ export class SpoolBuilder {
 
   /** Copies the message; it belongs to one spool with what is enqueued until the next one is added. */
   add(message: SpooledMessage): void {
-    const isFull =
-      this.#messages >= limits.segmentItems || this.#body.used + messageBytesMax(message) > limits.segmentBytes;
+    const bytes = this.#body.used + this.#groupBytes + messageBytesMax(message);
+    const isFull = this.#messages >= limits.segmentItems || bytes > limits.segmentBytes;
     if (this.#messages > 0 && isFull) this.#close();
     this.#place = this.#body.used;
     this.#messageBytes = writeMessage(this.#body, message);
@@ -78,7 +83,7 @@ export class SpoolBuilder {
 
   /**
    * Puts the message added last into the queue of `session` as its number `number`. `sent`: the session's numbers up to this one may
-   * be on their way to its client.
+   * be on their way to its client. `group`: the key of the shared subscription that it came by.
    */
   enqueue(
     session: number,
@@ -87,6 +92,7 @@ export class SpoolBuilder {
     retain: boolean,
     subscriptionIds: readonly number[],
     sent: number,
+    group = "",
   ): void {
     assert(this.#messages > 0, "a message is added before it is enqueued");
     let queue = this.#queuesBySession.get(session);
@@ -96,10 +102,13 @@ export class SpoolBuilder {
       this.#queues.push(queue);
     }
     const before = queue.entries.used;
-    writeEntry(queue.entries, this.#place, this.#messageBytes, qos, retain, subscriptionIds);
+    const groupKey = group === "" ? noBytes : utf8.encode(group);
+    const bytes = this.#messageBytes + groupKey.length;
+    writeEntry(queue.entries, this.#place, bytes, qos, retain, subscriptionIds, groupKey);
     this.#entryBytes += queue.entries.used - before;
+    this.#groupBytes += groupKey.length;
     queue.count++;
-    queue.bytes += this.#messageBytes;
+    queue.bytes += bytes;
     queue.sent = sent;
   }
 
@@ -121,6 +130,7 @@ export class SpoolBuilder {
     this.#queues = [];
     this.#queuesBySession.clear();
     this.#entryBytes = 0;
+    this.#groupBytes = 0;
     this.#messages = 0;
   }
 }
@@ -156,6 +166,13 @@ export function decodeSpooled(body: Uint8Array, place: number): SpooledMessage |
   if (topic === undefined) return undefined;
   const properties = propertiesBytes === 0 ? noBytes : body.subarray(topicEnd, payloadAt);
   return { topic, payload: body.subarray(payloadAt, payloadAt + payloadBytes), qos, properties, expiresAtMs };
+}
+
+/** How long the message at `place` is there. Undefined when there is none. */
+export function spooledBytes(body: Uint8Array, place: number): number | undefined {
+  const message = decodeSpooled(body, place);
+  if (message === undefined) return undefined;
+  return message.payload.byteOffset + message.payload.length - body.byteOffset - place; // the payload is the last of it
 }
 
 /** All entries, in order of their numbers. Undefined when the bytes are anything else. */
@@ -218,7 +235,7 @@ function messageBytesMax({ topic, properties, payload }: SpooledMessage): number
   return messageHeadBytesMax + topic.length * 3 + properties.length + payload.length;
 }
 
-/** Answers the bytes of topic and payload. */
+/** Answers the bytes of topic, properties and payload. */
 function writeMessage(out: GrowingBytes, message: SpooledMessage): number {
   const { topic, payload, properties, expiresAtMs } = message;
   out.reserve(messageBytesMax(message));
@@ -246,7 +263,7 @@ function writeMessage(out: GrowingBytes, message: SpooledMessage): number {
   view.setUint16(used + 5, topicBytes);
   out.used = at + payload.length;
   assert(out.used <= integerMax, "a spool's places are within MQTT's integers");
-  return topicBytes + payload.length;
+  return topicBytes + properties.length + payload.length;
 }
 
 /** Answers the bytes written. Nearly all topics are ASCII, and short enough that a loop is faster than a call. */
@@ -270,19 +287,27 @@ function decodeText(bytes: Uint8Array): string | undefined {
 function writeEntry(
   out: GrowingBytes,
   place: number,
-  messageBytes: number,
+  bytes: number,
   qos: 1 | 2,
   retain: boolean,
   subscriptionIds: readonly number[],
+  group: Uint8Array,
 ): void {
-  out.reserve(1 + integerBytesMax * (3 + subscriptionIds.length));
+  out.reserve(1 + integerBytesMax * (4 + subscriptionIds.length) + group.length);
   const hasIds = subscriptionIds.length > 0;
-  out.bytes[out.used++] = qos | (retain ? withRetain : 0) | (hasIds ? withSubscriptionIds : 0);
+  const hasGroup = group.length > 0;
+  out.bytes[out.used++] =
+    qos | (retain ? withRetain : 0) | (hasIds ? withSubscriptionIds : 0) | (hasGroup ? withGroup : 0);
   writeInteger(out, place);
-  writeInteger(out, messageBytes);
-  if (!hasIds) return;
-  writeInteger(out, subscriptionIds.length);
-  for (const id of subscriptionIds) writeInteger(out, id);
+  writeInteger(out, bytes);
+  if (hasIds) {
+    writeInteger(out, subscriptionIds.length);
+    for (const id of subscriptionIds) writeInteger(out, id);
+  }
+  if (!hasGroup) return;
+  writeInteger(out, group.length);
+  out.bytes.set(group, out.used);
+  out.used += group.length;
 }
 
 function writeInteger(out: GrowingBytes, value: number): void {
@@ -302,14 +327,24 @@ class EntryReader {
 
   next(): SpoolEntry | undefined {
     const head = this.#bytes[this.at++];
-    if (head === undefined || head > (withRetain | withSubscriptionIds | 3)) return undefined;
+    if (head === undefined || head > (withRetain | withSubscriptionIds | withGroup | 3)) return undefined;
     const qos = qosOf(head & 3);
     if (qos === undefined || qos === 0) return undefined;
     const place = this.#integer();
     const bytes = this.#integer();
     const subscriptionIds = (head & withSubscriptionIds) === 0 ? noIds : this.#ids();
-    if (place === undefined || bytes === undefined || subscriptionIds === undefined) return undefined;
-    return { place, bytes, qos, retain: (head & withRetain) !== 0, subscriptionIds, end: this.at };
+    const group = (head & withGroup) === 0 ? "" : this.#group();
+    if (place === undefined || bytes === undefined || subscriptionIds === undefined || group === undefined)
+      return undefined;
+    return { place, bytes, qos, retain: (head & withRetain) !== 0, subscriptionIds, group, end: this.at };
+  }
+
+  #group(): string | undefined {
+    const length = this.#integer();
+    if (length === undefined || length === 0 || this.at + length > this.#bytes.length) return undefined;
+    const from = this.at;
+    this.at += length;
+    return decodeText(this.#bytes.subarray(from, this.at));
   }
 
   #ids(): readonly number[] | undefined {

@@ -17,9 +17,9 @@ export interface TopicTableBounds {
   readonly bytesMax: number;
 }
 
-/** FNV-1a, 32 bits. */
-export function hashBytes(bytes: Uint8Array, from: number, to: number): number {
-  let hash = 0x811c9dc5;
+/** FNV-1a, 32 bits; `seed` turns its beginning. */
+export function hashBytes(bytes: Uint8Array, from: number, to: number, seed = 0): number {
+  let hash = 0x811c9dc5 ^ seed;
   for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
   return hash >>> 0;
 }
@@ -27,18 +27,20 @@ export function hashBytes(bytes: Uint8Array, from: number, to: number): number {
 export class TopicTable<E extends TopicEntry> {
   readonly #bounds: TopicTableBounds;
   readonly #create: (hash: number, bytes: Uint8Array) => E;
+  readonly #seed: number;
   #young = new Generation<E>();
   #old = new Generation<E>();
 
   /** `create` may throw: then nothing is kept. */
-  constructor(bounds: TopicTableBounds, create: (hash: number, bytes: Uint8Array) => E) {
+  constructor(bounds: TopicTableBounds, create: (hash: number, bytes: Uint8Array) => E, seed = 0) {
     this.#bounds = bounds;
     this.#create = create;
+    this.#seed = seed;
   }
 
   /** The entry of the name in `bytes` between `from` and `to`; made when it is new. */
   get(bytes: Uint8Array, from: number, to: number): E {
-    const hash = hashBytes(bytes, from, to);
+    const hash = hashBytes(bytes, from, to, this.#seed);
     const known = this.#young.find(hash, bytes, from, to);
     if (known !== undefined) return known;
     const entry = this.#old.find(hash, bytes, from, to) ?? this.#create(hash, bytes.slice(from, to));

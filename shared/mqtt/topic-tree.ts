@@ -14,6 +14,12 @@ interface TreeNode<V> {
 export class TopicTree<V> {
   readonly #root: TreeNode<V> = emptyNode();
   #size = 0;
+  #nodes = 0;
+
+  /** Levels of all filters, those that filters share counted once: what the tree costs. */
+  get nodes(): number {
+    return this.#nodes;
+  }
 
   /** Number of pairs. */
   get size(): number {
@@ -29,6 +35,7 @@ export class TopicTree<V> {
       if (next === undefined) {
         next = emptyNode();
         node.children.set(level, next);
+        this.#nodes++;
       }
       node = next;
     }
@@ -38,7 +45,7 @@ export class TopicTree<V> {
   /** Answers whether the pair was there. */
   remove(filter: string, value: V): boolean {
     const levels = filter.split("/");
-    const removed = removeFrom(this.#root, levels, 0, value);
+    const removed = removeFrom(this.#root, levels, 0, value, () => this.#nodes--);
     if (removed) this.#size--;
     return removed;
   }
@@ -108,12 +115,21 @@ function reachesBelow<V>(node: TreeNode<V>, levels: readonly string[], at: numbe
 }
 
 /** Removes the pair and every node that it leaves empty. */
-function removeFrom<V>(node: TreeNode<V>, levels: readonly string[], at: number, value: V): boolean {
+function removeFrom<V>(
+  node: TreeNode<V>,
+  levels: readonly string[],
+  at: number,
+  value: V,
+  onNodeGone: () => void,
+): boolean {
   const level = levels[at];
   if (level === undefined) return node.values.delete(value);
   if (level === "#") return node.below.delete(value);
   const child = node.children.get(level);
-  if (child === undefined || !removeFrom(child, levels, at + 1, value)) return false;
-  if (child.values.size === 0 && child.below.size === 0 && child.children.size === 0) node.children.delete(level);
+  if (child === undefined || !removeFrom(child, levels, at + 1, value, onNodeGone)) return false;
+  if (child.values.size === 0 && child.below.size === 0 && child.children.size === 0) {
+    node.children.delete(level);
+    onNodeGone();
+  }
   return true;
 }

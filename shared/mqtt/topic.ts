@@ -1,8 +1,8 @@
 // Rules of MQTT topic names and filters (MQTT 3.1.1, section 4.7). Pure text, no state.
 import { limits } from "../limits.ts";
 
-/** MQTT's own bound on the UTF-8 bytes of a name or a filter [MQTT-4.7.3-3]. */
-const mqttTopicBytes = 65_535;
+/** What `/from/<node>/` or `$share/<group>/` can add to a filter. */
+const filterBytes = 512;
 
 /** What `/from/<node>/` can add to a topic. */
 const fromBytes = 7 + limits.nodeNameChars;
@@ -25,7 +25,8 @@ export function isNodeTopicName(text: string): boolean {
 
 /** Whether `text` is a legal topic filter [MQTT-4.7.1-2], [MQTT-4.7.1-3] with no more levels than a topic may have. */
 export function isTopicFilter(text: string): boolean {
-  if (!isLegalText(text, mqttTopicBytes) || levelCount(text) > limits.topicLevels + fromLevels) return false;
+  if (!isLegalText(text, limits.topicBytes + filterBytes) || levelCount(text) > limits.topicLevels + fromLevels)
+    return false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code !== plus && code !== hash) continue;

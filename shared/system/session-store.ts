@@ -27,6 +27,8 @@ export interface QueuedMessage {
   /** The RETAIN flag of the delivery. */
   readonly retain: boolean;
   readonly subscriptionIds: readonly number[];
+  /** The filter of the shared subscription that it came by, `$share/<name>/<filter>`; absent for any other. */
+  readonly group?: string;
 }
 
 export interface StoredSubscription {
@@ -55,7 +57,7 @@ export interface StoredSession {
   /** Never given twice. */
   readonly id: number;
   readonly clientId: string;
-  /** MQTT's session expiry interval in seconds; 0xffffffff: never. */
+  /** MQTT's session expiry interval in seconds; 0xffffffff: never; 0: it ends with its connection, or has ended. */
   readonly expirySeconds: number;
   /** When its connection ended, milliseconds since 1970; 0: it was connected when this was stored. */
   readonly disconnectedAtMs: number;
@@ -96,7 +98,7 @@ export interface SpoolQueue {
   /** Number of the first entry; the others follow without a gap. */
   readonly first: number;
   readonly count: number;
-  /** Topics and payloads of its entries, for the session's bound. */
+  /** Of topics, properties, payloads and groups of its entries, for the session's bound. */
   readonly bytes: number;
   /** Encoded entries, see shared/mqtt/spool.ts. */
   readonly entries: Uint8Array;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { QueueBound } from "#agent/store/queue-repository.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { SpoolBuilder } from "#shared/mqtt/spool.ts";
-import type { SessionBatch, SpooledMessage } from "#shared/system/session-store.ts";
+import type { SessionBatch, Spool, SpooledMessage } from "#shared/system/session-store.ts";
 import {
   contentOf,
   inScene,
@@ -31,6 +31,7 @@ export function testSessionStore(name: string, openWorld: OpenWorld): void {
   sayWhatIsGone(say);
   sayWhatWaits(say);
   sayWhatLeaves(say);
+  sayWhatRoomIsLeft(say);
   sayWhatIsDropped(say);
   sayWhatElseIsDropped(say);
   sayWhatIsRetained(say);
@@ -144,7 +145,7 @@ function sayWhatWaits(say: Say): void {
     builder.enqueue(1, 1, 2, true, [7, 268_435_455], 0);
     builder.enqueue(2, 41, 1, false, [], 0);
     builder.add(messageOf(0));
-    builder.enqueue(2, 42, 1, false, [], 0);
+    builder.enqueue(2, 42, 1, false, [], 0, "$share/groups/plant/#");
     await scene.commit({ changes: [put(1), put(2)], spools: builder.finish() });
     await scene.restart();
     expect(await scene.store.queue(1, 1, 1e9)).toEqual([
@@ -152,7 +153,7 @@ function sayWhatWaits(say: Say): void {
     ]);
     expect(await scene.store.queue(2, 1, 1e9)).toEqual([
       { number: 41, message, qos: 1, retain: false, subscriptionIds: [] },
-      { number: 42, message: messageOf(0), qos: 1, retain: false, subscriptionIds: [] },
+      { number: 42, message: messageOf(0), qos: 1, retain: false, subscriptionIds: [], group: "$share/groups/plant/#" },
     ]);
   });
 
@@ -230,6 +231,63 @@ function sayWhatLeaves(say: Say): void {
       queuedBytes: 0,
     });
   });
+}
+
+/** Two messages of each commit wait for both sessions; only the first gets the many large ones. */
+function mixedSpools(commit: number, large: number): readonly Spool[] {
+  const builder = new SpoolBuilder();
+  const perCommit = large + 2;
+  for (let index = 0; index < perCommit; index++) {
+    const isForBoth = index === 0 || index === large;
+    builder.add(isForBoth ? messageOf(index % 7) : messageOf(2_048));
+    builder.enqueue(1, commit * perCommit + index + 1, 1, false, [], 0);
+    if (isForBoth) builder.enqueue(2, commit * 2 + (index === 0 ? 1 : 2), 1, false, [], 0);
+  }
+  return builder.finish();
+}
+
+function sayWhatRoomIsLeft(say: Say): void {
+  say("an absent session's few small messages do not hold on to the large ones beside them", async (scene) => {
+    await scene.change(put(1), put(2));
+    const before = await scene.world.usedBytes();
+    const [commits, large] = [150, 40];
+    for (let commit = 0; commit < commits; commit++) {
+      const cursor = commit * (large + 2);
+      const acknowledged = commit === 0 ? [] : [progress(1, { cursor, sent: cursor })];
+      await scene.commit({ changes: acknowledged, spools: mixedSpools(commit, large) });
+    }
+    const all = commits * (large + 2);
+    const { queuedMessages } = await scene.change(progress(1, { cursor: all, sent: all }));
+    expect(queuedMessages).toBe(commits * 2);
+    // 12 MB went through; a few pages and rows of 300 messages are left.
+    expect((await scene.world.usedBytes()) - before).toBeLessThan(200_000);
+    await scene.restart();
+    const waiting = await scene.store.queue(2, 1, 1e9);
+    const lengths = waiting.map(({ message }) => message.payload.length);
+    expect(lengths).toEqual(Array.from({ length: commits * 2 }, (_, index) => (index % 2 === 0 ? 0 : large % 7)));
+    const outcome = await scene.change(progress(2, { cursor: commits * 2, sent: commits * 2 }));
+    expect(outcome).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
+    expect((await scene.world.usedBytes()) - before).toBeLessThan(20_000);
+  });
+
+  say(
+    "what a long absent session is done with all at once is given back, over commits and a restart",
+    async (scene) => {
+      await scene.change(put(1), put(2));
+      const before = await scene.world.usedBytes();
+      const [commits, large] = [150, 40];
+      for (let commit = 0; commit < commits; commit++) await scene.commit({ spools: mixedSpools(commit, large) });
+      expect((await scene.world.usedBytes()) - before).toBeGreaterThan(12_000_000);
+      await scene.change({ type: "end", session: 1 });
+      await scene.restart();
+      expect(await scene.numbers(2)).toHaveLength(commits * 2);
+      for (let round = 0; round < 10; round++) await scene.change(put(3));
+      expect((await scene.world.usedBytes()) - before).toBeLessThan(200_000);
+      expect((await scene.store.queue(2, 1, 1e9)).map(({ message }) => message.payload.length % 7)).toHaveLength(
+        commits * 2,
+      );
+    },
+  );
 }
 
 const ten: QueueBound = { messages: 10, bytes: 1e9 };

@@ -133,6 +133,7 @@ class Author {
         unsent > 7,
         unsent > 8 ? [unsent] : [],
         Math.max(0, number - 3 * unsent),
+        skipped > 0 ? `$share/g/${unsent}` : "",
       );
     }
   }

@@ -126,3 +126,27 @@ test("a full file refuses messages, takes what clients confirm, and then takes m
     expect(again).toMatchObject({ queuedMessages: 1 });
     expect(await store.queue(1, 1, 1)).toMatchObject([{ number: stored + 1 }]);
   }));
+
+test("a file that is full of what only an absent session's small messages hold gets room again by itself", () =>
+  inThread(8_000_000, async (store, commit) => {
+    await commit({ changes: [put(1), put(2)] });
+    const mixed = (number: number) => {
+      const builder = new SpoolBuilder();
+      builder.add(messageOf(3));
+      for (const session of [1, 2]) builder.enqueue(session, 2 * number - 1, 1, false, [], 0);
+      builder.add(messageOf(20_000));
+      builder.enqueue(1, 2 * number, 1, false, [], 0);
+      return builder.finish();
+    };
+    let stored = 0;
+    const failure = await (async () => {
+      for (; stored < 1_000; stored++) await commit({ spools: mixed(stored + 1) });
+    })().catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "FOGBANK_STORE_FULL" });
+    expect(stored).toBeGreaterThan(200);
+    await commit({ changes: [progress(1, { cursor: 2 * stored, sent: 2 * stored })] });
+    for (let round = stored + 1; round <= stored + 200; round++) {
+      await commit({ changes: [progress(1, { cursor: 2 * round - 2, sent: 2 * round - 2 })], spools: mixed(round) });
+    }
+    expect(await store.queue(2, 1, 1e9)).toHaveLength(stored + 200);
+  }));

@@ -4,7 +4,7 @@ import type { QueueBound } from "#agent/store/queue-repository.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { addInterval, coversInterval, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { limits } from "#shared/limits.ts";
-import { decodeEntries, decodeSpooled } from "#shared/mqtt/spool.ts";
+import { decodeEntries, decodeSpooled, encodeSpooled } from "#shared/mqtt/spool.ts";
 import type {
   BatchOutcome,
   BatchSource,
@@ -26,14 +26,13 @@ export interface MemorySessionStore extends SessionStore {
   failNext(error?: FogbankError): void;
   /** What a broker finds that starts on what is stored here. */
   reopen(): MemorySessionStore;
-  /** Bytes of the spools that somebody waits for. */
+  /** Bytes of the messages that somebody waits for, in a row that has not left; those of one spool that several wait for once. */
   spoolBytes(): number;
 }
 
-/** A queued message with what it costs, and the spool that it came with. */
+/** A queued message with what it costs. */
 interface Waiting extends QueuedMessage {
   readonly bytes: number;
-  readonly spool: Spool;
 }
 
 interface MemorySession {
@@ -87,7 +86,7 @@ function openOn(content: Content, bound: QueueBound): MemorySessionStore {
       const found = sessions.get(session);
       if (found === undefined) return [];
       const waiting = found.rows.flat().filter(({ number }) => number >= from && !isDone(found.progress, number));
-      return firstOf(waiting, bytesMax, ({ bytes }) => bytes).map(({ bytes: _, spool: _spool, ...queued }) => queued);
+      return firstOf(waiting, bytesMax, ({ bytes }) => bytes).map(({ bytes: _, ...queued }) => queued);
     },
     contribute(contributor) {
       source = contributor;
@@ -102,8 +101,8 @@ function openOn(content: Content, bound: QueueBound): MemorySessionStore {
     },
     reopen: () => openOn(content, bound),
     spoolBytes() {
-      const spools = new Set([...sessions.values()].flatMap(({ rows }) => rows.flat().map(({ spool }) => spool)));
-      return [...spools].reduce((sum, { body }) => sum + body.length, 0);
+      const messages = new Set([...sessions.values()].flatMap(({ rows }) => rows.flat().map(({ message }) => message)));
+      return [...messages].reduce((sum, message) => sum + encodeSpooled(message).length, 0);
     },
   };
 
@@ -215,10 +214,11 @@ function newSession(stored: StoredSession): MemorySession {
 
 function waitingOf(queue: SpoolQueue, spool: Spool, messages: Map<number, SpooledMessage>): readonly Waiting[] {
   const entries = decodeEntries(queue.entries) ?? [];
-  return entries.map(({ place, bytes, qos, retain, subscriptionIds }, index) => {
+  return entries.map(({ place, bytes, qos, retain, subscriptionIds, group }, index) => {
     const message = messages.get(place) ?? copyOf(decodeSpooled(spool.body, place));
     messages.set(place, message);
-    return { number: queue.first + index, message, qos, retain, subscriptionIds, bytes, spool };
+    const number = queue.first + index;
+    return { number, message, qos, retain, subscriptionIds, bytes, ...(group !== "" && { group }) };
   });
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { limits } from "#shared/limits.ts";
-import { decodeEntries, decodeSpooled, encodeSpooled, SpoolBuilder } from "#shared/mqtt/spool.ts";
+import { decodeEntries, decodeSpooled, encodeSpooled, spooledBytes, SpoolBuilder } from "#shared/mqtt/spool.ts";
 import type { QueuedMessage, Spool, SpooledMessage } from "#shared/system/session-store.ts";
 
 const anyBytes = fc.uint8Array({ maxLength: 40 });
@@ -18,6 +18,7 @@ const anyDelivery = fc.record({
   qos: fc.constantFrom(1 as const, 2 as const),
   retain: fc.boolean(),
   subscriptionIds: fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 4 }),
+  group: fc.constantFrom("", "", "$share/g/a/+", "$share/é/#"),
 });
 
 function message(payloadBytes: number, topic = "a/b"): SpooledMessage {
@@ -35,11 +36,13 @@ function readBack(spools: readonly Spool[]): Map<number, QueuedMessage[]> {
       expect(decoded.at(-1)?.end).toBe(entries.length);
       const list = bySession.get(session) ?? [];
       bySession.set(session, list);
-      decoded.forEach(({ place, qos, retain, subscriptionIds, bytes: cost }, index) => {
+      decoded.forEach(({ place, qos, retain, subscriptionIds, group, bytes: cost }, index) => {
         const found = decodeSpooled(body, place);
         if (found === undefined) throw new Error(`no message at ${place}`);
-        expect(cost).toBe(new TextEncoder().encode(found.topic).length + found.payload.length);
-        list.push({ number: first + index, message: found, qos, retain, subscriptionIds });
+        const { topic, properties, payload } = found;
+        expect(cost).toBe(new TextEncoder().encode(topic + group).length + properties.length + payload.length);
+        expect(spooledBytes(body, place)).toBe(encodeSpooled(found).length);
+        list.push({ number: first + index, message: found, qos, retain, subscriptionIds, group });
       });
     }
   }
@@ -65,13 +68,13 @@ test("what was enqueued comes back per session, in order, with numbers that may 
       const lastNumbers = new Map<number, number>();
       for (const [one, deliveries] of messages) {
         builder.add(one);
-        for (const { session, skipped, qos, retain, subscriptionIds } of deliveries) {
+        for (const { session, skipped, qos, retain, subscriptionIds, group } of deliveries) {
           const number = (lastNumbers.get(session) ?? 0) + 1 + skipped;
           lastNumbers.set(session, number);
-          builder.enqueue(session, number, qos, retain, subscriptionIds, 7);
+          builder.enqueue(session, number, qos, retain, subscriptionIds, 7, group);
           const list = expected.get(session) ?? [];
           expected.set(session, list);
-          list.push({ number, message: one, qos, retain, subscriptionIds });
+          list.push({ number, message: one, qos, retain, subscriptionIds, group });
         }
       }
       expect(builder.isEmpty).toBe(expected.size === 0);
@@ -128,7 +131,7 @@ test("bytes that are no encoding are told, whatever they are", () => {
   const body = encodeSpooled({ ...message(5), properties: new Uint8Array(3), expiresAtMs: 9 });
   const builder = new SpoolBuilder();
   builder.add(message(200));
-  builder.enqueue(1, 1, 2, true, [1, 268_435_455], 0);
+  builder.enqueue(1, 1, 2, true, [1, 268_435_455], 0, "$share/g/a");
   const entries = builder.finish()[0]?.queues[0]?.entries ?? new Uint8Array(0);
   const broken = (bytes: Uint8Array) =>
     fc
