@@ -80,7 +80,7 @@ export function countingPublisher(port: number, plan: MessagePlan, random: Seede
 }
 
 /** A burst, or a few messages one after the other. */
-function nextPhase(random: Seeded): {
+export function nextPhase(random: Seeded): {
   readonly messages: number;
   readonly outstanding: number;
   readonly pauseMs: number;

@@ -15,9 +15,19 @@ export interface MessagePlan {
 }
 
 /** The first ones are captured as a stream of their own: see `torture-tree.ts`. */
-const topics = ["/data/alarm/door", "/data/pump/pressure", "/data/pump/temperature", "/data/hall/3/light", "/data/log"];
+const capturedTopics = [
+  "/data/alarm/door",
+  "/data/pump/pressure",
+  "/data/pump/temperature",
+  "/data/hall/3/light",
+  "/data/log",
+];
 
-export function createMessagePlan(random: Seeded, publisher: string): MessagePlan {
+export function createMessagePlan(
+  random: Seeded,
+  publisher: string,
+  topics: readonly string[] = capturedTopics,
+): MessagePlan {
   return {
     publisher,
     message(number) {

@@ -1,5 +1,4 @@
 // One torture from start to verdict: tree up, publishers and workloads on, killing, all up again, drain, judgement.
-import { readFile } from "node:fs/promises";
 import type { OrphanGuard } from "../demo/orphan-guard.ts";
 import { countingPublisher, type CountingPublisher } from "./counting-publisher.ts";
 import { drained } from "./drain.ts";
@@ -8,6 +7,7 @@ import { watchLedgers, type LedgerWatch } from "./ledger-watch.ts";
 import { createMessagePlan } from "./message-plan.ts";
 import { judgeStored } from "./oracle.ts";
 import { seeded } from "./seeded.ts";
+import { troublesOf } from "./troubles.ts";
 import { startTortureTree, type TortureTree } from "./torture-tree.ts";
 import type { Workload } from "./workload.ts";
 
@@ -73,7 +73,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureReport
     faults.push(...(checked?.faults ?? []));
     remarks.push(...(checked?.remarks ?? []));
   }
-  remarks.push(...(await troublesOf(tree)));
+  remarks.push(...(await troublesOf(tree.members.map(({ node }) => node))));
   const base = { kills, drainMs, stored: stored ?? 0, remarks, ...countsOf(publishers, watch) };
   return { ...base, faults: [...watch.faults, ...faults] };
 }
@@ -105,18 +105,4 @@ async function judge(tree: TortureTree, publishers: readonly CountingPublisher[]
       faults.push(`${origin}: ${lines.length} returned, ${known} stored by the cloud's ledger`);
   }
   return count;
-}
-
-/** What nodes complained about at level error or above, and how often. */
-async function troublesOf(tree: TortureTree): Promise<readonly string[]> {
-  const counts = new Map<string, number>();
-  for (const { node } of tree.members) {
-    for (const line of (await readFile(node.logFile, "utf8")).split("\n")) {
-      const level = /"level":"?(\w+)/.exec(line)?.[1];
-      if (level !== "error" && level !== "fatal" && level !== "50" && level !== "60") continue;
-      const phrase = `${node.name}: ${/"msg":"([^"]*)"/.exec(line)?.[1] ?? line}`;
-      counts.set(phrase, (counts.get(phrase) ?? 0) + 1);
-    }
-  }
-  return [...counts].map(([phrase, count]) => `${count} × ${phrase}`);
 }
