@@ -1,9 +1,10 @@
 // A subscription of a session, and a group of sessions that share one ($share, MQTT 5 section 4.8.2).
 import { isTopicFilter } from "#shared/mqtt/topic.ts";
 import type { Qos } from "#shared/system/bus.ts";
+import type { StoredSubscription } from "#shared/system/session-store.ts";
 import type { Session } from "./session.ts";
 
-export class Subscription {
+export class Subscription implements StoredSubscription {
   readonly session: Session;
   /** As the client wrote it, with `$share/…`. */
   readonly filter: string;
@@ -15,18 +16,7 @@ export class Subscription {
   readonly subscriptionId: number;
   readonly group: ShareGroup | undefined;
 
-  constructor(
-    session: Session,
-    options: {
-      readonly filter: string;
-      readonly qos: Qos;
-      readonly noLocal: boolean;
-      readonly retainAsPublished: boolean;
-      readonly retainHandling: 0 | 1 | 2;
-      readonly subscriptionId: number;
-    },
-    group: ShareGroup | undefined,
-  ) {
+  constructor(session: Session, options: StoredSubscription, group: ShareGroup | undefined) {
     this.session = session;
     this.filter = options.filter;
     this.qos = options.qos;
