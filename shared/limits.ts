@@ -83,8 +83,10 @@ export const limits = {
   clientIdChars: 256,
   /** Filters of one client: each costs memory, and time of every publish. */
   subscriptionsPerClient: 1_000,
-  /** Levels of all filters together, shared ones counted once: about 200 bytes each. */
-  subscriptionLevels: 1_000_000,
+  /** Levels of all filters together, shared ones counted once: about half a KiB each. */
+  subscriptionLevels: 250_000,
+  /** Wills of all clients, those that are delayed included. */
+  willBytes: 64 * mib,
   /** Bytes written to a socket and not sent yet, beyond which QoS 0 is dropped, and beyond which QoS 1 and 2 wait in the session's queue. */
   writeQueueBytesQos0: 8 * mib,
   /** The same over all connections: beyond it nothing more is written at QoS 0 to those that are behind. */

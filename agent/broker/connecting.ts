@@ -15,6 +15,7 @@ import type { Random } from "#shared/system/random.ts";
 import type { Admission, AdmissionRefused, Authorizer, ClientEvent, ClientInfo } from "./broker.ts";
 import { ConnectGate } from "./connect-gate.ts";
 import type { Connection } from "./connection.ts";
+import { KeptWills } from "./kept-wills.ts";
 import type { BrokerCounts } from "./counts.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Publishing } from "./publishing.ts";
@@ -39,6 +40,7 @@ export interface ConnectingDeps {
 export class Connecting {
   readonly #deps: ConnectingDeps;
   readonly #gate: ConnectGate<Connection>;
+  readonly #wills = new KeptWills();
 
   constructor(deps: ConnectingDeps) {
     this.#deps = deps;
@@ -108,6 +110,7 @@ export class Connecting {
   detach(connection: Connection): void {
     const { session, will, info } = connection;
     this.#gate.leave(connection);
+    this.#wills.release(connection);
     if (session === undefined || session.connection !== connection) return;
     const { clock, sessions, delivery, publishing } = this.#deps;
     session.connection = undefined;
@@ -119,7 +122,10 @@ export class Connecting {
     if (will !== undefined && !this.#deps.isStopping()) {
       const delaySeconds = Math.min(will.delaySeconds, session.expirySeconds);
       if (delaySeconds === 0) publishing.will(will, info, session);
-      else session.delayedWill = { will, info, dueMs: clock.monotonic() + delaySeconds * 1000 };
+      else {
+        this.#wills.keep(session, will);
+        session.delayedWill = { will, info, dueMs: clock.monotonic() + delaySeconds * 1000 };
+      }
     }
     if (session.expirySeconds === 0) sessions.end(session);
     else {
@@ -139,9 +145,14 @@ export class Connecting {
   /** The delayed will is due: its time has come, or its session has ended. */
   releaseWill(session: Session): void {
     const { delayedWill } = session;
-    session.delayedWill = undefined;
+    this.#dropWill(session);
     if (delayedWill !== undefined && !this.#deps.isStopping())
       this.#deps.publishing.will(delayedWill.will, delayedWill.info, session);
+  }
+
+  #dropWill(session: Session): void {
+    session.delayedWill = undefined;
+    this.#wills.release(session);
   }
 
   #read(connection: Connection, bytes: Uint8Array, at: number, end: number): ConnectPacket | undefined {
@@ -162,7 +173,7 @@ export class Connecting {
     }
   }
 
-  #identify({ clientId, level, cleanStart, will, properties }: ConnectPacket): {
+  #identify({ clientId, username, level, cleanStart, will, properties }: ConnectPacket): {
     readonly clientId: string;
     readonly error?: MqttProtocolError;
   } {
@@ -175,6 +186,10 @@ export class Connecting {
       if (level !== 5) throw malformed("the topic of the will is not a topic name"); // no return code says it
       return refused(reason.topicNameInvalid, "the topic of the will is not a topic name");
     }
+    if (username !== undefined && username.length > limits.clientIdChars)
+      return refused(reason.badCredentials, `a user name has at most ${limits.clientIdChars} characters`);
+    if (will !== undefined && !this.#wills.hasRoomFor(will))
+      return refused(reason.quotaExceeded, "the wills of all clients take too much room: try again without one");
     if (clientId !== "") return { clientId };
     if (level === 3 || (level === 4 && !cleanStart))
       return refused(reason.clientIdNotValid, "a session that is kept needs a client identifier"); // [MQTT-3.1.3-8]
@@ -229,7 +244,7 @@ export class Connecting {
     session.owner = owner;
     if (known !== undefined) sessions.recheck(session, info, authorizer);
     session.expirySeconds = expirySeconds;
-    session.delayedWill = undefined; // [MQTT-3.1.3-9]
+    this.#dropWill(session); // [MQTT-3.1.3-9]
     session.disconnectedAtMs = 0;
     session.connection = connection;
     delivery.rewind(session);
@@ -260,12 +275,18 @@ export class Connecting {
 
   #finish(connection: Connection, session: Session, packet: ConnectPacket, isPresent: boolean): void {
     const { clock, delivery } = this.#deps;
+    const properties = packet.level === 5 ? connackProperties(connection, packet, session) : {};
+    const connack = encodeConnack(packet.level, isPresent, reason.success, properties);
+    if (connack.length > connection.packetBytesMax) {
+      connection.finish(); // not even that may be said [MQTT-3.1.2-24]
+      return;
+    }
     connection.open();
     connection.will = packet.will; // of an accepted connection only [MQTT-3.1.2-8]
+    if (packet.will !== undefined) this.#wills.keep(connection, packet.will);
     connection.connectedSinceMs = clock.now();
     const { clientId } = connection.info;
-    const properties = packet.level === 5 ? connackProperties(connection, packet, session) : {};
-    connection.send(encodeConnack(packet.level, isPresent, reason.success, properties));
+    connection.send(connack);
     if (packet.level === 5 && session.lost > 0) this.#told(session);
     this.#deps.tell({ type: "connected", clientId });
     for (const number of session.window.progress().released)

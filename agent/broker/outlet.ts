@@ -122,6 +122,7 @@ export class Outlet {
     for (const chunk of this.#full.splice(0)) this.#stream.write(chunk);
     this.#fullBytes = 0;
     this.#isClosed = true;
+    this.#stream.once("close", () => this.#account(0)); // until then it is unsent
     this.#stream.end();
   }
 

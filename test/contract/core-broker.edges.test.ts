@@ -1,4 +1,5 @@
 // Where two things happen at once: commits that are slow or fail, connections that end in between, clients that change their mind.
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
@@ -64,7 +65,19 @@ test("a will belongs to a connection that was accepted: one that ends before CON
 
 test("answers that are larger than the client takes end the connection instead [MQTT-3.1.2-24]", async () => {
   await using bench = await CoreBench.start();
-  await expect(bench.client("c", 5, { properties: { maximumPacketSize: 10 } })).rejects.toThrow(Error);
+  const watcher = await bench.client("watcher");
+  await subscribe(watcher, "w", 0);
+  const socket = await bench.socket();
+  const bytes: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => bytes.push(chunk));
+  const ended = once(socket, "end");
+  // MQTT 5, clean, with a will, Maximum Packet Size 10, client "c", will "w".
+  socket.write(
+    Buffer.from([0x10, 26, 0, 4, 77, 81, 84, 84, 5, 6, 0, 0, 5, 0x27, 0, 0, 0, 10, 0, 1, 99, 0, 0, 1, 119, 0, 1, 120]),
+  );
+  await ended;
+  expect(bytes).toEqual([]); // and no DISCONNECT before CONNACK [MQTT-3.14.0-1]
+  await watcher.silent(); // nor the will of a connection that was not accepted
   await bench.proveAlive();
 });
 

@@ -149,3 +149,19 @@ test("the pool keeps a bounded number of chunks, and none of another size [B2]",
   expect(new Set(again.map(({ length }) => length))).toEqual(new Set([64 * 1024]));
   expect(again.filter((chunk) => chunks.includes(chunk))).toHaveLength(64);
 });
+
+test("what is unsent at the end counts until the stream has closed, and not a moment longer", async () => {
+  const pool = new OutletPool();
+  const stream = new FakeDuplex();
+  stream.resume();
+  const outlet = new Outlet(pool, stream, () => {});
+  outlet.append(new Uint8Array(500_000));
+  await turn();
+  outlet.end();
+  expect(pool.unsentBytes).toBe(500_000);
+  await letAllGo(stream);
+  stream.push(null);
+  stream.destroy();
+  await turn();
+  expect(pool.unsentBytes).toBe(0);
+});
