@@ -1,13 +1,15 @@
-// The `mqtt` package as a real client, over TCP.
+// The `mqtt` package as a real client, over TCP or WebSocket.
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { Arrivals, type ClientKind, type RealPublish, type RealSubscriber } from "./real-client.ts";
 
-export function mqttJsClient(version: 4 | 5): ClientKind {
+/** `webSocketPortOf`: over WebSocket, at the port that belongs to a node's port for TCP. */
+export function mqttJsClient(version: 4 | 5, webSocketPortOf?: (port: number) => number): ClientKind {
   const open = async (port: number, options: IClientOptions, arrivals?: Arrivals): Promise<MqttClient> => {
     const client = connect({
       host: "127.0.0.1",
-      port,
-      protocol: "mqtt",
+      ...(webSocketPortOf === undefined
+        ? { port, protocol: "mqtt" }
+        : { port: webSocketPortOf(port), protocol: "ws", path: "/mqtt" }),
       protocolVersion: version,
       reconnectPeriod: 0,
       resubscribe: false,
@@ -29,7 +31,7 @@ export function mqttJsClient(version: 4 | 5): ClientKind {
     return subscriberOf(client, arrivals);
   };
   return {
-    name: `mqtt.js, MQTT ${version === 5 ? "5" : "3.1.1"}`,
+    name: `mqtt.js${webSocketPortOf === undefined ? "" : " over WebSocket"}, MQTT ${version === 5 ? "5" : "3.1.1"}`,
     version,
     qosMax: 2,
     leavesWithWill: false,

@@ -1,4 +1,4 @@
-// Clients that others have written, against a real node: what each of them can do, over TCP, in MQTT 3.1.1 and 5.
+// Clients that others have written, against a real node: what each of them can do, in MQTT 3.1.1 and 5, over TCP and WebSocket.
 //
 // Every kind of client runs through the same tests on one node; what a restart has to keep is looked at on a node of its own.
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,10 +14,14 @@ import { mqttJsClient } from "../fakes/mqtt-js-client.ts";
 import type { ClientKind, RealMessage, RealSubscriber, SubscribeOptions } from "../fakes/real-client.ts";
 import { u8Client } from "../fakes/u8-client.ts";
 
+const webSocketPorts = new Map<number, number>();
+const webSocketPortOf = (port: number): number => webSocketPorts.get(port) ?? 0;
 const mosquitto = await findMosquittoTools();
 const kinds: readonly ClientKind[] = [
   mqttJsClient(4),
   mqttJsClient(5),
+  mqttJsClient(4, webSocketPortOf),
+  mqttJsClient(5, webSocketPortOf),
   u8Client(4),
   u8Client(5),
   ...("missing" in mosquitto ? [] : [mosquittoClient(mosquitto, 4), mosquittoClient(mosquitto, 5)]),
@@ -29,9 +33,12 @@ let node: NodeUnderTest;
 let used = 0;
 
 async function startNode(name: string): Promise<NodeUnderTest> {
-  const started = nodeUnderTest(folder, name, { mqtt: await pick(), http: await pick() }, "");
-  await started.start();
-  return started;
+  const [mqtt, http, webSocket] = [await pick(), await pick(), await pick()];
+  webSocketPorts.set(mqtt, webSocket);
+  const listen = `listen.mqtt=127.0.0.1:${mqtt},ws://127.0.0.1:${webSocket}`;
+  const started = nodeUnderTest(folder, name, { mqtt, http }, "");
+  await started.start(listen);
+  return { ...started, start: (...assignments) => started.start(listen, ...assignments) };
 }
 
 beforeAll(async () => {
@@ -202,5 +209,3 @@ test.each(["SIGTERM", "SIGKILL"] as const)(
     }
   },
 );
-
-// Other ways in (WebSocket, TLS, Unix socket) have their tests below this line: a ClientKind each, and the same suite.
