@@ -129,7 +129,8 @@ test(`no file is longer than ${fileLinesMax} lines and no function than ${functi
     const lines = code.split("\n").length - 1;
     if (lines > fileLinesMax) long.set(file, `${lines} lines`);
     for (const span of functionsOf(code)) {
-      const isSuite = file.startsWith("test/") && /^\s*test(\.\w+)?\(/m.test(span.code.split("\n").slice(1).join("\n"));
+      const isSuite =
+        file.startsWith("test/") && /^\s*(?:test(?:\.\w+)?|clause)\(/m.test(span.code.split("\n").slice(1).join("\n"));
       if (span.lines > functionLinesMax && !isSuite)
         long.set(`${file}#${span.name}`, `${span.lines} lines from line ${span.line}`);
     }

@@ -15,7 +15,18 @@ export interface BrokerBench extends AsyncDisposable {
   connect(clientId: string, options?: MemoryClientOptions): Promise<MemoryClient>;
 }
 
-type StartBench = (authorizer?: Authorizer) => Promise<BrokerBench>;
+interface StartBench {
+  (authorizer?: Authorizer): Promise<BrokerBench>;
+  /** Beginnings of the clauses that this broker cannot keep, and why not. */
+  readonly cannot?: Readonly<Record<string, string>>;
+}
+
+/** A clause of the contract; one that a broker cannot keep is shown as skipped, with the reason. */
+function clause({ cannot = {} }: StartBench, title: string, run: () => Promise<void>): void {
+  const reason = Object.entries(cannot).find(([begin]) => title.includes(`: ${begin}`))?.[1];
+  if (reason === undefined) test(title, run);
+  else test.skip(`${title} (${reason})`, run);
+}
 
 export function message(topic: string, text: string, qos: Qos = 1, retain = false): Message {
   return { topic, payload: new TextEncoder().encode(text), qos, retain };
@@ -87,7 +98,7 @@ function clientEvents(broker: Broker, count: number): Promise<string[]> {
 
 function testInterceptors(name: string, start: StartBench): void {
   for (const qos of [1, 2] as const) {
-    test(`${name}: the acknowledgement at QoS ${qos} waits until the interceptor settles`, async () => {
+    clause(start, `${name}: the acknowledgement at QoS ${qos} waits until the interceptor settles`, async () => {
       await using bench = await start();
       const holding = holdAll(bench.broker, "/data/#");
       const watcher = await subscribed(await bench.connect("watcher"), "/data/#");
@@ -108,7 +119,7 @@ function testInterceptors(name: string, start: StartBench): void {
     });
   }
 
-  test(`${name}: what is taken is acknowledged, routed to nobody and not retained`, async () => {
+  clause(start, `${name}: what is taken is acknowledged, routed to nobody and not retained`, async () => {
     await using bench = await start();
     bench.broker.intercept("k/#", (_publish, settle) => settle({ type: "take" }));
     const watcher = await subscribed(await bench.connect("watcher"), "#");
@@ -123,7 +134,7 @@ function testInterceptors(name: string, start: StartBench): void {
     expect(bench.broker.stats()).toMatchObject({ publishesIn: 4, publishesTaken: 3, retained: 0 });
   });
 
-  test(`${name}: a refused publisher is closed after the stated time, unacknowledged`, async () => {
+  clause(start, `${name}: a refused publisher is closed after the stated time, unacknowledged`, async () => {
     await using bench = await start();
     const refused = Promise.withResolvers<void>();
     bench.broker.intercept("#", (_publish, settle) => {
@@ -145,7 +156,7 @@ function testInterceptors(name: string, start: StartBench): void {
     expect(bench.clock.sleepers).toBe(0);
   });
 
-  test(`${name}: a publish refused with "now" closes the connection at once`, async () => {
+  clause(start, `${name}: a publish refused with "now" closes the connection at once`, async () => {
     await using bench = await start();
     bench.broker.intercept("#", (_publish, settle) => settle({ type: "refuse", reason: "bad", now: true }));
     const client = await bench.connect("c");
@@ -154,7 +165,7 @@ function testInterceptors(name: string, start: StartBench): void {
     expect(bench.clock.sleepers).toBe(0);
   });
 
-  test(`${name}: a refused QoS 0 publish is dropped and counted, and the connection stays`, async () => {
+  clause(start, `${name}: a refused QoS 0 publish is dropped and counted, and the connection stays`, async () => {
     await using bench = await start();
     bench.broker.intercept("bad", (_publish, settle) => settle({ type: "refuse", reason: "bad", now: true }));
     const watcher = await subscribed(await bench.connect("watcher"), "#");
@@ -166,26 +177,30 @@ function testInterceptors(name: string, start: StartBench): void {
     expect(bench.broker.stats().publishesRefused).toBe(1);
   });
 
-  test(`${name}: interceptors are asked in order of registration, only where they match, until one does not pass`, async () => {
-    await using bench = await start();
-    const asked: string[] = [];
-    const note =
-      (label: string, verdict: Verdict) => (_publish: InboundPublish, settle: (verdict: Verdict) => void) => {
-        asked.push(label);
-        settle(verdict);
-      };
-    bench.broker.intercept("a/#", note("first", { type: "pass" }));
-    bench.broker.intercept("b/#", note("elsewhere", { type: "take" }));
-    const removed = bench.broker.intercept("#", note("removed", { type: "take" }));
-    bench.broker.intercept("a/+", note("second", { type: "take" }));
-    bench.broker.intercept("a/x", note("behind", { type: "pass" }));
-    removed[Symbol.dispose]();
-    const client = await bench.connect("c");
-    await client.publish(message("a/x", "1"));
-    expect(asked).toEqual(["first", "second"]);
-  });
+  clause(
+    start,
+    `${name}: interceptors are asked in order of registration, only where they match, until one does not pass`,
+    async () => {
+      await using bench = await start();
+      const asked: string[] = [];
+      const note =
+        (label: string, verdict: Verdict) => (_publish: InboundPublish, settle: (verdict: Verdict) => void) => {
+          asked.push(label);
+          settle(verdict);
+        };
+      bench.broker.intercept("a/#", note("first", { type: "pass" }));
+      bench.broker.intercept("b/#", note("elsewhere", { type: "take" }));
+      const removed = bench.broker.intercept("#", note("removed", { type: "take" }));
+      bench.broker.intercept("a/+", note("second", { type: "take" }));
+      bench.broker.intercept("a/x", note("behind", { type: "pass" }));
+      removed[Symbol.dispose]();
+      const client = await bench.connect("c");
+      await client.publish(message("a/x", "1"));
+      expect(asked).toEqual(["first", "second"]);
+    },
+  );
 
-  test(`${name}: an interceptor that throws is logged, and what it saw is refused`, async () => {
+  clause(start, `${name}: an interceptor that throws is logged, and what it saw is refused`, async () => {
     await using bench = await start();
     bench.broker.intercept("#", () => {
       throw new Error("bug");
@@ -194,7 +209,7 @@ function testInterceptors(name: string, start: StartBench): void {
     expect(bench.log.lines.filter(({ level }) => level === "error")).toHaveLength(1);
   });
 
-  test(`${name}: inject meets the interceptors, publish does not`, async () => {
+  clause(start, `${name}: inject meets the interceptors, publish does not`, async () => {
     await using bench = await start();
     const seen: (string | null)[] = [];
     bench.broker.intercept("#", (publish, settle) => {
@@ -213,7 +228,7 @@ function testInterceptors(name: string, start: StartBench): void {
     expect(seen).toEqual(["null yes 7", "null no undefined"]);
   });
 
-  test(`${name}: a message that is no topic name is refused with a code`, async () => {
+  clause(start, `${name}: a message that is no topic name is refused with a code`, async () => {
     await using bench = await start();
     const invalid = expect.objectContaining({ code: "FOGBANK_TOPIC_INVALID" });
     await expect(bench.broker.publish(message("a/#", "1"))).rejects.toThrow(invalid);
@@ -223,23 +238,27 @@ function testInterceptors(name: string, start: StartBench): void {
 }
 
 function testRouting(name: string, start: StartBench): void {
-  test(`${name}: messages of one publisher on one topic arrive in order, at every QoS, held or not`, async () => {
-    await using bench = await start();
-    bench.broker.intercept("#", (publish, settle) => {
-      if (publish.retain) void Promise.resolve().then(() => settle({ type: "pass" }));
-      else settle({ type: "pass" });
-    });
-    for (const qos of [0, 1, 2] as const) {
-      const watcher = await subscribed(await bench.connect(`watcher${qos}`), `t/${qos}`, qos);
-      const client = await bench.connect(`c${qos}`);
-      const sent = Array.from({ length: 300 }, (_, at) => String(at));
-      await Promise.all(sent.map((text) => client.publish(message(`t/${qos}`, text, qos))));
-      await watcher.until(sent.length);
-      expect(watcher.texts).toEqual(sent);
-    }
-  });
+  clause(
+    start,
+    `${name}: messages of one publisher on one topic arrive in order, at every QoS, held or not`,
+    async () => {
+      await using bench = await start();
+      bench.broker.intercept("#", (publish, settle) => {
+        if (publish.retain) void Promise.resolve().then(() => settle({ type: "pass" }));
+        else settle({ type: "pass" });
+      });
+      for (const qos of [0, 1, 2] as const) {
+        const watcher = await subscribed(await bench.connect(`watcher${qos}`), `t/${qos}`, qos);
+        const client = await bench.connect(`c${qos}`);
+        const sent = Array.from({ length: 300 }, (_, at) => String(at));
+        await Promise.all(sent.map((text) => client.publish(message(`t/${qos}`, text, qos))));
+        await watcher.until(sent.length);
+        expect(watcher.texts).toEqual(sent);
+      }
+    },
+  );
 
-  test(`${name}: QoS 0 and QoS 1 interleaved, from inside and from a client: nothing is lost`, async () => {
+  clause(start, `${name}: QoS 0 and QoS 1 interleaved, from inside and from a client: nothing is lost`, async () => {
     await using bench = await start();
     const watcher = await subscribed(await bench.connect("watcher"), "mixed/#", 1);
     const client = await bench.connect("c");
@@ -256,20 +275,24 @@ function testRouting(name: string, start: StartBench): void {
     expect(inside).toEqual(Array.from({ length: 1_000 }, (_, at) => `i${at}`));
   });
 
-  test(`${name}: wildcards match as they should, and not topics that start with $ [MQTT-4.7.2-1]`, async () => {
-    await using bench = await start();
-    const all = await subscribed(await bench.connect("all"), "#");
-    const plus = await subscribed(await bench.connect("plus"), "+/b");
-    const below = await subscribed(await bench.connect("below"), "a/#");
-    for (const topic of ["$fog/b", "a", "a/b", "/b", "$SYS/x"]) await bench.broker.publish(message(topic, topic));
-    await bench.broker.publish(message("a/end", "end"));
-    await Promise.all([all.until(4), plus.until(2), below.until(3)]);
-    expect(all.texts).toEqual(["a", "a/b", "/b", "end"]);
-    expect(plus.texts).toEqual(["a/b", "/b"]);
-    expect(below.texts).toEqual(["a", "a/b", "end"]);
-  });
+  clause(
+    start,
+    `${name}: wildcards match as they should, and not topics that start with $ [MQTT-4.7.2-1]`,
+    async () => {
+      await using bench = await start();
+      const all = await subscribed(await bench.connect("all"), "#");
+      const plus = await subscribed(await bench.connect("plus"), "+/b");
+      const below = await subscribed(await bench.connect("below"), "a/#");
+      for (const topic of ["$fog/b", "a", "a/b", "/b", "$SYS/x"]) await bench.broker.publish(message(topic, topic));
+      await bench.broker.publish(message("a/end", "end"));
+      await Promise.all([all.until(4), plus.until(2), below.until(3)]);
+      expect(all.texts).toEqual(["a", "a/b", "/b", "end"]);
+      expect(plus.texts).toEqual(["a/b", "/b"]);
+      expect(below.texts).toEqual(["a", "a/b", "end"]);
+    },
+  );
 
-  test(`${name}: the QoS of a delivery is the lower of publish and subscription [MQTT-3.8.4-6]`, async () => {
+  clause(start, `${name}: the QoS of a delivery is the lower of publish and subscription [MQTT-3.8.4-6]`, async () => {
     await using bench = await start();
     await bench.broker.publish(message("q/kept", "kept", 2, true));
     const client = await bench.connect("c");
@@ -280,7 +303,7 @@ function testRouting(name: string, start: StartBench): void {
     expect(qosByText).toEqual({ kept: 1, "qos 0": 0, "qos 1": 1, "qos 2": 1 });
   });
 
-  test(`${name}: overlapping filters deliver at the highest QoS asked for [MQTT-3.3.5-1]`, async () => {
+  clause(start, `${name}: overlapping filters deliver at the highest QoS asked for [MQTT-3.3.5-1]`, async () => {
     await using bench = await start();
     const client = await bench.connect("c");
     const inbox = await subscribed(client, "o/#", 0);
@@ -293,25 +316,29 @@ function testRouting(name: string, start: StartBench): void {
     }
   });
 
-  test(`${name}: the last retained message awaits new subscribers until it is cleared [MQTT-3.3.1-6]`, async () => {
-    await using bench = await start();
-    const client = await bench.connect("c");
-    await client.publish(message("r/a", "old", 1, true));
-    await client.publish(message("r/a", "new", 1, true));
-    await bench.broker.publish(message("r/b", "own", 0, true));
-    await client.publish(message("r/c", "gone", 1, true));
-    await client.publish(message("r/c", "", 1, true));
-    const inbox = await subscribed(await bench.connect("late"), "r/+");
-    await inbox.until(2);
-    expect(inbox.texts.toSorted()).toEqual(["new", "own"]);
-    expect(inbox.messages.every(({ retain }) => retain)).toBe(true);
-    await bench.broker.publish(message("r/a", "live", 1, true));
-    await inbox.until(3);
-    expect(inbox.messages[2]).toMatchObject({ retain: false });
-    expect(bench.broker.stats().retained).toBe(2);
-  });
+  clause(
+    start,
+    `${name}: the last retained message awaits new subscribers until it is cleared [MQTT-3.3.1-6]`,
+    async () => {
+      await using bench = await start();
+      const client = await bench.connect("c");
+      await client.publish(message("r/a", "old", 1, true));
+      await client.publish(message("r/a", "new", 1, true));
+      await bench.broker.publish(message("r/b", "own", 0, true));
+      await client.publish(message("r/c", "gone", 1, true));
+      await client.publish(message("r/c", "", 1, true));
+      const inbox = await subscribed(await bench.connect("late"), "r/+");
+      await inbox.until(2);
+      expect(inbox.texts.toSorted()).toEqual(["new", "own"]);
+      expect(inbox.messages.every(({ retain }) => retain)).toBe(true);
+      await bench.broker.publish(message("r/a", "live", 1, true));
+      await inbox.until(3);
+      expect(inbox.messages[2]).toMatchObject({ retain: false });
+      expect(bench.broker.stats().retained).toBe(2);
+    },
+  );
 
-  test(`${name}: hasSubscriber tells the truth`, async () => {
+  clause(start, `${name}: hasSubscriber tells the truth`, async () => {
     await using bench = await start();
     const { broker } = bench;
     const truth = () => [broker.hasSubscriber("a/b"), broker.hasSubscriberBelow("a"), broker.hasSubscriber("c")];
@@ -336,24 +363,28 @@ function testRouting(name: string, start: StartBench): void {
 }
 
 function testClients(name: string, start: StartBench): void {
-  test(`${name}: a will is published when the connection breaks, through the interceptors [MQTT-3.1.2-8]`, async () => {
-    await using bench = await start();
-    const judged: string[] = [];
-    bench.broker.intercept("will/#", (publish, settle) => {
-      judged.push(`${publish.clientId} ${publish.topic}`);
-      settle(publish.topic === "will/no" ? { type: "refuse", reason: "no" } : { type: "pass" });
-    });
-    const watcher = await subscribed(await bench.connect("watcher"), "will/#");
-    const refused = await bench.connect("refused", { will: message("will/no", "bye") });
-    const passed = await bench.connect("passed", { will: message("will/yes", "bye") });
-    await refused.drop();
-    await passed.drop();
-    await watcher.until(1);
-    expect(watcher.messages.map(({ topic }) => topic)).toEqual(["will/yes"]);
-    expect(new Set(judged)).toEqual(new Set(["passed will/yes", "refused will/no"]));
-  });
+  clause(
+    start,
+    `${name}: a will is published when the connection breaks, through the interceptors [MQTT-3.1.2-8]`,
+    async () => {
+      await using bench = await start();
+      const judged: string[] = [];
+      bench.broker.intercept("will/#", (publish, settle) => {
+        judged.push(`${publish.clientId} ${publish.topic}`);
+        settle(publish.topic === "will/no" ? { type: "refuse", reason: "no" } : { type: "pass" });
+      });
+      const watcher = await subscribed(await bench.connect("watcher"), "will/#");
+      const refused = await bench.connect("refused", { will: message("will/no", "bye") });
+      const passed = await bench.connect("passed", { will: message("will/yes", "bye") });
+      await refused.drop();
+      await passed.drop();
+      await watcher.until(1);
+      expect(watcher.messages.map(({ topic }) => topic)).toEqual(["will/yes"]);
+      expect(new Set(judged)).toEqual(new Set(["passed will/yes", "refused will/no"]));
+    },
+  );
 
-  test(`${name}: no will after a clean goodbye [MQTT-3.1.2-10]`, async () => {
+  clause(start, `${name}: no will after a clean goodbye [MQTT-3.1.2-10]`, async () => {
     await using bench = await start();
     const watcher = await subscribed(await bench.connect("watcher"), "#");
     const client = await bench.connect("c", { will: message("will/c", "bye") });
@@ -365,7 +396,7 @@ function testClients(name: string, start: StartBench): void {
     expect(watcher.texts).toEqual(["marker"]);
   });
 
-  test(`${name}: a newer connection with the same client id closes the older one [MQTT-3.1.4-2]`, async () => {
+  clause(start, `${name}: a newer connection with the same client id closes the older one [MQTT-3.1.4-2]`, async () => {
     await using bench = await start();
     const events = clientEvents(bench.broker, 3);
     const older = await bench.connect("same");
@@ -378,7 +409,7 @@ function testClients(name: string, start: StartBench): void {
     expect(bench.broker.clients().map(({ clientId }) => clientId)).toEqual(["same"]);
   });
 
-  test(`${name}: disconnect(clientId) breaks the connection`, async () => {
+  clause(start, `${name}: disconnect(clientId) breaks the connection`, async () => {
     await using bench = await start();
     const client = await bench.connect("c");
     expect(bench.broker.clients()).toMatchObject([{ clientId: "c", connectedSinceMs: bench.clock.now() }]);
@@ -390,7 +421,7 @@ function testClients(name: string, start: StartBench): void {
     expect(bench.broker.clients()).toEqual([]);
   });
 
-  test(`${name}: the authorizer's no holds for connecting, publishing and subscribing`, async () => {
+  clause(start, `${name}: the authorizer's no holds for connecting, publishing and subscribing`, async () => {
     await using bench = await start({
       ...treeAuthorizer,
       connect: ({ username }, password) =>
@@ -418,7 +449,7 @@ function testClients(name: string, start: StartBench): void {
     expect(seen.texts).toEqual([]);
   });
 
-  test(`${name}: 200 clients vanish at once, each will is published once, and the broker lives`, async () => {
+  clause(start, `${name}: 200 clients vanish at once, each will is published once, and the broker lives`, async () => {
     await using bench = await start();
     const wills = new Inbox();
     bench.broker.subscribe("gone/#", wills.take);
@@ -439,7 +470,7 @@ function testClients(name: string, start: StartBench): void {
     expect(inbox.texts).toEqual(["alive"]);
   });
 
-  test(`${name}: disposing closes every connection, publishes no will, and can be awaited`, async () => {
+  clause(start, `${name}: disposing closes every connection, publishes no will, and can be awaited`, async () => {
     const bench = await start();
     const wills = new Inbox();
     bench.broker.subscribe("gone/#", wills.take);
