@@ -141,12 +141,17 @@ export class Connection {
     chunk[at + 3] = packetId & 0xff;
   }
 
-  /** With the reason string if the client wants one, and if the packet then is not too large for it [MQTT-3.14.2-3]. */
-  sendProblem(text: string | undefined, encode: (properties: Properties) => Uint8Array): void {
+  /**
+   * With the reason string if the client wants one, and if the packet then is not too large for it [MQTT-3.14.2-3]. False: it is too
+   * large as it is, and was not sent.
+   */
+  sendProblem(text: string | undefined, encode: (properties: Properties) => Uint8Array): boolean {
     const wanted = text !== undefined && this.wantsProblemInformation;
     const full = wanted ? encode({ reasonString: text.slice(0, reasonCharsMax) }) : undefined;
     const packet = full !== undefined && full.length <= this.packetBytesMax ? full : encode({});
-    if (packet.length <= this.packetBytesMax) this.outlet.append(packet);
+    if (packet.length > this.packetBytesMax) return false;
+    this.outlet.append(packet);
+    return true;
   }
 
   /** Leaves further bytes where they are. */

@@ -2,6 +2,7 @@
 import type { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import { protocolError } from "#shared/mqtt/packet-reader.ts";
+import type { Properties } from "#shared/mqtt/properties.ts";
 import { reason, subscriptionFailed } from "#shared/mqtt/reason-codes.ts";
 import {
   encodeSuback,
@@ -41,6 +42,7 @@ interface Granted {
   readonly wantsRetained?: Subscription;
 }
 
+const noFilter = "that is no topic filter";
 const notAllowed: Granted = { code: reason.notAuthorized, text: "this client may not subscribe to that" };
 const tooMany: Granted = { code: reason.quotaExceeded, text: "there are too many subscriptions" };
 
@@ -64,7 +66,7 @@ export class Subscribing {
     const answer = (failure: boolean): void => {
       if (failure) connection.end(reason.unspecified, "the subscription could not be stored");
       else {
-        connection.sendProblem(problem, (properties) => encodeSuback(level, packetId, codes, properties));
+        confirm(connection, problem, (properties) => encodeSuback(level, packetId, codes, properties));
         this.#sendRetained(
           session,
           granted,
@@ -82,9 +84,10 @@ export class Subscribing {
       if (!isTopicFilter(filter)) return invalidFilter(connection).code;
       return this.#deps.sessions.unsubscribe(session, filter) ? reason.success : reason.noSubscriptionExisted;
     });
+    const problem = codes.includes(reason.topicFilterInvalid) ? noFilter : undefined;
     this.#whenStored(session, connection, end - at, [], (failure) => {
       if (failure) connection.end(reason.unspecified, "the end of the subscription could not be stored");
-      else connection.send(encodeUnsuback(level, packetId, codes));
+      else confirm(connection, problem, (properties) => encodeUnsuback(level, packetId, codes, properties));
     });
   }
 
@@ -154,8 +157,18 @@ export class Subscribing {
   }
 }
 
+/** The client waits for it: when it is too large for the client, the connection ends. */
+function confirm(
+  connection: Connection,
+  problem: string | undefined,
+  encode: (properties: Properties) => Uint8Array,
+): void {
+  if (!connection.sendProblem(problem, encode))
+    connection.end(reason.packetTooLarge, "an answer is larger than this client takes");
+}
+
 /** MQTT 5 has a code for it; an older client broke the protocol [MQTT-4.8.0-1]. */
 function invalidFilter({ isLevel5 }: Connection): Granted {
   if (!isLevel5) throw protocolError("that is no topic filter");
-  return { code: reason.topicFilterInvalid, text: "that is no topic filter" };
+  return { code: reason.topicFilterInvalid, text: noFilter };
 }

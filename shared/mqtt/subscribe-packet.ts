@@ -72,8 +72,13 @@ export function encodeSuback(
 }
 
 /** Without codes before MQTT 5. */
-export function encodeUnsuback(level: ProtocolLevel, packetId: number, codes: readonly number[]): Uint8Array {
-  return encodeCodes(0xb0, level, packetId, level === 5 ? codes : [], {});
+export function encodeUnsuback(
+  level: ProtocolLevel,
+  packetId: number,
+  codes: readonly number[],
+  properties: Properties,
+): Uint8Array {
+  return encodeCodes(0xb0, level, packetId, level === 5 ? codes : [], properties);
 }
 
 function encodeCodes(

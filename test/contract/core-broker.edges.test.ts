@@ -91,7 +91,17 @@ test("a refused subscription comes with its reason, if the client wants reasons"
     await client.sendPacket({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "a#", qos: 0 }] });
     const { granted, properties } = await client.answer("suback");
     expect([granted, properties?.reasonString]).toEqual([[0x8f], wanted]);
+    await client.sendPacket({ cmd: "unsubscribe", messageId: 2, unsubscriptions: ["a#"] });
+    expect((await client.answer("unsuback")).properties?.reasonString).toEqual(wanted);
   }
+});
+
+test("a SUBACK that is larger than the client takes ends the connection: it would wait for ever [MQTT-3.1.2-24]", async () => {
+  await using bench = await CoreBench.start();
+  const client = await bench.client("c", 5, { properties: { maximumPacketSize: 40 } });
+  const subscriptions = Array.from({ length: 50 }, (_, at) => ({ topic: `t/${at}`, qos: 0 as const }));
+  await client.sendPacket({ cmd: "subscribe", messageId: 1, subscriptions });
+  expect(await client.answer("disconnect")).toMatchObject({ reasonCode: 0x95 });
 });
 
 test("of one SUBSCRIBE no more filters are taken than a client may have", async () => {

@@ -113,10 +113,10 @@ test("SUBACK and UNSUBACK are read by mqtt-packet as they were meant", () => {
   expect(parsed(5, encodeSuback(5, 300, codes, { reasonString: "no" }))).toMatchObject([
     { cmd: "suback", messageId: 300, granted: codes, properties: { reasonString: "no" } },
   ]);
-  expect(parsed(5, encodeUnsuback(5, 7, [0, 0x11]))).toMatchObject([
+  expect(parsed(5, encodeUnsuback(5, 7, [0, 0x11], {}))).toMatchObject([
     { cmd: "unsuback", messageId: 7, granted: [0, 0x11] },
   ]);
-  expect([...encodeUnsuback(4, 7, [0, 0x11])]).toEqual([0xb0, 2, 0, 7]);
+  expect([...encodeUnsuback(4, 7, [0, 0x11], {})]).toEqual([0xb0, 2, 0, 7]);
 });
 
 test("as many filters as a packet holds are read in one go", () => {
