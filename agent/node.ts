@@ -278,7 +278,13 @@ async function openIdentity(
 
 /** The streams that the capture rules name: telemetry in custody until streams can be configured. */
 function ownStreams(config: NodeConfig): readonly OwnStream[] {
-  return streamNames(config).map((name) => ({ name, priority: 2, class: "custody" }));
+  return streamNames(config).map((name) => ({
+    name,
+    priority: 2,
+    class: "custody",
+    order: "live-first",
+    policy: "oldest",
+  }));
 }
 
 function streamNames(config: NodeConfig): readonly string[] {

@@ -37,6 +37,11 @@ export const limits = {
   diskReserveBytesMax: 8 * mib,
   /** Bytes that may wait in memory for a commit before QoS 0 is dropped and QoS 1 held back. */
   appendQueueBytes: 32 * mib,
+  /** Segments that could not be handed on, kept to be looked at: the oldest go first. */
+  quarantinedSegments: 100,
+  quarantinedBytes: 16 * mib,
+  /** How often a segment is refused before it is given up: by the parent, by the document store. */
+  refusalsMax: 3,
   /** Credit windows: bytes in flight on the control and on the bulk connection. */
   controlWindowBytes: mib,
   bulkWindowBytes: 4 * mib,

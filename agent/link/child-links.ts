@@ -22,7 +22,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilterOf } from "#shared/topics.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
-import type { IngestOutcome } from "../store/node-operations.ts";
+import type { IngestOutcome } from "../store/link-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";

@@ -33,7 +33,7 @@ import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import { bulkClientId, controlClientId, downFilter, downTopic, upTopic } from "#shared/topics.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
-import type { LaneRead } from "../store/node-operations.ts";
+import type { LaneRead } from "../store/link-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { DialParent, ParentConnection } from "./parent-connection.ts";
 import type { TreeTime } from "./tree-time.ts";

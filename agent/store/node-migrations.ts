@@ -147,4 +147,36 @@ export const nodeMigrations: readonly string[] = [
   -- Those worth the work: a row that waits may hold 512 bytes that nobody waits for.
   CREATE INDEX spool_sparse ON spool(id) WHERE weight > 2 * live + 512 * refs;
   `,
+  `
+  -- strict_order, policy: how the stream is sent and what goes when there is no room; segments: its rows of segment, gaps included;
+  -- handed: numbers that the parent has and that are kept here until the root has them (CBOR ranges, NULL: none);
+  -- digest_at, digest: last number and checksum of the highest segment handed on (own streams) or taken in (others).
+  ALTER TABLE stream ADD COLUMN strict_order INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE stream ADD COLUMN policy INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE stream ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE stream ADD COLUMN handed BLOB;
+  ALTER TABLE stream ADD COLUMN digest_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE stream SET segments =
+    (SELECT COUNT(*) FROM segment WHERE segment.origin = stream.origin AND segment.stream = stream.stream);
+  -- Streams that have something stored, in the order in which they take turns.
+  CREATE INDEX stream_waiting ON stream(priority, origin, stream) WHERE segments > 0;
+  CREATE INDEX segment_gap ON segment(origin, stream, first) WHERE body IS NULL;
+
+  -- clock: the row of clock by which a segment's times were stamped before the tree's time was known, 0 when they are right.
+  ALTER TABLE segment ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE clock(id INTEGER PRIMARY KEY, boot TEXT NOT NULL, offset_ms INTEGER NOT NULL, UNIQUE(boot, offset_ms));
+
+  -- Segments that could not be handed on and are named as lost; their bodies stay for whoever wants to look. The oldest go first.
+  CREATE TABLE quarantine(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    origin INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    items INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    crc INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    body BLOB NOT NULL
+  );
+  `,
 ];

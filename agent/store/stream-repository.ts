@@ -5,7 +5,15 @@ import { limits } from "#shared/limits.ts";
 import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonOf } from "#shared/journal/segment.ts";
-import { streamClassCodes, type Priority, type StreamState } from "#shared/journal/stream.ts";
+import {
+  fullPolicies,
+  streamClassCodes,
+  type FullPolicy,
+  type Priority,
+  type StreamClass,
+  type StreamOrder,
+  type StreamState,
+} from "#shared/journal/stream.ts";
 import { packRanges, unpackRanges } from "./packed-ranges.ts";
 
 /** Internal number of an (origin, epoch), and of the stream there. */
@@ -23,10 +31,15 @@ export interface StreamChange {
   readonly lost?: number;
   readonly held?: number;
   readonly heldBytes?: number;
+  /** Rows of segments, gaps included. */
+  readonly segments?: number;
 }
 
 export interface StreamRow {
   readonly priority: Priority;
+  readonly class: StreamClass;
+  readonly order: StreamOrder;
+  readonly policy: FullPolicy;
   readonly high: number;
   readonly ranges: IntervalSet;
   readonly low: number;
@@ -34,7 +47,7 @@ export interface StreamRow {
 
 const selectLedger = `
   SELECT o.node AS node, o.epoch AS epoch, s.stream AS stream, s.name AS name, s.priority AS priority, s.class AS class,
-    s.high AS high, s.ranges AS ranges, s.low AS low, s.delivered AS delivered, s.lost AS lost, s.held AS held,
+    s.strict_order AS strictOrder, s.policy AS policy, s.high AS high, s.ranges AS ranges, s.low AS low, s.delivered AS delivered, s.lost AS lost, s.held AS held,
     s.held_bytes AS heldBytes, s.heard_ms AS heardMs
   FROM stream s JOIN origin o ON o.id = s.origin`;
 
@@ -55,17 +68,20 @@ export class StreamRepository {
   constructor(database: DatabaseSync) {
     this.#findOrigin = database.prepare("SELECT id FROM origin WHERE node = ? AND epoch = ?");
     this.#addOrigin = database.prepare("INSERT INTO origin(node, epoch) VALUES(?, ?)");
-    this.#find = database.prepare("SELECT priority, high, ranges, low FROM stream WHERE origin = ? AND stream = ?");
+    this.#find = database.prepare(
+      "SELECT priority, class, strict_order AS strictOrder, policy, high, ranges, low FROM stream WHERE origin = ? AND stream = ?",
+    );
     this.#add = database.prepare(
-      `INSERT INTO stream(origin, stream, name, priority, class, high, ranges, low, delivered, lost, held, held_bytes, final_mark, digest, heard_ms)
-       VALUES(?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0, ?)`,
+      `INSERT INTO stream(origin, stream, name, priority, class, strict_order, policy, high, ranges, low, delivered, lost, held, held_bytes, final_mark, digest, heard_ms)
+       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0, ?)`,
     );
     this.#describe = database.prepare(
-      "UPDATE stream SET name = ?, priority = ?, class = ?, high = MAX(high, ?), heard_ms = MAX(heard_ms, ?) WHERE origin = ? AND stream = ?",
+      `UPDATE stream SET name = ?, priority = ?, class = ?, strict_order = ?, policy = ?, high = MAX(high, ?),
+         heard_ms = MAX(heard_ms, ?) WHERE origin = ? AND stream = ?`,
     );
     this.#change = database.prepare(
       `UPDATE stream SET ranges = COALESCE(?, ranges), high = MAX(high, ?), low = MAX(low, ?), delivered = delivered + ?,
-         lost = lost + ?, held = held + ?, held_bytes = held_bytes + ? WHERE origin = ? AND stream = ?`,
+         lost = lost + ?, held = held + ?, held_bytes = held_bytes + ?, segments = segments + ? WHERE origin = ? AND stream = ?`,
     );
     this.#ledger = database.prepare(`${selectLedger} ORDER BY o.node, o.epoch, s.stream`);
     this.#ledgerOf = database.prepare(`${selectLedger} WHERE o.node = ? ORDER BY o.epoch, s.stream`);
@@ -107,18 +123,21 @@ export class StreamRepository {
   /** Adds the stream or takes over what is newer in its description. `nowMs`: when that was heard. */
   describe(state: StreamState, nowMs: number): void {
     const origin = this.originId(state.origin, state.epoch);
-    const classCode = streamClassCodes[state.class];
-    const { name, priority, streamId } = state;
-    const changed = this.#describe.run(name, priority, classCode, state.high, nowMs, origin, streamId);
-    if (changed.changes === 0)
-      this.#add.run(origin, streamId, name, priority, classCode, state.high, packRanges([]), nowMs);
+    const { name, priority, streamId, high } = state;
+    const traits = [
+      streamClassCodes[state.class],
+      state.order === "strict" ? 1 : 0,
+      fullPolicies.indexOf(state.policy),
+    ] as const;
+    const changed = this.#describe.run(name, priority, ...traits, high, nowMs, origin, streamId);
+    if (changed.changes === 0) this.#add.run(origin, streamId, name, priority, ...traits, high, packRanges([]), nowMs);
   }
 
   find(key: StreamKey): StreamRow | undefined {
     const row = this.#find.get(key.origin, key.stream);
     if (row === undefined) return undefined;
     return {
-      priority: Number(row["priority"]) as Priority,
+      ...traitsOf(row),
       high: Number(row["high"]),
       ranges: unpackRanges(row["ranges"]),
       low: Number(row["low"]),
@@ -127,8 +146,8 @@ export class StreamRepository {
 
   change(key: StreamKey, change: StreamChange): void {
     const ranges = change.ranges === undefined ? null : packRanges(change.ranges);
-    const { high = 0, low = 0, delivered = 0, lost = 0, held = 0, heldBytes = 0 } = change;
-    this.#change.run(ranges, high, low, delivered, lost, held, heldBytes, key.origin, key.stream);
+    const { high = 0, low = 0, delivered = 0, lost = 0, held = 0, heldBytes = 0, segments = 0 } = change;
+    this.#change.run(ranges, high, low, delivered, lost, held, heldBytes, segments, key.origin, key.stream);
   }
 
   /** The ledger of one node's streams, or of all. */
@@ -166,9 +185,17 @@ function streamState(row: Record<string, unknown>): StreamState {
     epoch: Number(row["epoch"]),
     streamId: Number(row["stream"]),
     name: String(row["name"]),
+    ...traitsOf(row),
+    high: Number(row["high"]),
+  };
+}
+
+function traitsOf(row: Record<string, unknown>): Pick<StreamState, "priority" | "class" | "order" | "policy"> {
+  return {
     priority: Number(row["priority"]) as Priority,
     class: row["class"] === streamClassCodes.final ? "final" : "custody",
-    high: Number(row["high"]),
+    order: row["strictOrder"] === 1 ? "strict" : "live-first",
+    policy: fullPolicies[Number(row["policy"])] ?? "oldest",
   };
 }
 

@@ -15,7 +15,7 @@ export interface Item {
 }
 
 /** Bits of a segment's flags on the wire and in the store. */
-export const segmentFlags = { gap: 1, deflate: 2, final: 4, maybeDuplicate: 8 } as const;
+export const segmentFlags = { gap: 1, deflate: 2, final: 4, maybeDuplicate: 8, historical: 16, unsynced: 32 } as const;
 
 /** Why numbers of a stream will never be delivered. */
 export type LossReason = "evicted" | "expired" | "corrupt" | "rejected" | "presumed-lost";

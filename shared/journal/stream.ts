@@ -7,7 +7,23 @@ export type StreamClass = "custody" | "final";
 
 export const streamClassCodes: Readonly<Record<StreamClass, number>> = { custody: 0, final: 1 };
 
-/** A stream as hellos, heartbeats and batches describe it: `[origin, epoch, streamId, name, priority, class, high]`. */
+/** In which order a backlog is sent. `strict`: by number. `live-first`: the newest segment first, the rest as backfill. */
+export type StreamOrder = "strict" | "live-first";
+export const streamOrderCodes: Readonly<Record<StreamOrder, number>> = { strict: 0, "live-first": 1 };
+
+/**
+ * What happens when there is no room. `oldest`: the oldest go, named as lost. `newest`: what is new is refused. `decimate`: from 80 %
+ * on only every k-th segment stays. `ttl`: what is older than the stream's age goes; while nothing is, what is new is refused.
+ */
+export type FullPolicy = "oldest" | "newest" | "decimate" | "ttl";
+export const fullPolicies: readonly FullPolicy[] = ["oldest", "newest", "decimate", "ttl"];
+
+/** The order of a stream that names none: a backlog must not delay current telemetry, and alarms are read as they came. */
+export function presetOrder(priority: Priority): StreamOrder {
+  return priority >= 2 ? "live-first" : "strict";
+}
+
+/** A stream as hellos, heartbeats and batches describe it: `[origin, epoch, streamId, name, priority, class, high, order, policy]`. */
 export interface StreamState {
   readonly origin: string;
   readonly epoch: number;
@@ -15,6 +31,8 @@ export interface StreamState {
   readonly name: string;
   readonly priority: Priority;
   readonly class: StreamClass;
+  readonly order: StreamOrder;
+  readonly policy: FullPolicy;
   /** Highest number assigned at the origin, as far as the sender knows. */
   readonly high: number;
 }

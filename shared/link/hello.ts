@@ -2,7 +2,16 @@
 import { encodeCbor } from "../cbor.ts";
 import { levels, type Level, type NodeName } from "../ids.ts";
 import type { IntervalSet } from "../journal/interval-set.ts";
-import { streamClassCodes, type LowMark, type Priority, type StreamState } from "../journal/stream.ts";
+import {
+  fullPolicies,
+  presetOrder,
+  streamClassCodes,
+  streamOrderCodes,
+  type LowMark,
+  type Priority,
+  type StreamOrder,
+  type StreamState,
+} from "../journal/stream.ts";
 import { limits } from "../limits.ts";
 import {
   Malformed,
@@ -171,21 +180,30 @@ export function decodeFromParent(
 
 /** A stream as batches and hellos carry it. */
 export function packStream(stream: StreamState): readonly unknown[] {
-  const code = streamClassCodes[stream.class];
-  return [stream.origin, stream.epoch, stream.streamId, stream.name, stream.priority, code, wireInt(stream.high)];
+  const { origin, epoch, streamId, name, priority } = stream;
+  const order = streamOrderCodes[stream.order];
+  const policy = fullPolicies.indexOf(stream.policy);
+  return [origin, epoch, streamId, name, priority, streamClassCodes[stream.class], wireInt(stream.high), order, policy];
 }
 
 export function readStream(value: unknown): StreamState {
-  const [origin, epoch, streamId, name, priority, classCode, high] = asArray(value, "stream", 16);
+  const [origin, epoch, streamId, name, priority, classCode, high, order, policy] = asArray(value, "stream", 16);
+  const rank = asUint(priority, "priority", 3) as Priority;
   return {
     origin: asNodeName(origin, "origin"),
     epoch: asUint(epoch, "epoch", u32Max),
     streamId: asUint(streamId, "stream number", limits.streamsPerNode),
     name: asText(name, "stream name", 64),
-    priority: asUint(priority, "priority", 3) as Priority,
+    priority: rank,
     class: asUint(classCode, "class", 1) === streamClassCodes.final ? "final" : "custody",
+    order: order === undefined ? presetOrder(rank) : readOrder(order),
+    policy: fullPolicies[policy === undefined ? 0 : asUint(policy, "policy", 255)] ?? "oldest",
     high: asUint(high, "highest number"),
   };
+}
+
+function readOrder(value: unknown): StreamOrder {
+  return asUint(value, "order", 255) === streamOrderCodes.strict ? "strict" : "live-first";
 }
 
 export function packLow(mark: LowMark): readonly unknown[] {

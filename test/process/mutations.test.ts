@@ -31,7 +31,7 @@ const mutations: readonly Mutation[] = [
       },
       {
         file: segments,
-        find: "  #add(segment: NewSegment): void {",
+        find: "  add(segment: NewSegment): void {",
         replace: `  #highestOf(key: StreamKey): number {
     const row = this.#database
       .prepare("SELECT MAX(first + items - 1) AS last FROM segment WHERE origin = ? AND stream = ?")
@@ -39,7 +39,7 @@ const mutations: readonly Mutation[] = [
     return Number(row?.["last"] ?? 0);
   }
 
-  #add(segment: NewSegment): void {`,
+  add(segment: NewSegment): void {`,
       },
       {
         file: segments,
@@ -83,7 +83,7 @@ const mutations: readonly Mutation[] = [
     fault: "low marks are ignored",
     edits: [
       {
-        file: "agent/store/node-operations.ts",
+        file: "agent/store/link-operations.ts",
         find: "streams.change({ origin: streams.originId(child, of), stream: streamId }, { low });",
         replace: "void [child, of, streamId, low];",
       },
@@ -97,9 +97,10 @@ const mutations: readonly Mutation[] = [
     fault: "a segment that overlaps with what is there is taken for a duplicate as a whole",
     edits: [
       {
-        file: segments,
+        file: "agent/store/segment-ingest.ts",
         find: "if (taken.length === 0) return 0;",
-        replace: "if (taken.length !== 1 || taken[0]?.[0] !== segment.first || taken[0][1] !== last) return 0;",
+        replace:
+          "if (taken.length !== 1 || taken[0]?.[0] !== segment.first || taken[0][1] !== lastOf(segment)) return 0;",
       },
     ],
     caughtBy: [{ file: operationsTest, test: "[O2] any order, repetition and overlap of what children send" }],

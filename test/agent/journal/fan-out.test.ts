@@ -15,6 +15,8 @@ const stream = {
   name: "data",
   priority: 2,
   class: "custody",
+  order: "live-first",
+  policy: "oldest",
   high: 0,
 } as const;
 
@@ -27,7 +29,7 @@ async function world() {
   );
   const args = {
     fresh: { uuid: "u", epoch: 5, instance: 6 },
-    streams: [{ name: "data", priority: 2, class: "custody" }],
+    streams: [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }],
     nowMs: 1,
     idsAbove: 0,
   } as const;

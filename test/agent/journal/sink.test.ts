@@ -20,7 +20,7 @@ async function world() {
   );
   await store.write("open", {
     fresh: { uuid: "u", epoch: 5, instance: 6 },
-    streams: [{ name: "data", priority: 2, class: "custody" }],
+    streams: [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }],
     nowMs: 1,
     idsAbove: 0,
   });

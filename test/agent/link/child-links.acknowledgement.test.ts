@@ -28,6 +28,8 @@ const stream: StreamState = {
   name: "data",
   priority: 2,
   class: "custody",
+  order: "live-first",
+  policy: "oldest",
   high: 3,
 };
 

@@ -24,6 +24,8 @@ const stream: StreamState = {
   name: "data",
   priority: 2,
   class: "custody",
+  order: "live-first",
+  policy: "oldest",
   high: 0,
 };
 
@@ -33,7 +35,7 @@ function open(name: string, isFinal = false, file = ":memory:") {
   const operations = createNodeOperations(database, parseNodeName(name), nodeHasher, { isFinal });
   const opened = operations.writes.open({
     fresh: { uuid: "u", epoch: 5, instance: 6 },
-    streams: [{ name: "data", priority: 2, class: "custody" }],
+    streams: [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }],
     nowMs: 1000,
     idsAbove: 0,
   });
@@ -99,7 +101,7 @@ test("[O4] numbers go on after everything was delivered and the database was ope
   const again = createNodeOperations(node.database, parseNodeName("device-1"), nodeHasher);
   const opened = again.writes.open({
     fresh: { uuid: "other", epoch: 77, instance: 78 },
-    streams: [{ name: "data", priority: 2, class: "custody" }],
+    streams: [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }],
     nowMs: 1,
     idsAbove: 0,
   });
@@ -126,7 +128,7 @@ test("a stream keeps its number when others come and go", () => {
   const reopen = (names: readonly string[]) =>
     node.writes.open({
       fresh: { uuid: "u", epoch: 5, instance: 6 },
-      streams: names.map((name) => ({ name, priority: 2, class: "custody" })),
+      streams: names.map((name) => ({ name, priority: 2, class: "custody", order: "live-first", policy: "oldest" })),
       nowMs: 1,
       idsAbove: 0,
     }).streamIds;

@@ -11,7 +11,7 @@ import { encodeSegment } from "#shared/journal/segment.ts";
 const name = parseNodeName("device-1");
 const start = {
   fresh: { uuid: "u", epoch: 5, instance: 6 },
-  streams: [{ name: "data", priority: 2, class: "custody" }],
+  streams: [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }],
   nowMs: 1,
   idsAbove: 0,
 } as const;

@@ -53,6 +53,8 @@ const batch: fc.Arbitrary<Batch> = fc.record({
       name: fc.constantFrom("data", "alarms"),
       priority: fc.constantFrom(0, 1, 2, 3),
       class: fc.constantFrom("custody" as const, "final" as const),
+      order: fc.constantFrom("strict", "live-first"),
+      policy: fc.constantFrom("oldest", "newest", "decimate", "ttl"),
       high: number,
     }),
     { maxLength: 3 },

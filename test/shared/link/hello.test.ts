@@ -26,6 +26,8 @@ const stream = fc.record({
   name: fc.constant("data"),
   priority: fc.constantFrom(0, 1, 2, 3),
   class: fc.constant("custody" as const),
+  order: fc.constantFrom("strict", "live-first"),
+  policy: fc.constantFrom("oldest", "newest", "decimate", "ttl"),
   high: fc.nat(),
 });
 const descendant = fc.record({ name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time });

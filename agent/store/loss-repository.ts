@@ -1,0 +1,167 @@
+// Numbers that will never be delivered: the record of them for the accounting, and the gap segments that carry it upward. Neighbours
+// with the same reason are one gap. Every change of a row changes its stream's ledger in the same transaction.
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { addInterval, countIntervals, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
+import { segmentFlags } from "#shared/journal/segment.ts";
+import type { Priority } from "#shared/journal/stream.ts";
+import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+
+/** Numbers first…last, with what is known of the messages that had them. */
+export interface Loss {
+  readonly first: number;
+  readonly last: number;
+  readonly reasonCode: number;
+  readonly bytes: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+export class LossRepository {
+  readonly #streams: StreamRepository;
+  readonly #record: GapTable;
+  readonly #pending: GapTable;
+
+  constructor(database: DatabaseSync, streams: StreamRepository) {
+    this.#streams = streams;
+    this.#record = recordTable(database);
+    this.#pending = pendingTable(database);
+  }
+
+  /** Names the numbers as lost, here and, by a gap segment, above. None of them is stored or named yet. */
+  add(key: StreamKey, priority: Priority, loss: Loss): void {
+    put(this.#record, key, priority, loss);
+    const rows = put(this.#pending, key, priority, loss);
+    this.#streams.change(key, { lost: loss.last - loss.first + 1, segments: rows });
+  }
+
+  /** Carries a gap upward that is named here already, or whose messages were handed on. */
+  passOn(key: StreamKey, priority: Priority, loss: Loss): void {
+    this.#streams.change(key, { segments: put(this.#pending, key, priority, loss) });
+  }
+
+  /** Of first…last what a gap segment here is to carry upward. */
+  pendingAmong(key: StreamKey, first: number, last: number): IntervalSet {
+    return within(touching(this.#pending, key, first, last), first, last);
+  }
+
+  /** Of first…last what is named as lost. */
+  among(key: StreamKey, first: number, last: number): IntervalSet {
+    return within(touching(this.#record, key, first, last), first, last);
+  }
+
+  /** Takes back that these numbers, all of them named, are lost: they have come after all. */
+  withdraw(key: StreamKey, priority: Priority, numbers: IntervalSet): void {
+    if (numbers.length === 0) return;
+    let rows = 0;
+    for (const [first, last] of numbers) {
+      cut(this.#record, key, priority, first, last);
+      rows += cut(this.#pending, key, priority, first, last);
+    }
+    this.#streams.change(key, { lost: -countIntervals(numbers), segments: rows });
+  }
+}
+
+/** The two tables that hold gaps, by the same operations. */
+interface GapTable {
+  /** (origin, stream, last, first): rows that touch first…last. */
+  readonly touching: StatementSync;
+  readonly remove: StatementSync;
+  insert(key: StreamKey, priority: Priority, loss: Loss): void;
+}
+
+function recordTable(database: DatabaseSync): GapTable {
+  const insert = database.prepare(
+    "INSERT INTO gap(origin, stream, first, last, reason, bytes, first_ms, last_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+  );
+  return {
+    touching: database.prepare(
+      `SELECT first, last, reason, bytes, first_ms AS firstMs, last_ms AS lastMs FROM gap
+       WHERE origin = ? AND stream = ? AND first <= ? AND last >= ? ORDER BY first`,
+    ),
+    remove: database.prepare("DELETE FROM gap WHERE origin = ? AND stream = ? AND first = ?"),
+    insert: (key, _priority, { first, last, reasonCode, bytes, firstMs, lastMs }) =>
+      void insert.run(key.origin, key.stream, first, last, reasonCode, bytes, firstMs, lastMs),
+  };
+}
+
+function pendingTable(database: DatabaseSync): GapTable {
+  const insert = database.prepare(
+    `INSERT INTO segment(origin, stream, first, items, priority, first_ms, last_ms, flags, crc, gap_reason, gap_bytes, body)
+     VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, NULL)`,
+  );
+  return {
+    touching: database.prepare(
+      `SELECT first, first + items - 1 AS last, gap_reason AS reason, gap_bytes AS bytes, first_ms AS firstMs, last_ms AS lastMs
+       FROM segment INDEXED BY segment_gap WHERE origin = ? AND stream = ? AND first <= ? AND first + items - 1 >= ? AND body IS NULL
+       ORDER BY first`,
+    ),
+    remove: database.prepare("DELETE FROM segment WHERE origin = ? AND stream = ? AND first = ? AND body IS NULL"),
+    insert: (key, priority, { first, last, reasonCode, bytes, firstMs, lastMs }) =>
+      void insert.run(
+        key.origin,
+        key.stream,
+        first,
+        last - first + 1,
+        priority,
+        firstMs,
+        lastMs,
+        segmentFlags.gap,
+        reasonCode,
+        bytes,
+      ),
+  };
+}
+
+function touching(table: GapTable, key: StreamKey, first: number, last: number): readonly Loss[] {
+  return table.touching.all(key.origin, key.stream, last, first).map((row) => ({
+    first: Number(row["first"]),
+    last: Number(row["last"]),
+    reasonCode: Number(row["reason"]),
+    bytes: Number(row["bytes"]),
+    firstMs: Number(row["firstMs"]),
+    lastMs: Number(row["lastMs"]),
+  }));
+}
+
+function within(gaps: readonly Loss[], first: number, last: number): IntervalSet {
+  return gaps.reduce<IntervalSet>(
+    (set, gap) => addInterval(set, Math.max(first, gap.first), Math.min(last, gap.last)),
+    [],
+  );
+}
+
+/** Adds a gap, merged with its neighbours of the same reason. Answers by how many rows the table has grown. */
+function put(table: GapTable, key: StreamKey, priority: Priority, loss: Loss): number {
+  let merged = loss;
+  let rows = 1;
+  for (const row of touching(table, key, loss.first - 1, loss.last + 1)) {
+    if (row.reasonCode !== loss.reasonCode) continue;
+    table.remove.run(key.origin, key.stream, row.first);
+    rows--;
+    merged = {
+      first: Math.min(merged.first, row.first),
+      last: Math.max(merged.last, row.last),
+      reasonCode: row.reasonCode,
+      bytes: merged.bytes + row.bytes,
+      firstMs: Math.min(merged.firstMs, row.firstMs),
+      lastMs: Math.max(merged.lastMs, row.lastMs),
+    };
+  }
+  table.insert(key, priority, merged);
+  return rows;
+}
+
+/** Takes first…last out of the gaps. Bytes are shared out by count. Answers by how many rows the table has grown. */
+function cut(table: GapTable, key: StreamKey, priority: Priority, first: number, last: number): number {
+  let rows = 0;
+  for (const row of touching(table, key, first, last)) {
+    table.remove.run(key.origin, key.stream, row.first);
+    rows--;
+    for (const [from, to] of missingFrom([[first, last]], row.first, row.last)) {
+      const share = (to - from + 1) / (row.last - row.first + 1);
+      table.insert(key, priority, { ...row, first: from, last: to, bytes: Math.round(row.bytes * share) });
+      rows++;
+    }
+  }
+  return rows;
+}

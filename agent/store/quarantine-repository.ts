@@ -1,0 +1,32 @@
+// Segments that could not be handed on: their numbers are named as lost, their bodies stay for a while for whoever wants to look.
+import type { DatabaseSync } from "node:sqlite";
+import { limits } from "#shared/limits.ts";
+import type { StoredSegment } from "./segment-repository.ts";
+import type { StreamKey } from "./stream-repository.ts";
+
+export class QuarantineRepository {
+  readonly #insert;
+  readonly #size;
+  readonly #removeOldest;
+
+  constructor(database: DatabaseSync) {
+    this.#insert = database.prepare(
+      "INSERT INTO quarantine(origin, stream, first, items, reason, crc, at_ms, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#size = database.prepare("SELECT COUNT(*) AS rows, COALESCE(SUM(LENGTH(body)), 0) AS bytes FROM quarantine");
+    this.#removeOldest = database.prepare("DELETE FROM quarantine WHERE id = (SELECT MIN(id) FROM quarantine)");
+  }
+
+  /** Keeps the segment's body; the oldest ones make room. */
+  keep(key: StreamKey, segment: StoredSegment, reasonCode: number, nowMs: number): void {
+    if (segment.body === null) return;
+    const { first, items, crc, body } = segment;
+    this.#insert.run(key.origin, key.stream, first, items, reasonCode, crc, nowMs, body);
+    for (;;) {
+      const size = this.#size.get();
+      if (Number(size?.["rows"]) <= limits.quarantinedSegments && Number(size?.["bytes"]) <= limits.quarantinedBytes)
+        return;
+      this.#removeOldest.run();
+    }
+  }
+}
