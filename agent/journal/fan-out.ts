@@ -2,6 +2,7 @@
 // a stored cursor, at least once, backlog included. Bodies are only decoded where somebody subscribed.
 // Nothing is handed on upward before it has passed here, so that a crash cannot skip it: see `Backlog`.
 import { decodeSegment } from "#shared/journal/segment.ts";
+import type { StreamState } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Bus, Message } from "#shared/system/bus.ts";
@@ -10,6 +11,7 @@ import type { Logger } from "#shared/system/logger.ts";
 import { fromTopic } from "#shared/topics.ts";
 import type { StoredSegment } from "../store/segment-repository.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { fromProperties } from "./from-properties.ts";
 
 const bytesPerRead = 256 * 1024;
 const retryMs = 1_000;
@@ -76,9 +78,9 @@ export function startFanOut(
   }
 
   async function publishNext(): Promise<void> {
-    const { segments } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
+    const { segments, streams } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
     for (const segment of segments) {
-      await publishSegment(segment);
+      await publishSegment(segment, streams);
       advance(segment.id);
     }
     // Without a row up to there, whatever had those ids is gone already.
@@ -94,7 +96,7 @@ export function startFanOut(
     });
   }
 
-  async function publishSegment(segment: StoredSegment): Promise<void> {
+  async function publishSegment(segment: StoredSegment, streams: readonly StreamState[]): Promise<void> {
     if (segment.body === null || segment.origin === start.name) return;
     if (!deps.bus.hasSubscriberBelow(`/from/${segment.origin}`)) return;
     const items = decodeSegment(segment.body, segment.items);
@@ -105,11 +107,13 @@ export function startFanOut(
       );
       return;
     }
-    for (const { topic, payload, retain } of items) {
+    const propertiesOf = fromProperties(segment, nameOf(segment, streams));
+    for (const [index, { topic, payload, retain, timeMs }] of items.entries()) {
       const above = fromTopic(segment.origin, topic);
       if (!retain && !deps.bus.hasSubscriber(above)) continue;
       if (waitingBytes > limits.fanOutBytes) await settled.promise;
-      publish(segment.origin, { topic: above, payload, qos: 1, retain });
+      const properties = propertiesOf(segment.first + index, timeMs);
+      publish(segment.origin, { topic: above, payload, qos: 1, retain, properties });
     }
   }
 
@@ -129,4 +133,11 @@ export function startFanOut(
         settled = Promise.withResolvers<void>();
       });
   }
+}
+
+function nameOf({ origin, epoch, streamId }: StoredSegment, streams: readonly StreamState[]): string {
+  const found = streams.find(
+    (state) => state.origin === origin && state.epoch === epoch && state.streamId === streamId,
+  );
+  return found?.name ?? String(streamId);
 }

@@ -3,7 +3,10 @@ import { startFanOut } from "#agent/journal/fan-out.ts";
 import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { parseNodeName } from "#shared/ids.ts";
-import { encodeSegment } from "#shared/journal/segment.ts";
+import { encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
+import { PacketReader } from "#shared/mqtt/packet-reader.ts";
+import { PacketWriter } from "#shared/mqtt/packet-writer.ts";
+import { readProperties } from "#shared/mqtt/properties.ts";
 import type { Message } from "#shared/system/bus.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { silentLogger } from "../../fakes/silent-logger.ts";
@@ -54,7 +57,7 @@ async function world() {
   };
 }
 
-async function ingest(store: NodeStore, first: number, retain = false): Promise<void> {
+async function ingest(store: NodeStore, first: number, retain = false, flags = 0): Promise<void> {
   const body = encodeSegment([{ timeMs: first, topic: "/data/x", payload: Uint8Array.of(first), retain }]);
   const segment = {
     origin: "device-1",
@@ -64,7 +67,7 @@ async function ingest(store: NodeStore, first: number, retain = false): Promise<
     items: 1,
     firstMs: 1,
     lastMs: 1,
-    flags: 0,
+    flags,
     crc: nodeHasher.crc32(body),
     body,
     gap: undefined,
@@ -82,9 +85,31 @@ test("what came from below is published after its commit, in order, and only the
   await ingest(store, 1);
   await ingest(store, 2);
   await clock.advance(0);
-  expect(published).toEqual(
+  expect(published).toMatchObject(
     [1, 2].map((value) => ({ topic: "/from/device-1/data/x", payload: Uint8Array.of(value), qos: 1, retain: false })),
   );
+  expect(fanOut.releasedId()).toBe(2);
+});
+
+test("MQTT 5 subscribers are told identity, time, and whether a message is a replay", async () => {
+  const { clock, store, published, deps } = await world();
+  await using fanOut = startFanOut(deps, { name: "fog-1", cursor: 0, newestId: 0 });
+  await ingest(store, 7);
+  await ingest(store, 8, false, segmentFlags.historical);
+  await clock.advance(0);
+  const told = published.map(({ properties = new Uint8Array() }) => {
+    const packet = new PacketWriter();
+    packet.variableInteger(properties.length);
+    packet.raw(properties);
+    const bytes = packet.fields();
+    const reader = new PacketReader(bytes, 0, bytes.length);
+    return Object.fromEntries(readProperties(reader, new Set(["userProperties"])).userProperties ?? []);
+  });
+  const common = { origin: "device-1", epoch: "9", stream: "data" };
+  expect(told).toEqual([
+    { ...common, seq: "7", time: "1970-01-01T00:00:00.007Z", historical: "false" },
+    { ...common, seq: "8", time: "1970-01-01T00:00:00.008Z", historical: "true" },
+  ]);
   expect(fanOut.releasedId()).toBe(2);
 });
 
