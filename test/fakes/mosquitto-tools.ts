@@ -1,11 +1,12 @@
 // mosquitto_pub and mosquitto_sub: those that are installed, or Debian's packages unpacked into the temporary folder, without root.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { fetchDebianPackages } from "../../scripts/bench/journal/debian-packages.ts";
 import { Arrivals, type ClientKind, type RealSubscriber } from "./real-client.ts";
 
 export interface MosquittoTools {
@@ -18,7 +19,6 @@ export interface MosquittoTools {
 /** What they need that a small system may not have; libc, libssl and libcrypto are expected. */
 const packages = ["mosquitto-clients", "libmosquitto1", "libcjson1"];
 const run = promisify(execFile);
-const fetchMsMax = 120_000;
 
 /** The tools, or why there are none. */
 export async function findMosquittoTools(): Promise<MosquittoTools | { readonly missing: string }> {
@@ -32,7 +32,7 @@ export async function findMosquittoTools(): Promise<MosquittoTools | { readonly 
   try {
     const folder = join(tmpdir(), `fogbank-mosquitto-${process.getuid?.() ?? 0}`);
     const unpacked = join(folder, "root");
-    if (!isTools(join(unpacked, "usr/bin"))) await fetchPackages(folder, unpacked);
+    if (!isTools(join(unpacked, "usr/bin"))) await fetchDebianPackages(folder, packages);
     const libraries = readdirSync(join(unpacked, "usr/lib"), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => join(unpacked, "usr/lib", name));
@@ -57,48 +57,6 @@ function isTools(folder: string): boolean {
 
 function toolsIn(folder: string, env: MosquittoTools["env"]): MosquittoTools {
   return { pub: join(folder, "mosquitto_pub"), sub: join(folder, "mosquitto_sub"), env };
-}
-
-/** With package lists of its own where the system has none: a private state of apt needs no root. */
-async function fetchPackages(folder: string, unpacked: string): Promise<void> {
-  const state = join(folder, "apt");
-  for (const part of ["lists/partial", "cache/archives/partial"]) mkdirSync(join(state, part), { recursive: true });
-  writeFileSync(join(state, "status"), "");
-  mkdirSync(unpacked, { recursive: true });
-  const own = [
-    `Dir::State=${state}`,
-    `Dir::State::Lists=${state}/lists`,
-    `Dir::State::status=${state}/status`,
-    `Dir::Cache=${state}/cache`,
-    "APT::Sandbox::User=",
-    "Acquire::Languages=none",
-  ].flatMap((option) => ["-o", option]);
-  const options = { cwd: folder, timeout: fetchMsMax };
-  await run("apt-get", ["download", ...packages], options).catch(async () => {
-    await run("apt-get", [...own, "update"], options);
-    await run("apt-get", [...own, "download", ...packages], options);
-  });
-  for (const file of readdirSync(folder).filter((name) => name.endsWith(".deb"))) await unpack(folder, file, unpacked);
-}
-
-/** A .deb is an `ar` archive with a tar in it: nothing but tar is needed. */
-async function unpack(folder: string, file: string, into: string): Promise<void> {
-  const archive = readFileSync(join(folder, file));
-  for (let at = 8; at + 60 <= archive.length;) {
-    const name = archive
-      .toString("latin1", at, at + 16)
-      .trim()
-      .replace(/\/$/, "");
-    const size = Number(archive.toString("latin1", at + 48, at + 58));
-    const body = archive.subarray(at + 60, at + 60 + size);
-    at += 60 + size + (size % 2);
-    if (!name.startsWith("data.tar")) continue;
-    const data = join(folder, `${file}.${name}`);
-    writeFileSync(data, body);
-    await run("tar", ["-x", "-f", data, "-C", into]);
-    return;
-  }
-  throw new Error(`${file} holds no data.tar`);
 }
 
 export function mosquittoClient(tools: MosquittoTools, version: 4 | 5): ClientKind {
