@@ -31,6 +31,10 @@ export interface BenchNodePlan {
   readonly uplinkPort: number | undefined;
   /** Whether it measures this machine, as a device does by default. */
   readonly measuresHost: boolean;
+  /** More lines of its configuration. */
+  readonly settings?: readonly string[];
+  /** Beside the variables of this process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Of every node of a benchmark. */
@@ -47,7 +51,14 @@ export async function createBenchNode(deps: BenchNodeDeps, plan: BenchNodePlan):
 
   async function start(): Promise<ProcessStart> {
     const args = [...deps.nodeArguments(name), program, "run", "--config", configFile];
-    running = await startMeasuredProcess(deps.guard, { name, command: process.execPath, args, logFile, ready: "line" });
+    running = await startMeasuredProcess(deps.guard, {
+      name,
+      command: process.execPath,
+      args,
+      env: { ...process.env, ...plan.env },
+      logFile,
+      ready: "line",
+    });
     return running.start;
   }
 
@@ -64,6 +75,7 @@ function configText(name: string, plan: BenchNodePlan, mqttPort: number, httpPor
     `listen: { mqtt = "127.0.0.1:${mqttPort}"; http = "127.0.0.1:${httpPort}"; };`,
     ...(plan.uplinkPort === undefined ? [] : [`uplink: { url = "mqtt://127.0.0.1:${plan.uplinkPort}"; };`]),
     `sources: { host: { enabled = ${plan.measuresHost}; }; };`,
+    ...(plan.settings ?? []),
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -73,7 +73,8 @@ async function storedAt(cloud: BenchNode, origin: string): Promise<number> {
   return ledger.reduce((total, { stored }) => total + stored, 0);
 }
 
-async function until(what: string, msMax: number, isSo: () => Promise<boolean>): Promise<void> {
+/** Asks every 10 ms. Rejects when it is not so in `msMax`. */
+export async function until(what: string, msMax: number, isSo: () => Promise<boolean>): Promise<void> {
   const endMs = monotonicMs() + msMax;
   while (!(await isSo())) {
     if (monotonicMs() > endMs) throw new Error(`after ${msMax / 1000} s it is not so that ${what}`);

@@ -44,7 +44,7 @@ export class Flow {
   #sockets: readonly MqttSocket[] = [];
 
   constructor(order: FlowOrder, connection: FlowConnection, clientPrefix: string, rest: TurnRest) {
-    const { topic = benchTopic, qos = 1, subscribers = 0, publishers, outstanding } = order;
+    const { topic = benchTopic, qos = 1, subscribers = 0, publishers, firstPublisher = 0, outstanding } = order;
     this.order = order;
     this.connection = connection;
     this.clientPrefix = clientPrefix;
@@ -55,7 +55,7 @@ export class Flow {
     this.#readers = order.isStalled === true ? 0 : subscribers;
     if (qos === 0 && this.#readers === 0) throw new Error("nothing bounds messages of QoS 0 that nobody receives");
     this.#backlogMax = order.backlogMax ?? (qos === 0 ? 1 : 2) * publishers * outstanding;
-    this.#publishers = Array.from({ length: publishers }, (_, i) => new FlowPublisher(i, this));
+    this.#publishers = Array.from({ length: publishers }, (_, i) => new FlowPublisher(firstPublisher + i, this));
     this.#subscribers = Array.from({ length: subscribers }, (_, i) => new FlowSubscriber(i, this));
   }
 

@@ -10,6 +10,8 @@ export interface FlowOrder {
   /** Publisher number p sends to topics below `<topic>/<p>`. Default `/data/bench`. */
   readonly topic?: string;
   readonly publishers: number;
+  /** Number of the first publisher: a later load that is to be told from an earlier one has others. Default 0. */
+  readonly firstPublisher?: number;
   readonly outstanding: number;
   readonly payloadBytes: number;
   /** Default 1. */

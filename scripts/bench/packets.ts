@@ -35,6 +35,8 @@ export interface ConnectOptions {
   readonly receiveMaximum?: number;
   /** User name and password. */
   readonly user?: string;
+  /** Not a clean session: what is subscribed outlives the connection. */
+  readonly keepsSession?: true;
 }
 
 export interface PublishOptions {
@@ -47,12 +49,12 @@ export interface PublishOptions {
 const cleanSession = 0x02;
 const withUserAndPassword = 0xc0;
 
-/** Clean session, no keepalive. */
+/** A clean session unless told, no keepalive. */
 export function encodeConnect(
   clientId: string,
-  { protocol = 4, receiveMaximum, user }: ConnectOptions = {},
+  { protocol = 4, receiveMaximum, user, keepsSession }: ConnectOptions = {},
 ): Uint8Array {
-  const flags = user === undefined ? cleanSession : cleanSession | withUserAndPassword;
+  const flags = (keepsSession === true ? 0 : cleanSession) | (user === undefined ? 0 : withUserAndPassword);
   const properties = receiveMaximum === undefined ? [] : [0x21, receiveMaximum >> 8, receiveMaximum & 0xff];
   const header = Uint8Array.of(protocol, flags, 0, 0);
   const proof = user === undefined ? [] : [text(user), text(user)];

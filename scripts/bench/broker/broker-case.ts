@@ -73,7 +73,8 @@ async function runOnce(broker: RunningBroker, load: BrokerCase, context: BenchCo
   }
 }
 
-function noteOf(error: unknown): string {
+/** Behind a row without figures. */
+export function noteOf(error: unknown): string {
   const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
   return error instanceof NotSupported ? `not supported: ${first}` : `failed: ${first}`;
 }

@@ -14,9 +14,7 @@ export const mosquitto: BrokerKind = {
   describe() {
     const command = findMosquitto();
     if (command === undefined) return undefined;
-    const { stdout } = spawnSync(command, ["-h"], { encoding: "utf8" });
-    const version = /version (\S+)/.exec(stdout)?.[1] ?? "of unknown version";
-    return `Mosquitto ${version}, no persistence, no access control, queue unlimited, set_tcp_nodelay, max_inflight_messages unlimited or the window of the case`;
+    return `Mosquitto ${mosquittoVersion(command)}, no persistence, no access control, queue unlimited, set_tcp_nodelay, max_inflight_messages unlimited or the window of the case`;
   },
   async start(deps, { folder, windowMax = 0 }) {
     const command = findMosquitto();
@@ -34,7 +32,12 @@ export const mosquitto: BrokerKind = {
   },
 };
 
-function findMosquitto(): string | undefined {
+export function mosquittoVersion(command: string): string {
+  const { stdout } = spawnSync(command, ["-h"], { encoding: "utf8" });
+  return /version (\S+)/.exec(stdout)?.[1] ?? "of unknown version";
+}
+
+export function findMosquitto(): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...foldersOfServers];
   return folders.map((folder) => join(folder, "mosquitto")).find((path) => existsSync(path));
 }

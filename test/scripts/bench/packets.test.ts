@@ -91,3 +91,11 @@ test("a PUBLISH of MQTT 5 carries a user property of just the size that was aske
     expect(Buffer.from(image.bytes.subarray(image.payloadAt)).toString()).toBe("hello");
   }
 });
+
+test("a connection whose session is to stay is no clean one", () => {
+  const options = { cmd: "connect", clientId: "bench-1", keepalive: 0 } as const;
+  expect(Buffer.from(encodeConnect("bench-1", { keepsSession: true }))).toEqual(
+    mqttPacket.generate({ ...options, clean: false }),
+  );
+  expect(Buffer.from(encodeConnect("bench-1"))).toEqual(mqttPacket.generate({ ...options, clean: true }));
+});

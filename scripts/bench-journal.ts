@@ -1,0 +1,161 @@
+// `npm run bench:journal`: store and forward beside Mosquitto's bridge and a NATS leaf node, and what a backlog costs a device. The
+// method is in docs/benchmarks.md. Exit codes: 0 measured, 1 failure, 2 usage, 130 interrupted.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
+import { Command } from "commander";
+import type { BenchContext, Benchmark } from "./bench/benchmark.ts";
+import { runInBenchFolder, say, sayProgress } from "./bench/bench-run.ts";
+import { alignNames } from "./bench/broker/comparison.ts";
+import { summarizeProfiles } from "./bench/cpu-profile.ts";
+import { measureDiskSync } from "./bench/disk-sync.ts";
+import { startGenerator } from "./bench/generator-process.ts";
+import { backlogBenchmark } from "./bench/journal/backlog-benchmark.ts";
+import { diskBenchmark } from "./bench/journal/disk-benchmark.ts";
+import { fogbankChains } from "./bench/journal/fogbank-chain.ts";
+import { forwardBenchmark, offlinePublishBenchmark } from "./bench/journal/forward-benchmark.ts";
+import type { ForwardSystem, MissingSystem } from "./bench/journal/forward-system.ts";
+import { liveBenchmark } from "./bench/journal/live-benchmark.ts";
+import { loopBenchmark } from "./bench/journal/loop-benchmark.ts";
+import { findMosquittoBridges } from "./bench/journal/mosquitto-bridge.ts";
+import { findNats } from "./bench/journal/nats-leaf.ts";
+import { judge, type Target } from "./bench/journal/targets.ts";
+import { describeMachine } from "./bench/machine.ts";
+import { renderHeader, renderResults, toJson } from "./bench/report.ts";
+import { runRounds } from "./bench/rounds.ts";
+import { renderMarkdown, renderTable } from "./bench/table.ts";
+import { listOf, parseOptions, pattern, wholeNumber } from "./demo/command-line.ts";
+import { createPortPicker } from "./demo/free-ports.ts";
+import { startOrphanGuard } from "./demo/orphan-guard.ts";
+
+const syncs = 1000;
+/** In the order of the tables. */
+const systemNames = ["mosquitto", "nats", "fogbank"] as const;
+/** Of the publish rate with one publisher: it is the same with a hop more or a longer queue. */
+const offlineSystems = ["Mosquitto, as shipped", "Mosquitto, unlimited", "NATS", "Fogbank, one hop"];
+
+const method = [
+  "closed loop: 50 × 20 is 50 publishers with 20 unacknowledged messages each; QoS 1, NATS by the acknowledgements of its stream",
+  "times begin when the parent is ready again; looked at every 10 ms. Fogbank: readable at /api/v1/data, beside it the journal's commit",
+  "Mosquitto: at a subscriber with a session; NATS: in the hub's stream. first→last leaves out what the first look found",
+];
+
+interface Options {
+  readonly only?: RegExp;
+  readonly systems: readonly (typeof systemNames)[number][];
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly quick?: true;
+  readonly full?: true;
+  readonly json?: string;
+  readonly markdown?: true;
+  readonly dir: string;
+  readonly profile?: string;
+}
+
+void main();
+
+async function main(): Promise<void> {
+  const options = parseArguments(process.argv);
+  if (typeof options === "number") return void (process.exitCode = options);
+  await runInBenchFolder(options.dir, (folder) => measure(options, folder));
+}
+
+async function measure(options: Options, folder: string): Promise<void> {
+  const { quick, seconds, json, markdown, profile } = options;
+  const isQuick = quick === true;
+  const [measureMs, rounds] = isQuick ? [1000, 1] : [seconds * 1000, options.rounds];
+  const conditions = { machine: describeMachine(), disk: measureDiskSync(folder, syncs), rounds, measureMs };
+  const systems = await presentSystems(options.systems);
+  const compared = chosen(
+    [forwardBenchmark(systems), offlinePublishBenchmark(systems.filter(isOffline))],
+    options.only,
+  );
+  const alone = chosen(
+    [liveBenchmark, backlogBenchmark(options.full === true), diskBenchmark, loopBenchmark],
+    options.only,
+  );
+  if (compared.length + alone.length === 0) throw new Error("no case matches --only");
+  const profileFolder = profile === undefined ? undefined : resolve(profile);
+  if (profileFolder !== undefined) mkdirSync(profileFolder, { recursive: true });
+  using guard = startOrphanGuard();
+  await using generator = startGenerator();
+  const nodeDeps = { guard, pickPort: createPortPicker(), nodeArguments: () => profileArguments(profileFolder) };
+  const context: BenchContext = { folder, nodeDeps, generator, measureMs, isQuick };
+  const results = [
+    ...(await runRounds(compared, rounds, context, sayProgress)),
+    ...(await runRounds(alone, 1, context, sayProgress)),
+  ];
+  const header = [
+    ...renderHeader(conditions),
+    ...method,
+    "cases of one system only run once",
+    ...systems.map(({ description }) => description),
+  ];
+  const isMarkdown = markdown === true;
+  say(isMarkdown ? ["```", ...header, "```", ""] : [...header, ""]);
+  say(renderResults(isMarkdown ? results : alignNames(results), isMarkdown ? renderMarkdown : renderTable));
+  say(renderTargets(judge(results), isMarkdown));
+  if (json !== undefined) writeFileSync(json, toJson({ ...conditions, results }));
+  if (profileFolder !== undefined) say(summarizeProfiles(profileFolder));
+}
+
+/** Those that this machine has, or can fetch; of the others a line says why not. */
+async function presentSystems(names: Options["systems"]): Promise<readonly ForwardSystem[]> {
+  const find = { mosquitto: findMosquittoBridges, nats: findNats, fogbank: () => fogbankChains };
+  const present: ForwardSystem[] = [];
+  for (const name of systemNames) {
+    const found: readonly ForwardSystem[] | MissingSystem = names.includes(name) ? await find[name]() : [];
+    if ("missing" in found) sayProgress(`left out: ${found.missing}`);
+    else present.push(...found);
+  }
+  return present;
+}
+
+function isOffline({ name }: ForwardSystem): boolean {
+  return offlineSystems.includes(name);
+}
+
+/** The cases whose benchmark or name matches. */
+function chosen(benchmarks: readonly Benchmark[], only: RegExp | undefined): readonly Benchmark[] {
+  return benchmarks
+    .map((benchmark) => ({
+      ...benchmark,
+      cases: benchmark.cases.filter(({ name }) => only?.test(`${benchmark.name} ${name}`) ?? true),
+    }))
+    .filter(({ cases }) => cases.length > 0);
+}
+
+function profileArguments(folder: string | undefined): readonly string[] {
+  return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=500"];
+}
+
+function renderTargets(targets: readonly Target[], isMarkdown: boolean): readonly string[] {
+  const rows = targets.map(({ name, bound, figure, verdict }) => ({
+    name,
+    figures: { figure },
+    note: `${bound}: ${verdict}`,
+  }));
+  return (isMarkdown ? renderMarkdown : renderTable)("target", [{ key: "figure", heading: "figure", digits: 2 }], rows);
+}
+
+function parseArguments(argv: readonly string[]): Options | number {
+  const command = new Command("npm run bench:journal --")
+    .description("measures store and forward beside other systems on this machine; nothing else should run meanwhile")
+    .option(
+      "--only <pattern>",
+      "cases whose group (forward, offline, live, backlog, disk, loop) or name matches",
+      pattern,
+    )
+    .option("--systems <names>", "some of them, with commas", listOf(systemNames), systemNames)
+    .option("--seconds <s>", "how long a load at a fixed rate is measured, 1 to 600", wholeNumber(1, 600), 10)
+    .option("--rounds <n>", "how often the systems are compared, 1 to 100; the median is shown", wholeNumber(1, 100), 3)
+    .option("--quick", "one round with little of everything, to see that it works")
+    .option("--full", "drain a backlog of a whole day at 100 messages a second: 8.64 million")
+    .option("--json <file>", "write every single run too")
+    .option("--markdown", "tables for a document")
+    .option("--dir <folder>", "on the disk to be measured", tmpdir())
+    .option("--profile <folder>", "profile all nodes' threads into this folder and show their self times")
+    .exitOverride();
+  return parseOptions(() => command.parse(argv).opts<Options>());
+}
