@@ -26,12 +26,16 @@ export class DiskReserve {
     if (this.#isHeld) return true;
     if (this.#clock.monotonic() < this.#retryAtMs) return false;
     this.#isHeld = this.#fill();
-    if (!this.#isHeld) this.release();
+    if (!this.#isHeld) this.#giveBack();
     return this.#isHeld;
   }
 
-  /** Gives the room back to the disk. */
+  /** Gives the room back to the disk. What is refused until it stands again does not put that off. */
   release(): void {
+    if (this.#isHeld) this.#giveBack();
+  }
+
+  #giveBack(): void {
     rmSync(this.#file, { force: true });
     this.#isHeld = false;
     this.#retryAtMs = this.#clock.monotonic() + retryMs;

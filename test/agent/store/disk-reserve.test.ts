@@ -24,6 +24,25 @@ test("room is set aside, given back, and set aside again after a while", async (
   }
 });
 
+test("who is refused again and again while it is gone does not put off its return", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fogbank-reserve-"));
+  try {
+    const clock = new FakeClock();
+    const reserve = new DiskReserve(clock, join(folder, "reserve"), 600_000);
+    expect(reserve.hold()).toBe(true);
+    reserve.release();
+    for (let tries = 0; tries < 9; tries++) {
+      await clock.advance(200);
+      expect(reserve.hold()).toBe(false);
+      reserve.release();
+    }
+    await clock.advance(200);
+    expect(reserve.hold()).toBe(true);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("without the room nothing is held, and no part of it stays behind", () => {
   const file = "/proc/nowhere/reserve";
   const reserve = new DiskReserve(new FakeClock(), file, 1_000);
