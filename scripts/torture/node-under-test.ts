@@ -37,13 +37,14 @@ const readyMsMax = 60_000;
 const answerMsMax = 10_000;
 const rowsPerPage = 2_000;
 
-/** `settings` is the rest of its configuration file. With a `guard` it does not outlive this process. */
+/** `settings` is the rest of its configuration file. With a `guard` it does not outlive this process. `environment` is added to ours. */
 export function nodeUnderTest(
   folder: string,
   name: string,
   ports: { readonly mqtt: number; readonly http: number },
   settings: string,
   guard?: OrphanGuard,
+  environment: Readonly<Record<string, string>> = {},
 ): NodeUnderTest {
   const configFile = join(folder, `${name}.conf`);
   const logFile = join(folder, `${name}.log`);
@@ -63,7 +64,7 @@ export function nodeUnderTest(
     httpPort: ports.http,
     logFile,
     async start(...assignments) {
-      const started = spawnNode(configFile, logFile, assignments, guard);
+      const started = spawnNode(configFile, logFile, assignments, guard, environment);
       child = started;
       started.once("exit", (code, signal) => {
         if (!wanted.has(started)) crash = describeExit({ code, signal });
@@ -107,6 +108,7 @@ function spawnNode(
   logFile: string,
   assignments: readonly string[],
   guard: OrphanGuard | undefined,
+  environment: Readonly<Record<string, string>>,
 ): ChildProcess {
   const log = openSync(logFile, "a");
   const sets = assignments.flatMap((assignment) => ["--set", assignment]);
@@ -115,7 +117,10 @@ function spawnNode(
     // A group of its own where somebody else sees to its end: Ctrl-C in the terminal is not for the nodes.
     detached: guard !== undefined,
     // Without settings for other nodes: file and assignments alone say how this one runs.
-    env: Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("FOGBANK_"))),
+    env: {
+      ...Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("FOGBANK_"))),
+      ...environment,
+    },
   });
   closeSync(log);
   const { pid } = child;
