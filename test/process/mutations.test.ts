@@ -2,11 +2,12 @@
 // longer found in the sources fails here too: then it is to be put in anew, not to be dropped.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { whyNoTrace } from "./durability/io-trace.ts";
 
 interface Mutation {
   /** What is broken, as a programmer could have done it. */
@@ -16,6 +17,12 @@ interface Mutation {
   readonly caughtBy: readonly { readonly file: string; readonly test: string }[];
 }
 
+/** Tests that look at calls of the system need a C compiler. */
+const noTrace = whyNoTrace();
+if (noTrace !== undefined) console.log(noTrace);
+const orderTest = "test/process/durability-order.test.ts";
+const orderAtFirstNode = "[O1] every publish is committed and synced before its PUBACK is written";
+const orderAtParent = "[O5] every message of a child is committed and synced at its parent";
 const operationsTest = "test/agent/store/node-operations.test.ts";
 const segments = "agent/store/segment-repository.ts";
 
@@ -77,6 +84,32 @@ const mutations: readonly Mutation[] = [
         file: "test/agent/link/child-links.acknowledgement.test.ts",
         test: "[O5] a parent that dies: before the commit nothing is acknowledged",
       },
+      { file: orderTest, test: orderAtParent },
+    ],
+  },
+  {
+    fault: "a publish is acknowledged before its commit",
+    edits: [
+      {
+        file: "agent/broker/publishing.ts",
+        find: "verdict.receipt.wait(pending);",
+        replace: "pending.release();",
+      },
+    ],
+    caughtBy: [{ file: orderTest, test: orderAtFirstNode }],
+  },
+  {
+    fault: "the log is not synced at each commit",
+    edits: [
+      {
+        file: "agent/store/database.ts",
+        find: "PRAGMA synchronous = FULL;",
+        replace: "PRAGMA synchronous = NORMAL;",
+      },
+    ],
+    caughtBy: [
+      { file: orderTest, test: orderAtFirstNode },
+      { file: orderTest, test: orderAtParent },
     ],
   },
   {
@@ -109,74 +142,122 @@ const mutations: readonly Mutation[] = [
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const copied = ["agent", "cloud", "shared", "scripts", "test", "package.json", "tsconfig.json"];
+const runMsMax = 300_000;
 
-/** Runs `work` on a copy of the sources with these edits. */
-async function onCopy<T>(edits: Mutation["edits"], work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), "fogbank-mutation-"));
-  try {
-    for (const name of copied) cpSync(join(root, name), join(folder, name), { recursive: true });
-    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-    for (const { file, find, replace } of edits) {
-      const text = readFileSync(join(folder, file), "utf8");
-      const [before, after, ...more] = text.split(find);
-      if (before === undefined || after === undefined || more.length > 0)
-        throw new Error(`the mutation does not fit any more: once in ${file} there should be: ${find}`);
-      writeFileSync(join(folder, file), `${before}${replace}${after}`);
-    }
-    return await work(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+/** A copy of the sources with these edits. */
+function copyTo(folder: string, edits: Mutation["edits"]): void {
+  for (const name of copied) cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  for (const { file, find, replace } of edits) {
+    const text = readFileSync(join(folder, file), "utf8");
+    const [before, after, ...more] = text.split(find);
+    if (before === undefined || after === undefined || more.length > 0)
+      throw new Error(`the mutation does not fit any more: once in ${file} there should be: ${find}`);
+    writeFileSync(join(folder, file), `${before}${replace}${after}`);
   }
 }
 
 interface JsonReport {
   readonly testResults: readonly {
+    readonly name: string;
     readonly message: string;
     readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
   }[];
 }
 
-/** Runs test files of the copy; answers how each of `caughtBy` went: "passed", "failed", or why it did not run. */
-async function outcomes(folder: string, caughtBy: Mutation["caughtBy"]): Promise<readonly string[]> {
+interface Experiment {
+  readonly edits: Mutation["edits"];
+  readonly checks: Mutation["caughtBy"];
+}
+
+/**
+ * Puts each experiment into a copy of its own and runs the checks of all in one vitest, which starts once. Answers for each experiment
+ * how its checks went: "passed", "failed", or why one did not run.
+ */
+async function runAll(experiments: readonly Experiment[]): Promise<readonly (readonly string[])[]> {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "fogbank-mutation-")));
+  try {
+    const folders = experiments.map(({ edits }, index) => {
+      copyTo(join(folder, `copy-${index}`), edits);
+      return join(folder, `copy-${index}`);
+    });
+    const projects = experiments.map(({ checks }, index) => ({
+      root: folders[index],
+      test: {
+        name: `copy-${index}`,
+        include: [...new Set(checks.map(({ file }) => file))],
+        fileParallelism: false,
+        expect: { requireAssertions: true },
+        testTimeout: 20_000,
+      },
+    }));
+    const config = { root: folder, test: { pool: "forks", maxWorkers: 2, projects } };
+    writeFileSync(join(folder, "vitest.config.mjs"), `export default ${JSON.stringify(config)};\n`);
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+    const report = await runVitest(
+      folder,
+      experiments.flatMap(({ checks }) => checks.map(({ test: name }) => name)),
+    );
+    if (typeof report === "string") return experiments.map(() => [report]);
+    return experiments.map(({ checks }, index) => outcomesOf(report, join(folder, `copy-${index}`), checks));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Answers vitest's report, or its complaint when it wrote none. */
+async function runVitest(folder: string, testNames: readonly string[]): Promise<JsonReport | string> {
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const files = [...new Set(caughtBy.map(({ file }) => file))];
-  const names = caughtBy.map(({ test: name }) => name.replaceAll(/[^\w ]/g, "\\$&")).join("|");
+  const names = [...new Set(testNames)].map((name) => name.replaceAll(/[^\w ]/g, "\\$&")).join("|");
   const output = join(folder, "report.json");
-  const args = [
-    "run",
-    "--config",
-    "test/vitest.config.ts",
-    "--reporter=json",
-    `--outputFile=${output}`,
-    "-t",
-    names,
-    ...files,
-  ];
+  const args = ["run", "--config", "vitest.config.mjs", "--reporter=json", `--outputFile=${output}`, "-t", names];
   // Without what this run of vitest tells its own workers.
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^VITEST|^TEST$|^FOGBANK_/.test(key)));
   const child = spawn(process.execPath, [vitest, ...args], { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
   let stderr = "";
   child.stderr.on("data", (bytes) => (stderr += String(bytes)));
   await once(child, "close");
-  let report: JsonReport;
   try {
-    report = JSON.parse(readFileSync(output, "utf8")) as JsonReport;
+    return JSON.parse(readFileSync(output, "utf8")) as JsonReport;
   } catch {
-    return [`vitest wrote no report: ${stderr}`];
+    return `vitest wrote no report: ${stderr}`;
   }
-  const results = report.testResults.flatMap(({ assertionResults }) => assertionResults);
-  const trouble = report.testResults.map(({ message }) => message).join(" ");
-  return caughtBy.map(({ test: name }) => {
+}
+
+function outcomesOf(report: JsonReport, folder: string, checks: Mutation["caughtBy"]): readonly string[] {
+  const own = report.testResults.filter(({ name }) => name.startsWith(`${folder}/`));
+  const results = own.flatMap(({ assertionResults }) => assertionResults);
+  const trouble = own.map(({ message }) => message).join(" ");
+  return checks.map(({ test: name }) => {
     const found = results.filter(({ fullName }) => fullName.includes(name));
     return found.length === 1 ? (found[0]?.status ?? "") : `${found.length} tests are called "${name}" ${trouble}`;
   });
 }
 
-test("the sources as they are pass every check that is to catch a mutation", { timeout: 120_000 }, async () => {
-  const checks = mutations.flatMap(({ caughtBy }) => caughtBy);
-  expect(await onCopy([], (folder) => outcomes(folder, checks))).toEqual(checks.map(() => "passed"));
-});
+const isPossible = ({ file }: Mutation["caughtBy"][number]): boolean => noTrace === undefined || file !== orderTest;
+const experiments = mutations.map(({ fault, edits, caughtBy }) => ({
+  fault,
+  edits,
+  checks: caughtBy.filter(isPossible),
+}));
+const unchanged = { edits: [], checks: [...new Set(experiments.flatMap(({ checks }) => checks))] };
 
-test.each(mutations)("caught: $fault", { timeout: 120_000 }, async ({ edits, caughtBy }) => {
-  expect(await onCopy(edits, (folder) => outcomes(folder, caughtBy))).toEqual(caughtBy.map(() => "failed"));
+describe("each fault in a copy of the sources", () => {
+  let before: readonly string[] = [];
+  let mutated: readonly (readonly string[])[] = [];
+
+  beforeAll(async () => {
+    [before = [], ...mutated] = await runAll([unchanged, ...experiments]);
+  }, runMsMax);
+
+  test("the sources as they are pass every check that is to catch one", () => {
+    expect(before).toEqual(unchanged.checks.map(() => "passed"));
+  });
+
+  test.each(experiments.map((experiment, index) => ({ ...experiment, index })))(
+    "caught: $fault",
+    ({ checks, index }) => {
+      expect(mutated[index]).toEqual(checks.map(() => "failed"));
+    },
+  );
 });
