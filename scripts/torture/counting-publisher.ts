@@ -8,6 +8,8 @@ export interface CountingPublisher {
   readonly plan: MessagePlan;
   /** Numbers whose PUBACK has arrived. */
   readonly acknowledged: ReadonlySet<number>;
+  /** Numbers that were published again although nobody knows whether they had been stored: none when absent. */
+  readonly repeated?: ReadonlySet<number>;
   /** Numbers that were sent at all: 1 to this. */
   sent(): number;
   /** Stops sending; resolves when what was under way is settled. */

@@ -20,15 +20,15 @@ export async function drained(tree: TortureTree): Promise<number> {
 async function remaining(tree: TortureTree): Promise<readonly string[]> {
   const left: string[] = [];
   const atCloud = await tree.cloud.node.accounting();
-  for (const device of tree.devices) {
-    const own = await device.node.accounting(device.node.name);
-    if (own.length === 0) left.push(`${device.node.name} has no ledger of its own`);
-    const atParent = await device.parent?.node.accounting(device.node.name);
+  for (const source of [...tree.devices, ...tree.fogs]) {
+    const own = await source.node.accounting(source.node.name);
+    if (own.length === 0) left.push(`${source.node.name} has no ledger of its own`);
+    const atParent = await source.parent?.node.accounting(source.node.name);
     for (const row of own) {
-      if (row.pending !== 0 || row.stored !== row.next - 1) left.push(describe(device, row));
+      if (row.pending !== 0 || row.stored !== row.next - 1) left.push(describe(source, row));
       left.push(...unsettled(tree.cloud, row, atCloud, true));
-      if (device.parent !== undefined && device.parent !== tree.cloud)
-        left.push(...unsettled(device.parent, row, atParent ?? [], false));
+      if (source.parent !== undefined && source.parent !== tree.cloud)
+        left.push(...unsettled(source.parent, row, atParent ?? [], false));
     }
   }
   for (const fog of tree.fogs) {

@@ -2,7 +2,7 @@
 // in it until the fault lets it pass, and a full pipe stops reading, as a network does.
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
-import { seeded } from "../../scripts/torture/seeded.ts";
+import { seeded } from "./seeded.ts";
 
 /** `up`: from the child to its parent. */
 export type Direction = "up" | "down";
@@ -61,10 +61,10 @@ const pipeBytesMax = 32 * 1024;
 const throttleTickMs = 20;
 const throttleShareBytes = 512;
 
-/** Forwards to `parentPort` on loopback. `seed` is for jitter. */
-export async function startFaultProxy(parentPort: number, seed = 1): Promise<FaultProxy> {
+/** Forwards to `parentPort` on loopback, from `port`, or any that is free. `seed` is for jitter. */
+export async function startFaultProxy(parentPort: number, port = 0, seed = 1): Promise<FaultProxy> {
   const proxy = new Proxying(parentPort, seed);
-  await proxy.listen();
+  await proxy.listen(port);
   return proxy;
 }
 
@@ -88,8 +88,8 @@ class Proxying implements FaultProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  async listen(): Promise<void> {
-    this.#server.listen(0, "127.0.0.1");
+  async listen(port: number): Promise<void> {
+    this.#server.listen(port, "127.0.0.1");
     await once(this.#server, "listening");
   }
 

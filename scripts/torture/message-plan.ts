@@ -27,6 +27,7 @@ export function createMessagePlan(
   random: Seeded,
   publisher: string,
   topics: readonly string[] = capturedTopics,
+  payloadBytes: (random: Seeded) => number = mostlySmall,
 ): MessagePlan {
   return {
     publisher,
@@ -49,7 +50,7 @@ export function createMessagePlan(
 }
 
 /** Mostly a reading, sometimes a record, now and then a page. */
-function payloadBytes(random: Seeded): number {
+function mostlySmall(random: Seeded): number {
   const kind = random.unit();
   if (kind < 0.9) return random.between(0, 200);
   return kind < 0.99 ? random.between(200, 2_000) : random.between(2_000, 16_000);

@@ -4,7 +4,7 @@ import type { CountingPublisher } from "./counting-publisher.ts";
 
 /** What is wrong, one sentence each; nothing when all is well. At most a few for each kind. */
 export function judgeStored(
-  { plan, acknowledged, sent }: Pick<CountingPublisher, "plan" | "acknowledged" | "sent">,
+  { plan, acknowledged, repeated, sent }: Pick<CountingPublisher, "plan" | "acknowledged" | "repeated" | "sent">,
   lines: readonly DataLine[],
 ): readonly string[] {
   const faults = new FaultList(plan.publisher);
@@ -18,7 +18,8 @@ export function judgeStored(
       faults.add("stored, never sent", at);
       continue;
     }
-    if (numbers.has(number)) faults.add("stored twice [O2]", `message ${number}, again as ${at}`);
+    if (numbers.has(number) && repeated?.has(number) !== true)
+      faults.add("stored twice [O2]", `message ${number}, again as ${at}`);
     numbers.add(number);
     const planned = plan.message(number);
     if (planned.topic !== line.topic || !planned.payload.equals(payload))

@@ -12,6 +12,8 @@ export interface TortureSetting {
   readonly folder: string;
   readonly seed: number;
   readonly seconds: number;
+  /** Whether links are to break; always, where the command line cannot say. */
+  readonly hasLinkFaults: boolean;
   readonly guard: OrphanGuard;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
@@ -21,6 +23,8 @@ export interface TortureCommand {
   /** Of the script, in package.json. */
   readonly script: string;
   readonly description: string;
+  /** Whether there are links, which `--no-links` leaves whole. */
+  readonly hasLinks?: true;
   /** The report's lines, and whether all is well. */
   readonly run: (setting: TortureSetting) => Promise<{ readonly lines: readonly string[]; readonly isGood: boolean }>;
 }
@@ -32,6 +36,7 @@ interface Options {
   readonly seconds: number;
   readonly seed?: number;
   readonly keep?: true;
+  readonly links?: boolean;
 }
 
 /** Answers the exit code. */
@@ -40,19 +45,20 @@ export async function runTortureCommand(command: TortureCommand, argv: readonly 
   return typeof options === "number" ? options : torture(command, options);
 }
 
-function parseArguments({ script, description }: TortureCommand, argv: readonly string[]): Options | number {
+function parseArguments({ script, description, hasLinks }: TortureCommand, argv: readonly string[]): Options | number {
   const command = new Command(`npm run ${script} --`)
     .description(description)
-    .option("--seconds <s>", "how long processes are killed, 1 to 86400", wholeNumber(1, 86_400), 60)
+    .option("--seconds <s>", "how long faults strike, 1 to 86400", wholeNumber(1, 86_400), 60)
     .option("--seed <n>", `repeats the choices of an earlier run, 0 to ${seedMax}`, wholeNumber(0, seedMax))
     .option("--keep", "keep the folder with databases and logs, also after success")
     .exitOverride();
+  if (hasLinks === true) command.option("--no-links", "break no links, kill processes only");
   return parseOptions(() => command.parse(argv).opts<Options>());
 }
 
 async function torture(
   { script, run }: TortureCommand,
-  { seconds, seed = Math.floor(Math.random() * seedMax), keep }: Options,
+  { seconds, seed = Math.floor(Math.random() * seedMax), keep, links = true }: Options,
 ): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "fogbank-torture-"));
   // Its nodes die with this process, however it ends.
@@ -65,10 +71,11 @@ async function torture(
       stop.abort();
     });
   }
-  say(`seed ${seed}: repeat with npm run ${script} -- --seconds ${seconds} --seed ${seed}`);
+  const noLinks = links ? "" : " --no-links";
+  say(`seed ${seed}: repeat with npm run ${script} -- --seconds ${seconds} --seed ${seed}${noLinks}`);
   let isGood = false;
   try {
-    const report = await run({ folder, seed, seconds, guard, signal: stop.signal, say });
+    const report = await run({ folder, seed, seconds, hasLinkFaults: links, guard, signal: stop.signal, say });
     for (const line of report.lines) say(line);
     ({ isGood } = report);
   } catch (error) {

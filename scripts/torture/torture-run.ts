@@ -1,22 +1,29 @@
-// One torture from start to verdict: tree up, publishers and workloads on, killing, all up again, drain, judgement.
+// One torture from start to verdict: tree up, publishers and workloads on, faults, all whole again, drain, judgement.
 import type { OrphanGuard } from "../demo/orphan-guard.ts";
-import { countingPublisher, type CountingPublisher } from "./counting-publisher.ts";
+import { judgeCast, startCast, stopCast, type Cast } from "./cast.ts";
 import { drained } from "./drain.ts";
-import { killAtRandom, type Kills } from "./killing.ts";
+import { cutFault } from "./faults/cut.ts";
+import { delayFault } from "./faults/delay.ts";
+import { strikeAtRandom, type Strikes } from "./faults/fault.ts";
+import { fullJournalFault } from "./faults/full-journal.ts";
+import { killFault, type Kills } from "./faults/kill.ts";
+import { resetFault } from "./faults/reset.ts";
+import { silenceFault } from "./faults/silence.ts";
+import { throttleFault } from "./faults/throttle.ts";
 import { watchLedgers, type LedgerWatch } from "./ledger-watch.ts";
-import { createMessagePlan } from "./message-plan.ts";
-import { judgeStored } from "./oracle.ts";
 import { seeded } from "./seeded.ts";
 import { troublesOf } from "./troubles.ts";
-import { startTortureTree, type TortureTree } from "./torture-tree.ts";
+import { startTortureTree } from "./torture-tree.ts";
 import type { Workload } from "./workload.ts";
 
 export interface TortureOptions {
   /** For databases, configurations and logs; exists. */
   readonly folder: string;
   readonly seed: number;
-  /** How long processes are killed. */
+  /** How long faults strike. */
   readonly seconds: number;
+  /** Whether links break too, besides the processes. */
+  readonly hasLinkFaults: boolean;
   readonly workloads: readonly Workload[];
   readonly guard?: OrphanGuard;
   readonly signal: AbortSignal;
@@ -26,6 +33,11 @@ export interface TortureOptions {
 
 export interface TortureReport {
   readonly kills: Kills;
+  readonly strikes: Strikes;
+  /** How often each patient publisher was told that there is no room. */
+  readonly refusals: readonly { readonly publisher: string; readonly count: number }[];
+  /** Phases in which all of them were. */
+  readonly timesFull: number;
   readonly sent: number;
   readonly acknowledged: number;
   readonly stored: number;
@@ -39,18 +51,23 @@ export interface TortureReport {
   readonly faults: readonly string[];
 }
 
+const linkFaults = [resetFault, silenceFault, delayFault, throttleFault, cutFault];
+
 export async function runTorture(options: TortureOptions): Promise<TortureReport> {
-  const { folder, seed, seconds, workloads, guard, signal, say } = options;
+  const { folder, seed, seconds, hasLinkFaults, workloads, guard, signal, say } = options;
   const random = seeded(seed);
-  await using tree = await startTortureTree(folder, guard);
-  const publishers = tree.devices.map(({ node }) => {
-    const plan = createMessagePlan(random.fork("messages"), node.name);
-    return countingPublisher(node.mqttPort, plan, random.fork(`bursts of ${node.name}`));
-  });
+  await using tree = await startTortureTree(folder, guard, hasLinkFaults);
+  const cast = startCast(tree, random);
   const watch = watchLedgers(tree);
   for (const workload of workloads) await workload.start(tree, random.fork(workload.name));
-  say(`${tree.members.length} processes up, killing one every 300 to 600 ms for ${seconds} s`);
-  const kills = await killAtRandom(tree, random.fork("kills"), performance.now() + seconds * 1000, signal);
+  const links = hasLinkFaults ? linkFaults : [];
+  const kill = killFault();
+  const fullJournal = fullJournalFault(cast.patient);
+  say(
+    `${tree.members.length} processes up: for ${seconds} s one is killed every 300 to 600 ms, and ${hasLinkFaults ? "links break" : "links hold"}`,
+  );
+  const over = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
+  const strikes = await strikeAtRandom([kill, fullJournal, ...links], tree, random.fork("faults"), over);
   const faults: string[] = [];
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -62,11 +79,11 @@ export async function runTorture(options: TortureOptions): Promise<TortureReport
   };
   await attempt(() => tree.allUp());
   for (const workload of workloads) await attempt(() => workload.stop());
-  await Promise.all(publishers.map((publisher) => publisher.stop()));
-  say("killing stopped, everything is up again: draining");
+  await stopCast(cast);
+  say("everything is up and whole again: draining");
   const drainMs = await attempt(() => drained(tree));
   await watch.stop();
-  const stored = await attempt(() => judge(tree, publishers, faults));
+  const stored = await attempt(() => judgeCast(tree, cast, faults));
   const remarks: string[] = [];
   for (const workload of workloads) {
     const checked = await attempt(() => workload.check(tree));
@@ -74,35 +91,21 @@ export async function runTorture(options: TortureOptions): Promise<TortureReport
     remarks.push(...(checked?.remarks ?? []));
   }
   remarks.push(...(await troublesOf(tree.members.map(({ node }) => node))));
-  const base = { kills, drainMs, stored: stored ?? 0, remarks, ...countsOf(publishers, watch) };
-  return { ...base, faults: [...watch.faults, ...faults] };
+  const counts = { kills: kill.kills(), strikes, timesFull: fullJournal.filled(), ...countsOf(cast, watch) };
+  return { ...counts, drainMs, stored: stored ?? 0, remarks, faults: [...watch.faults, ...faults] };
 }
 
 function countsOf(
-  publishers: readonly CountingPublisher[],
+  { counting, patient }: Cast,
   watch: LedgerWatch,
-): Pick<TortureReport, "sent" | "acknowledged" | "duplicates" | "ledgerSamples" | "handOnChecks"> {
+): Pick<TortureReport, "refusals" | "sent" | "acknowledged" | "duplicates" | "ledgerSamples" | "handOnChecks"> {
+  const publishers = [...counting, ...patient];
   return {
+    refusals: patient.map((publisher) => ({ publisher: publisher.plan.publisher, count: publisher.refusals() })),
     sent: publishers.reduce((sum, publisher) => sum + publisher.sent(), 0),
     acknowledged: publishers.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0),
     duplicates: watch.duplicates(),
     ledgerSamples: watch.samples(),
     handOnChecks: watch.handOnChecks(),
   };
-}
-
-/** Answers how many messages are stored; adds what is wrong to `faults`. */
-async function judge(tree: TortureTree, publishers: readonly CountingPublisher[], faults: string[]): Promise<number> {
-  let count = 0;
-  for (const publisher of publishers) {
-    const { publisher: origin } = publisher.plan;
-    const lines = await tree.cloud.node.data(origin);
-    count += lines.length;
-    faults.push(...judgeStored(publisher, lines));
-    const ledger = await tree.cloud.node.accounting(origin);
-    const known = ledger.reduce((sum, { stored }) => sum + stored, 0);
-    if (known !== lines.length)
-      faults.push(`${origin}: ${lines.length} returned, ${known} stored by the cloud's ledger`);
-  }
-  return count;
 }

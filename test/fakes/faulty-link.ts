@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { startOrphanGuard } from "../../scripts/demo/orphan-guard.ts";
+import { startFaultProxy, type FaultProxy } from "../../scripts/torture/fault-proxy.ts";
 import { nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
-import { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
 
 /** What a node says on a topic. */
 export interface Listening {

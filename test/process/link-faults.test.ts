@@ -1,7 +1,7 @@
 // A real device below a real cloud, and a link between them that breaks in every way a link can break.
 import { expect, test } from "vitest";
+import type { Direction } from "../../scripts/torture/fault-proxy.ts";
 import { eventually } from "../../scripts/torture/node-under-test.ts";
-import type { Direction } from "../fakes/fault-proxy.ts";
 import { withFaultyLink, withFaultyLinks, type FaultyLink } from "../fakes/faulty-link.ts";
 
 /** What the link promises, and what a busy machine may add to it. */

@@ -1,18 +1,19 @@
-// The torture in short: seven processes, each killed again and again, and every acknowledged message stored once.
+// The torture in short: seven processes, each killed again and again, links that break, a journal that runs full, and every
+// acknowledged message stored once.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFailed, test } from "vitest";
 import { startOrphanGuard } from "../../scripts/demo/orphan-guard.ts";
 import { callWorkload } from "../../scripts/torture/call-workload.ts";
-import { killsOf } from "../../scripts/torture/killing.ts";
+import { killsOf } from "../../scripts/torture/faults/kill.ts";
 import { reportLines } from "../../scripts/torture/torture-report.ts";
 import { runTorture } from "../../scripts/torture/torture-run.ts";
 
-const tortureSeconds = 30;
+const tortureSeconds = 60;
 
 test(
-  "[O1] [O2] [O3] [O4] [O5] [T3] [T5] seven processes are killed at random while four devices publish and move",
+  "[O1] [O2] [O3] [O4] [O5] [T3] [T5] seven processes are killed at random and their links break, while four devices publish and move",
   { timeout: 300_000 },
   async () => {
     const seed = Number(process.env["FOGBANK_TEST_SEED"] ?? Math.floor(Math.random() * 1e9));
@@ -30,6 +31,7 @@ test(
       folder,
       seed,
       seconds: tortureSeconds,
+      hasLinkFaults: true,
       workloads: [callWorkload()],
       guard,
       signal,
@@ -39,6 +41,8 @@ test(
     expect(report.faults).toEqual([]);
     expect(killsOf(report.kills)).toBeGreaterThan(10);
     expect(report.kills.moves).toBeGreaterThan(0);
+    expect(report.timesFull).toBeGreaterThan(0);
+    expect([...report.strikes].filter(([, count]) => count === 0)).toEqual([]);
     expect(report.acknowledged).toBeGreaterThan(500);
     expect(report.stored).toBeGreaterThanOrEqual(report.acknowledged);
     expect(report.ledgerSamples).toBeGreaterThan(50);
