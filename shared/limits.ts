@@ -68,6 +68,12 @@ export const limits = {
   backoffMsMaxEarly: 800,
   backoffMsMaxLate: 30_000,
   backoffEarlyMs: 60_000,
+  /** Children that a parent greets per second, at once after a quiet time, and at the same time: each costs a commit and a look at its ledger. */
+  hellosPerSecond: 500,
+  hellosBurst: 250,
+  hellosAtOnce: 100,
+  /** Children that were sent away and have a place in the time to come. */
+  helloPlaces: 25_000,
   /** After a refusal for a reason that only an operator can mend. */
   refusedBackoffMs: 300_000,
   /** Retransmission time-out, and how many in a row give the link up. */

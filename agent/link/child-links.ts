@@ -3,6 +3,7 @@
 // The child's name is the one in the topic, which the broker has authorized; never one from a payload.
 import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
+import { HelloAdmission } from "#shared/link/admission.ts";
 import { creditBytes } from "#shared/link/credit.ts";
 import { decodeBatch, decodeDeparture, encodeAck, type Ack, type Batch } from "#shared/link/frames.ts";
 import {
@@ -42,6 +43,8 @@ export interface ChildLinksStats {
   readonly stored: number;
   readonly duplicates: number;
   readonly malformed: number;
+  /** Hellos that were asked to come again later. */
+  readonly postponed: number;
 }
 
 /** Serves children until it is disposed. */
@@ -66,11 +69,13 @@ class ChildLinks implements AsyncDisposable {
   readonly #pathTold = new Map<string, number>();
   #waitingBytes = 0;
   #storeIsFull = false;
-  #stats = { stored: 0, duplicates: 0, malformed: 0 };
+  readonly #admission: HelloAdmission;
+  #stats = { stored: 0, duplicates: 0, malformed: 0, postponed: 0 };
 
   constructor(deps: ChildLinksDeps, self: { readonly name: NodeName; readonly identity: NodeIdentity }) {
     this.#deps = deps;
     this.#self = self;
+    this.#admission = new HelloAdmission(deps.clock.monotonic());
     for (const kind of ["h", "b", "w"] as const) {
       this.#intercepting.use(
         deps.bus.intercept(upFilterOf(kind), (publish, settle) => {
@@ -117,9 +122,18 @@ class ChildLinks implements AsyncDisposable {
       this.#send(child, "h", encodeRefusal(refusal));
       return;
     }
-    const born = bornChild(this.#deps.tree.child(child), hello, this.#moment());
-    this.#deps.tree.setChild(born);
+    const { clock, tree } = this.#deps;
+    const admission = this.#admission.ask(child, clock.monotonic());
+    if (admission.type === "busy") {
+      this.#stats.postponed++;
+      const text = "many nodes come back at once: this one's turn is later";
+      this.#send(child, "h", encodeRefusal({ code: "busy", retryAfterMs: admission.retryAfterMs, text }));
+      return;
+    }
+    const born = bornChild(tree.child(child), hello, this.#moment());
+    tree.setChild(born);
     await this.#track(this.#welcome(born, hello));
+    this.#admission.done(clock.monotonic());
   }
 
   #refusalOf(child: string, hello: Hello): Refusal | undefined {
