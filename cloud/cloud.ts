@@ -3,7 +3,9 @@ import { join } from "node:path";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { OpenSqlDatabase } from "#shared/system/sql-database.ts";
-import { createSqliteStore, documentMigrations } from "./storage/sqlite-store.ts";
+import { documentMigrations } from "./storage/document-schema.ts";
+import { takeOverRows } from "./storage/row-takeover.ts";
+import { createSqliteStore } from "./storage/sqlite-store.ts";
 
 export interface CloudDeps {
   readonly openSqlDatabase: OpenSqlDatabase;
@@ -20,7 +22,9 @@ export interface Cloud extends AsyncDisposable {
 export async function startCloud(deps: CloudDeps): Promise<Cloud> {
   await using stack = new AsyncDisposableStack();
   const file = join(deps.dataDir, "documents.db");
-  const documents = stack.use(createSqliteStore(await deps.openSqlDatabase(file, documentMigrations)));
+  const database = await deps.openSqlDatabase(file, documentMigrations);
+  const documents = stack.use(createSqliteStore(database));
+  await takeOverRows(database, documents, deps.log);
   deps.log.info({ file, lastArrival: await documents.lastArrival() }, "document store open");
   const owned = stack.move();
   return { documents, [Symbol.asyncDispose]: () => owned.disposeAsync() };

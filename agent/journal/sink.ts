@@ -1,21 +1,30 @@
 // The root's way up: drains the journal into the document store. A row leaves the journal after the store has it durably; after a
-// crash in between the same documents come again, under the same identity, and change nothing.
-import { decodeSegment } from "#shared/journal/segment.ts";
+// crash in between the same blocks come again, under the same identity and arrival, and change nothing.
+//
+//   read ahead ──▶ store ──▶ forget, one write for all that is stored by then
+//
+// A segment that the store refuses while it takes others is set aside, tried again, and quarantined at the third refusal: it stays
+// in the journal, and blocks nobody. A store that takes nothing is away, and everything waits.
+import { addInterval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
-import { limits } from "#shared/limits.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
-import type { DataDocument, DocumentStore } from "#shared/system/document-store.ts";
+import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { StoredSegment } from "../store/segment-repository.ts";
+import { storeSegments, type BatchOutcome } from "./sink-batch.ts";
 
-/** Arrival numbers of the messages of one segment: its id times this, plus the place inside. More than `limits.segmentItems`. */
-export const arrivalsPerSegment = 1_024;
+export { arrivalsPerSegment } from "./sink-batch.ts";
 
-const bytesPerRead = 1024 * 1024;
+const bytesPerRead = 2 * 1024 * 1024;
 const retryMsMin = 500;
 const retryMsMax = 10_000;
+
+/** Refusals of one segment, each in a round in which others were taken, after which it is quarantined. */
+const refusalsMax = 3;
+/** Segments set aside at once: more refused ones, and the store is taken to be away. */
+const asideMax = 1_000;
 
 export interface SinkDeps {
   readonly store: NodeStore;
@@ -28,131 +37,229 @@ export interface SinkDeps {
 export interface SinkStatus {
   /** When the document store began to fail, milliseconds since 1970. */
   readonly failingSinceMs: number | undefined;
+  /** Messages stored and gone from the journal. */
   readonly drained: number;
+  /** Segments that could not be stored and were put away, with a gap in their place. */
+  readonly quarantined: number;
+}
+
+export interface Sink extends AsyncDisposable {
+  status(): SinkStatus;
 }
 
 /** Drains until it is disposed. The document store may be away for any time: the journal holds. */
-export function startSink(deps: SinkDeps): AsyncDisposable & { status(): SinkStatus } {
-  const stop = new AbortController();
-  let failingSinceMs: number | undefined;
-  let drained = 0;
-  let wake = Promise.withResolvers<void>();
-  const released = deps.backlog.onReleased(() => wake.resolve());
-  stop.signal.addEventListener("abort", () => wake.resolve());
-  const done = run();
+export function startSink(deps: SinkDeps): Sink {
+  return new Drain(deps);
+}
 
-  return {
-    status: () => ({ failingSinceMs, drained }),
-    async [Symbol.asyncDispose]() {
-      released[Symbol.dispose]();
-      stop.abort();
-      await done;
-    },
-  };
+interface Batch {
+  readonly segments: readonly StoredSegment[];
+  readonly streams: readonly StreamState[];
+  /** All up to this id has been read. */
+  readonly lastId: number;
+}
 
-  async function run(): Promise<void> {
-    // Rows that cannot be drained stay behind the cursor and block nobody; a restart tries them again.
-    let cursor = 0;
+/** A segment that was refused. */
+interface Aside {
+  refusals: number;
+  nextTryMs: number;
+}
+
+class Drain implements Sink {
+  readonly #deps: SinkDeps;
+  readonly #stop = new AbortController();
+  readonly #released: Disposable;
+  readonly #done: Promise<void>;
+  /** By id. A restart forgets it, and reads the journal from its beginning. */
+  readonly #aside = new Map<number, Aside>();
+  readonly #stored = new Map<string, StoredNumbers>();
+  #forgetting: Promise<void> | undefined;
+  #wake = Promise.withResolvers<void>();
+  #cursor = 0;
+  #failingSinceMs: number | undefined;
+  #drained = 0;
+  #quarantined = 0;
+
+  constructor(deps: SinkDeps) {
+    this.#deps = deps;
+    this.#released = deps.backlog.onReleased(() => this.#wake.resolve());
+    this.#stop.signal.addEventListener("abort", () => this.#wake.resolve());
+    this.#done = this.#run();
+  }
+
+  status(): SinkStatus {
+    return { failingSinceMs: this.#failingSinceMs, drained: this.#drained, quarantined: this.#quarantined };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#released[Symbol.dispose]();
+    this.#stop.abort();
+    await this.#done;
+    await this.#forgetting;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { signal } = this.#stop;
     let retryMs = retryMsMin;
-    while (!stop.signal.aborted) {
+    let ahead: Promise<Batch | undefined> | undefined;
+    while (!signal.aborted) {
       try {
-        const next = await drainOnce(cursor);
-        if (failingSinceMs !== undefined) deps.log.info({}, "document store takes data again");
-        failingSinceMs = undefined;
-        retryMs = retryMsMin;
-        if (next === undefined) {
-          await wake.promise;
-          wake = Promise.withResolvers<void>();
-        } else {
-          cursor = next;
+        const batch = await (ahead ?? this.#read(this.#cursor));
+        ahead = batch && this.#read(batch.lastId);
+        ahead?.catch(() => undefined); // awaited in the next round, if there is one
+        const isTaking = batch !== undefined && (await this.#take(batch));
+        await this.#tryAside(isTaking);
+        if (batch !== undefined) {
+          if (this.#failingSinceMs !== undefined) log.info({}, "document store takes data again");
+          this.#failingSinceMs = undefined;
+          retryMs = retryMsMin;
         }
+        if (batch === undefined) await this.#idle();
       } catch (error) {
-        if (stop.signal.aborted) return;
-        if (failingSinceMs === undefined) deps.log.error({ error: String(error) }, "document store does not take data");
-        failingSinceMs ??= deps.clock.now();
-        await deps.clock.sleep(retryMs, stop.signal).catch(() => undefined);
+        ahead = undefined;
+        if (signal.aborted) return;
+        if (this.#failingSinceMs === undefined)
+          log.error({ error: String(error) }, "document store does not take data");
+        this.#failingSinceMs ??= clock.now();
+        await clock.sleep(retryMs, signal).catch(() => undefined);
         retryMs = Math.min(retryMsMax, retryMs * 2);
       }
     }
   }
 
-  /** Answers the id up to which all has been seen, or undefined when there is nothing to drain. */
-  async function drainOnce(cursor: number): Promise<number | undefined> {
-    const releasedId = deps.backlog.releasedId();
-    if (cursor >= releasedId) return undefined;
-    const { segments, streams } = await deps.store.read("after", { id: cursor, bytesMax: bytesPerRead });
-    const ready = segments.filter((segment) => segment.id <= releasedId);
-    const last = ready.at(-1);
-    if (last === undefined) return releasedId;
-    const drainable = ready.flatMap((segment) => {
-      const documents = toDocuments(segment, streams);
-      if (documents === undefined) deps.log.error({ ...identity(segment) }, "stored segment cannot be decoded");
-      return documents === undefined ? [] : [{ segment, documents }];
-    });
-    const taken = await insert(drainable);
-    const acked = taken.map(({ segment }) => ({
-      ...identity(segment),
-      ranges: [[segment.first, segment.first + segment.items - 1] as const],
-    }));
-    drained += await deps.store.write("forget", { acked });
-    return last.id;
+  /** Undefined when nothing behind `after` may be drained. */
+  async #read(after: number): Promise<Batch | undefined> {
+    const releasedId = this.#deps.backlog.releasedId();
+    if (after >= releasedId) return undefined;
+    const { segments, streams } = await this.#deps.store.read("after", { id: after, bytesMax: bytesPerRead });
+    const ready = segments.filter(({ id }) => id <= releasedId);
+    return { segments: ready, streams, lastId: ready.at(-1)?.id ?? releasedId };
   }
 
-  /** Answers what the document store took. It fails only when nothing could be stored: one that it refuses must not hold up the rest. */
-  async function insert(entries: readonly Drainable[]): Promise<readonly Drainable[]> {
-    try {
-      await deps.documents.insertData(entries.flatMap(({ documents }) => documents));
-      return entries;
-    } catch (error) {
-      if (entries.length < 2) throw error;
+  /** Stores a batch and moves on behind it. Answers whether the store has taken any of it. */
+  async #take(batch: Batch): Promise<boolean> {
+    const { documents, clock, log } = this.#deps;
+    const segments = batch.segments.filter(({ id }) => !this.#aside.has(id));
+    const outcome = await storeSegments(documents, segments, batch.streams);
+    await this.#settle(outcome);
+    const isAway = !outcome.isTaking || this.#aside.size + outcome.refused.length > asideMax;
+    if (outcome.refused.length > 0 && isAway) throw new Error(outcome.reason);
+    for (const segment of outcome.refused) {
+      log.error({ ...placeOf(segment), error: outcome.reason }, "document store refuses a segment");
+      this.#aside.set(segment.id, { refusals: 1, nextTryMs: clock.monotonic() + retryMsMin });
     }
-    const taken: Drainable[] = [];
-    let lastError: unknown;
-    for (const entry of entries) {
+    this.#cursor = batch.lastId;
+    return outcome.isTaking;
+  }
+
+  /** Tries those again that were refused. `isTaking`: others have just been taken, so that a refusal counts. */
+  async #tryAside(isTaking: boolean): Promise<void> {
+    const { store, documents, clock } = this.#deps;
+    for (const [id, aside] of this.#aside) {
+      if (clock.monotonic() < aside.nextTryMs || this.#stop.signal.aborted) continue;
+      aside.nextTryMs = clock.monotonic() + retryMsMin;
+      const { segments, streams } = await store.read("after", { id: id - 1, bytesMax: 1 });
+      const again = segments.filter((segment) => segment.id === id);
+      let isStored = false;
       try {
-        await deps.documents.insertData(entry.documents);
-        taken.push(entry);
-      } catch (error) {
-        lastError = error;
+        const outcome = await storeSegments(documents, again, streams);
+        await this.#settle(outcome);
+        isStored = outcome.refused.length === 0;
+      } catch {
+        // Away: it says nothing about the segment.
+        continue;
+      }
+      if (!isStored && isTaking) aside.refusals++;
+      const [segment] = again;
+      if (isStored) {
+        this.#aside.delete(id);
+      } else if (segment !== undefined && aside.refusals >= refusalsMax) {
+        await this.#quarantine(segment, "rejected");
+        this.#aside.delete(id);
       }
     }
-    if (taken.length === 0) throw lastError;
-    if (taken.length < entries.length)
-      deps.log.error({ error: String(lastError) }, "document store refuses some data: it stays in the journal");
-    return taken;
+  }
+
+  /** What has become of segments, told to the journal. */
+  async #settle({ taken, corrupt }: BatchOutcome): Promise<void> {
+    for (const { origin, epoch, streamId, first, items } of taken) {
+      const key = `${epoch} ${streamId} ${origin}`;
+      const ranges = addInterval(this.#stored.get(key)?.ranges ?? [], first, first + items - 1);
+      this.#stored.set(key, { origin, epoch, streamId, ranges });
+    }
+    if (taken.length > 0) this.#forgetting ??= this.#forget();
+    for (const segment of corrupt) await this.#quarantine(segment, "corrupt");
+  }
+
+  /** While one write is under way, what is stored gathers for the next. */
+  async #forget(): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    for (let failures = 0; this.#stored.size > 0;) {
+      const acked = [...this.#stored.values()];
+      this.#stored.clear();
+      try {
+        this.#drained += await store.write("forget", { acked });
+        failures = 0;
+      } catch (error) {
+        // Still there, and stored: the next write takes them along.
+        for (const numbers of acked) this.#restore(numbers);
+        if (this.#stop.signal.aborted) break;
+        if (failures++ === 0) log.error({ error: String(error) }, "stored segments cannot be deleted from the journal");
+        await clock.sleep(retryMsMin, this.#stop.signal).catch(() => undefined);
+      }
+    }
+    this.#forgetting = undefined;
+  }
+
+  #restore(numbers: StoredNumbers): void {
+    const key = `${numbers.epoch} ${numbers.streamId} ${numbers.origin}`;
+    const newer = this.#stored.get(key)?.ranges ?? [];
+    const ranges = newer.reduce((set, [first, last]) => addInterval(set, first, last), numbers.ranges);
+    this.#stored.set(key, { ...numbers, ranges });
+  }
+
+  async #quarantine(segment: StoredSegment, reason: "rejected" | "corrupt"): Promise<void> {
+    const { store, log } = this.#deps;
+    const { origin, epoch, streamId, first } = segment;
+    await (store as unknown as QuarantineStore).write("quarantine", { origin, epoch, streamId, first, reason });
+    this.#quarantined++;
+    log.error({ ...placeOf(segment), reason }, "segment quarantined: its messages are named as lost");
+  }
+
+  /** Until more is released, or a segment that was set aside may be tried again. */
+  async #idle(): Promise<void> {
+    const waiting = new AbortController();
+    const waits: Promise<void>[] = [this.#wake.promise];
+    if (this.#aside.size > 0) waits.push(this.#deps.clock.sleep(retryMsMax, waiting.signal).catch(() => undefined));
+    await Promise.race(waits);
+    waiting.abort();
+    this.#wake = Promise.withResolvers<void>();
+    if (this.#stop.signal.aborted) this.#wake.resolve();
   }
 }
 
-/** A segment as documents. */
-interface Drainable {
-  readonly segment: StoredSegment;
-  readonly documents: readonly DataDocument[];
-}
-
-function identity(segment: StoredSegment): {
+interface StoredNumbers {
   readonly origin: string;
   readonly epoch: number;
   readonly streamId: number;
-} {
-  return { origin: segment.origin, epoch: segment.epoch, streamId: segment.streamId };
+  readonly ranges: IntervalSet;
 }
 
-/** None for a gap: its place is the accounting. Undefined when the body cannot be read. */
-function toDocuments(segment: StoredSegment, streams: readonly StreamState[]): readonly DataDocument[] | undefined {
-  if (segment.body === null) return [];
-  const items = segment.items > limits.segmentItems ? undefined : decodeSegment(segment.body, segment.items);
-  const { origin, epoch, streamId } = segment;
-  const stream = streams.find(
-    (state) => state.origin === origin && state.epoch === epoch && state.streamId === streamId,
-  );
-  return items?.map((item, index) => ({
-    origin,
-    epoch,
-    stream: stream?.name ?? String(streamId),
-    seq: segment.first + index,
-    arrival: segment.id * arrivalsPerSegment + index,
-    timeMs: item.timeMs,
-    topic: item.topic,
-    payload: item.payload,
-  }));
+/** The write of the node's store that takes a segment out of the journal and names its messages as lost. */
+interface QuarantineStore {
+  write(
+    name: "quarantine",
+    args: {
+      readonly origin: string;
+      readonly epoch: number;
+      readonly streamId: number;
+      readonly first: number;
+      readonly reason: "rejected" | "corrupt";
+    },
+  ): Promise<unknown>;
+}
+
+function placeOf({ origin, epoch, streamId, first, items }: StoredSegment): object {
+  return { origin, epoch, streamId, first, items };
 }

@@ -1,21 +1,45 @@
-// Where the root of a tree keeps what arrived: the journal drains into it. SQLite now; MongoDB is another implementation.
+// Where the root of a tree keeps what arrived: the journal drains into it. It takes segments as they stand in the journal and gives
+// single messages. SQLite now, which keeps them whole; MongoDB is another implementation, which may keep one document a message.
+import type { IntervalSet } from "../journal/interval-set.ts";
 
-/** One message as it is stored. Its identity (origin, epoch, stream, seq) is the key: inserting it again changes nothing. */
-export interface DataDocument {
+/** A segment with the name of its stream, and its place in the order of arrival. */
+export interface DataBlock {
   /** Node name of the origin. */
   readonly origin: string;
   /** Epoch of the origin's database, u32. */
   readonly epoch: number;
   /** Name of the stream. */
   readonly stream: string;
+  /** Number of the first message within (origin, epoch, stream), from 1; the others follow without a gap. */
+  readonly first: number;
+  /** How many messages there are, at least 1. */
+  readonly items: number;
+  /** Arrival of the first message; the others follow without a gap. */
+  readonly arrival: number;
+  /** Times of the first and the last message. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** Bits of `segmentFlags`. */
+  readonly flags: number;
+  /** CBOR sequence of `items` messages, as in `shared/journal/PROTOCOL.md`. Not to be changed after it was handed over. */
+  readonly body: Uint8Array;
+}
+
+/** One message. Its identity is (origin, epoch, stream, seq). */
+export interface DataDocument {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly stream: string;
   /** Number within (origin, epoch, stream), from 1. */
   readonly seq: number;
-  /** Order of arrival at the root: unique, growing, the cursor of `find`. */
+  /** Order of arrival at the root: unique, growing, the cursor of `findData`. */
   readonly arrival: number;
   /** Milliseconds since 1970 as the origin stamped it. */
   readonly timeMs: number;
   readonly topic: string;
   readonly payload: Uint8Array;
+  /** It waited in a backlog somewhere on its way. */
+  readonly historical: boolean;
 }
 
 export interface DataQuery {
@@ -29,19 +53,56 @@ export interface DataQuery {
   readonly limit: number;
 }
 
+/** Counted in messages. */
 export interface InsertOutcome {
   readonly inserted: number;
   /** Already there under the same identity. */
   readonly duplicates: number;
 }
 
+export interface SpanQuery {
+  readonly origin: string;
+  readonly stream?: string;
+  /** Times from `fromMs` up to but not including `toMs`, milliseconds since 1970. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** What is stored of one stream with times in a span. */
+export interface DataSpan {
+  readonly epoch: number;
+  readonly stream: string;
+  /** Exactly so many messages, at least 1. */
+  readonly stored: number;
+  /** The lowest and the highest of their numbers. */
+  readonly first: number;
+  readonly last: number;
+  /** Every number from `first` to `last` that is stored, whatever its time. */
+  readonly ranges: IntervalSet;
+}
+
+/** All numbers that are stored of one stream. */
+export interface DataHolding {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly stream: string;
+  readonly ranges: IntervalSet;
+}
+
 export interface DocumentStore extends AsyncDisposable {
-  /** Stores all of `documents` durably, or rejects. Idempotent: a repeat of the same identity is counted and left as it is. */
-  insertData(documents: readonly DataDocument[]): Promise<InsertOutcome>;
-  /** In order of arrival. Paging with `after` neither skips nor repeats while documents are being inserted. */
+  /**
+   * Stores all messages of `blocks` durably, or rejects and stores none. Idempotent by identity, however messages are cut into blocks:
+   * what is there is counted and left as it is. Rejects when a body cannot be read, or an arrival is another message's.
+   */
+  insertBlocks(blocks: readonly DataBlock[]): Promise<InsertOutcome>;
+  /** In order of arrival. Paging with `after` neither skips nor repeats while blocks are being inserted. */
   findData(query: DataQuery): Promise<readonly DataDocument[]>;
-  /** How many documents there are for (origin, epoch, stream). */
+  /** How many messages there are of (origin, epoch, stream). */
   countData(origin: string, epoch: number, stream: string): Promise<number>;
+  /** What is stored of an origin's streams in a span of time: one entry for each stream that has something there. */
+  spans(query: SpanQuery): Promise<readonly DataSpan[]>;
+  /** Everything that is stored, by numbers: what a root that has lost its journal needs to know. Each stream once. */
+  holdings(): AsyncIterable<DataHolding>;
   /** Largest `arrival` stored, or 0. */
   lastArrival(): Promise<number>;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openSqlDatabase } from "#agent/store/sql-database.ts";
 import { startCloud } from "#cloud/cloud.ts";
-import { documentAt } from "../contract/document-store-contract.ts";
+import { documentAt, insert } from "../fakes/made-documents.ts";
 import { silentLogger } from "../fakes/silent-logger.ts";
 
 const log = silentLogger();
@@ -14,7 +14,7 @@ test("a cloud keeps its documents in the data directory across a restart", async
   try {
     {
       await using cloud = await startCloud({ openSqlDatabase, dataDir, log });
-      await cloud.documents.insertData([documentAt(1)]);
+      await insert(cloud.documents, [documentAt(1)]);
     }
     await using cloud = await startCloud({ openSqlDatabase, dataDir, log });
     expect(await cloud.documents.findData({ limit: 10 })).toEqual([documentAt(1)]);

@@ -3,17 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { DataDocument, DataQuery, DocumentStore } from "#shared/system/document-store.ts";
 import { createMemoryDocumentStore } from "../fakes/memory-document-store.ts";
-
-/** Message number `arrival` of stream `data` of node `plant-1`, unless told otherwise. */
-export function documentAt(arrival: number, parts: Partial<DataDocument> = {}): DataDocument {
-  const identity = { origin: "plant-1", epoch: 7, stream: "data", seq: arrival };
-  const content = {
-    timeMs: 1_700_000_000_000 + arrival,
-    topic: "/data/room/temp",
-    payload: new Uint8Array([arrival & 255]),
-  };
-  return { ...identity, arrival, ...content, ...parts };
-}
+import { testBlocks } from "./document-store-blocks-contract.ts";
+import { documentAt, insert } from "../fakes/made-documents.ts";
 
 export function testDocumentStore(name: string, openStore: () => Promise<DocumentStore>): void {
   const withStore = async (use: (store: DocumentStore) => Promise<void>): Promise<void> => {
@@ -27,12 +18,13 @@ export function testDocumentStore(name: string, openStore: () => Promise<Documen
   sayHowPagesFollow(say);
   sayWhatFiltersTakeIn(say);
   sayWhatPathsAre(say);
+  testBlocks(name, say, withStore);
 
   test(`${name}: finds what a plain model finds, whatever was inserted`, async () => {
     const compare = async (batches: readonly (readonly DataDocument[])[], queries: readonly DataQuery[]) => {
       await withStore(async (store) => {
         const model = createMemoryDocumentStore();
-        for (const batch of batches) expect(await store.insertData(batch)).toEqual(await model.insertData(batch));
+        for (const batch of batches) expect(await insert(store, batch)).toEqual(await insert(model, batch));
         for (const query of queries) expect(await store.findData(query)).toEqual(await model.findData(query));
         expect(await store.lastArrival()).toBe(await model.lastArrival());
         expect(await store.countData("a", 1, "s")).toBe(await model.countData("a", 1, "s"));
@@ -44,37 +36,37 @@ export function testDocumentStore(name: string, openStore: () => Promise<Documen
   }, 60_000);
 }
 
-type Say = (behaviour: string, use: (store: DocumentStore) => Promise<void>) => void;
+export type Say = (behaviour: string, use: (store: DocumentStore) => Promise<void>) => void;
 
 function sayWhatIsStored(say: Say): void {
   say("is empty at first", async (store) => {
     expect(await store.findData({ limit: 10 })).toEqual([]);
-    expect(await store.insertData([])).toEqual({ inserted: 0, duplicates: 0 });
+    expect(await store.insertBlocks([])).toEqual({ inserted: 0, duplicates: 0 });
     expect(await store.lastArrival()).toBe(0);
     expect(await store.countData("plant-1", 7, "data")).toBe(0);
   });
 
   say("counts a repeat and leaves the first as it is", async (store) => {
     const first = documentAt(1);
-    expect(await store.insertData([first, documentAt(2), first])).toEqual({ inserted: 2, duplicates: 1 });
+    expect(await insert(store, [first, documentAt(2), first])).toEqual({ inserted: 2, duplicates: 1 });
     const repeat = documentAt(9, { seq: 1, topic: "/data/other", payload: new Uint8Array(3) });
-    expect(await store.insertData([repeat, documentAt(3)])).toEqual({ inserted: 1, duplicates: 1 });
+    expect(await insert(store, [repeat, documentAt(3)])).toEqual({ inserted: 1, duplicates: 1 });
     expect(await store.findData({ limit: 10 })).toEqual([first, documentAt(2), documentAt(3)]);
   });
 
   say("tells documents apart by each part of the identity", async (store) => {
     const others: Partial<DataDocument>[] = [{ origin: "plant-2" }, { epoch: 8 }, { stream: "alarm" }, { seq: 99 }];
     const documents = [documentAt(1), ...others.map((parts, index) => documentAt(index + 2, { seq: 1, ...parts }))];
-    expect(await store.insertData(documents)).toEqual({ inserted: 5, duplicates: 0 });
+    expect(await insert(store, documents)).toEqual({ inserted: 5, duplicates: 0 });
     expect(await store.findData({ limit: 10 })).toEqual(documents);
   });
 
   say("rejects an arrival that is another document's, and stores nothing of that batch", async (store) => {
-    await store.insertData([documentAt(1)]);
+    await insert(store, [documentAt(1)]);
     const clash = documentAt(1, { seq: 5 });
-    await expect(store.insertData([documentAt(2), clash])).rejects.toThrow();
+    await expect(insert(store, [documentAt(2), clash])).rejects.toThrow();
     expect(await store.findData({ limit: 10 })).toEqual([documentAt(1)]);
-    expect(await store.insertData([documentAt(2)])).toEqual({ inserted: 1, duplicates: 0 });
+    expect(await insert(store, [documentAt(2)])).toEqual({ inserted: 1, duplicates: 0 });
   });
 
   say("keeps payloads to the byte", async (store) => {
@@ -82,7 +74,7 @@ function sayWhatIsStored(say: Say): void {
     const payloads = sizes.map((size) => Uint8Array.from({ length: size }, (_, index) => (index * 31 + size) & 255));
     const view = new Uint8Array(1000).fill(7).subarray(100, 103);
     const documents = [...payloads, view].map((payload, index) => documentAt(index + 1, { payload }));
-    await store.insertData(documents);
+    await insert(store, documents);
     const found = await store.findData({ limit: 10 });
     expect(found.map(({ payload }) => [payload.length, Array.from(payload)])).toEqual(
       [...payloads, view].map((payload) => [payload.length, Array.from(payload)]),
@@ -91,12 +83,7 @@ function sayWhatIsStored(say: Say): void {
   });
 
   say("counts by origin, epoch and stream, and knows the last arrival", async (store) => {
-    await store.insertData([
-      documentAt(1),
-      documentAt(20),
-      documentAt(3, { epoch: 8 }),
-      documentAt(4, { stream: "x" }),
-    ]);
+    await insert(store, [documentAt(1), documentAt(20), documentAt(3, { epoch: 8 }), documentAt(4, { stream: "x" })]);
     expect(await store.countData("plant-1", 7, "data")).toBe(2);
     expect(await store.countData("plant-1", 8, "data")).toBe(1);
     expect(await store.countData("plant-2", 7, "data")).toBe(0);
@@ -105,8 +92,8 @@ function sayWhatIsStored(say: Say): void {
 
   say("takes 10 000 documents at once, and again", async (store) => {
     const documents = Array.from({ length: 10_000 }, (_, index) => documentAt(index + 1));
-    expect(await store.insertData(documents)).toEqual({ inserted: 10_000, duplicates: 0 });
-    expect(await store.insertData(documents)).toEqual({ inserted: 0, duplicates: 10_000 });
+    expect(await insert(store, documents)).toEqual({ inserted: 10_000, duplicates: 0 });
+    expect(await insert(store, documents)).toEqual({ inserted: 0, duplicates: 10_000 });
     expect(await store.countData("plant-1", 7, "data")).toBe(10_000);
     expect((await store.findData({ limit: 20_000 })).map(({ arrival }) => arrival)).toEqual(
       documents.map((one) => one.arrival),
@@ -116,8 +103,8 @@ function sayWhatIsStored(say: Say): void {
 
 function sayHowPagesFollow(say: Say): void {
   say("answers in order of arrival, whatever the order of insertion", async (store) => {
-    await store.insertData([documentAt(5), documentAt(2)]);
-    await store.insertData([documentAt(9), documentAt(1)]);
+    await insert(store, [documentAt(5), documentAt(2)]);
+    await insert(store, [documentAt(9), documentAt(1)]);
     expect(await arrivals(store, { limit: 10 })).toEqual([1, 2, 5, 9]);
     expect(await arrivals(store, { limit: 2 })).toEqual([1, 2]);
     expect(await arrivals(store, { after: 2, limit: 10 })).toEqual([5, 9]);
@@ -133,7 +120,7 @@ function sayHowPagesFollow(say: Say): void {
           const parts = { origin: next % 2 === 0 ? "a" : "b", topic: `/data/${step < 3 ? "x" : "y"}/${next % 3}` };
           return documentAt(next++, parts);
         });
-        await store.insertData(documents);
+        await insert(store, documents);
       };
       await insertSome();
       const seen: number[] = [];
@@ -158,7 +145,10 @@ function sayWhatFiltersTakeIn(say: Say): void {
     const all = origins.flatMap((origin) =>
       streams.flatMap((stream) => topics.map((topic) => ({ origin, stream, topic }))),
     );
-    await store.insertData(all.map((parts, index) => documentAt(index + 1, parts)));
+    await insert(
+      store,
+      all.map((parts, index) => documentAt(index + 1, parts)),
+    );
     expect(await arrivals(store, { origin: "b", limit: 20 })).toEqual([7, 8, 9, 10, 11, 12]);
     expect(await arrivals(store, { stream: "t", limit: 20 })).toEqual([4, 5, 6, 10, 11, 12]);
     expect(await arrivals(store, { path: "x/y", limit: 20 })).toEqual([2, 5, 8, 11]);
@@ -174,7 +164,7 @@ function sayWhatFiltersTakeIn(say: Say): void {
     const isRare = (arrival: number) => arrival % 500 === 0;
     const topicOf = (arrival: number) => (isRare(arrival) ? `/data/rare/${arrival}` : `/data/often/${arrival % 7}`);
     const documents = Array.from({ length: 3_000 }, (_, index) => documentAt(index + 1, { topic: topicOf(index + 1) }));
-    await store.insertData(documents);
+    await insert(store, documents);
     expect(await arrivals(store, { path: "rare/#", limit: 4 })).toEqual([500, 1000, 1500, 2000]);
     expect(await arrivals(store, { path: "rare/#", after: 2000, limit: 4 })).toEqual([2500, 3000]);
     expect(await arrivals(store, { origin: "plant-1", path: "rare/#", after: 500, limit: 1 })).toEqual([1000]);
@@ -206,7 +196,10 @@ function sayWhatPathsAre(say: Say): void {
       "a'b",
       "a/#b",
     ];
-    await store.insertData(paths.map((path, index) => documentAt(index + 1, { topic: `/data/${path}` })));
+    await insert(
+      store,
+      paths.map((path, index) => documentAt(index + 1, { topic: `/data/${path}` })),
+    );
     const found = async (path: string) =>
       (await arrivals(store, { path, limit: 50 })).map((arrival) => paths[arrival - 1]);
     for (const path of paths) expect(await found(path)).toEqual([path]);
@@ -221,7 +214,10 @@ function sayWhatPathsAre(say: Say): void {
 
   say("takes the whole topic for the path where it is not below /data/", async (store) => {
     const topics = ["/event/x", "data/x", "/data", "/data/event/x", "/datax"];
-    await store.insertData(topics.map((topic, index) => documentAt(index + 1, { topic })));
+    await insert(
+      store,
+      topics.map((topic, index) => documentAt(index + 1, { topic })),
+    );
     expect(await arrivals(store, { path: "/event/#", limit: 9 })).toEqual([1]);
     expect(await arrivals(store, { path: "data/x", limit: 9 })).toEqual([2]);
     expect(await arrivals(store, { path: "/data", limit: 9 })).toEqual([3]);

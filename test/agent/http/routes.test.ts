@@ -3,16 +3,30 @@ import { nodeRoutes, type NodeView } from "#agent/http/routes.ts";
 import { limits } from "#shared/limits.ts";
 import type { DataLine } from "#shared/reports.ts";
 import type { DataDocument } from "#shared/system/document-store.ts";
+import { insert } from "../../fakes/made-documents.ts";
 import { createMemoryDocumentStore } from "../../fakes/memory-document-store.ts";
 
 function document(arrival: number, payload: Uint8Array): DataDocument {
-  return { origin: "device-1", epoch: 1, stream: "data", seq: arrival, arrival, timeMs: 0, topic: "/data/x", payload };
+  return {
+    origin: "device-1",
+    epoch: 1,
+    stream: "data",
+    seq: arrival,
+    arrival,
+    timeMs: 0,
+    topic: "/data/x",
+    payload,
+    historical: false,
+  };
 }
 
 async function api(count: number, payloadBytes: number) {
   const documents = createMemoryDocumentStore();
   const payload = new Uint8Array(payloadBytes).fill(120);
-  await documents.insertData(Array.from({ length: count }, (_, index) => document(index + 1, payload)));
+  await insert(
+    documents,
+    Array.from({ length: count }, (_, index) => document(index + 1, payload)),
+  );
   const view = { documents } as NodeView;
   const get = async (query: string): Promise<readonly DataLine[]> => {
     const reply = await nodeRoutes(view)["/api/v1/data"]?.(new URLSearchParams(query));

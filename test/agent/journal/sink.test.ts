@@ -1,14 +1,20 @@
 import { expect, test } from "vitest";
 import { arrivalsPerSegment, startSink } from "#agent/journal/sink.ts";
-import { openNodeStoreInThread } from "#agent/store/node-store.ts";
+import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
+import { FogbankError } from "#shared/errors.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { encodeSegment } from "#shared/journal/segment.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
-import type { DocumentStore } from "#shared/system/document-store.ts";
+import type { DataBlock, DocumentStore } from "#shared/system/document-store.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { createMemoryDocumentStore } from "../../fakes/memory-document-store.ts";
 import { silentLogger } from "../../fakes/silent-logger.ts";
+
+interface Faults {
+  away: Error | undefined;
+  refused: (block: DataBlock) => boolean;
+}
 
 async function world() {
   const clock = new FakeClock();
@@ -47,15 +53,20 @@ async function world() {
     return store.write("append", { streamId: 1, items: count, firstMs: 0, lastMs: 0, body: encodeSegment(items) });
   };
   const memory = createMemoryDocumentStore();
-  const faults = { insert: false };
+  const faults: Faults = { away: undefined, refused: () => false };
+  const calls: number[][] = [];
   const documents: DocumentStore = {
     ...memory,
-    async insertData(batch) {
-      if (faults.insert) throw new Error("away");
-      return memory.insertData(batch);
+    async insertBlocks(blocks) {
+      calls.push(blocks.map(({ first }) => first));
+      if (faults.away !== undefined) throw faults.away;
+      if (blocks.some(faults.refused)) throw new Error("not that one");
+      return memory.insertBlocks(blocks);
     },
   };
-  return { clock, log, store, backlog, release, append, documents, faults };
+  const stored = async () => (await documents.findData({ limit: 5_000 })).map(({ seq }) => seq);
+  const held = async () => (await store.read("accounting", {}))[0]?.row.held;
+  return { clock, log, store, backlog, release, append, documents, faults, calls, stored, held };
 }
 
 test("released segments are stored in order of arrival and leave the journal; others wait", async () => {
@@ -71,54 +82,179 @@ test("released segments are stored in order of arrival and leave the journal; ot
   expect(await store.read("accounting", {})).toMatchObject([{ row: { delivered: 3, held: 2 } }]);
   release(2);
   await clock.advance(0);
-  expect(sink.status()).toEqual({ drained: 5, failingSinceMs: undefined });
+  expect(sink.status()).toEqual({ drained: 5, failingSinceMs: undefined, quarantined: 0 });
 });
 
 test("a document store that is away is told once, tried again with growing waits, and catches up", async () => {
-  const { clock, log, store, backlog, release, append, documents, faults } = await world();
-  faults.insert = true;
+  const { clock, log, store, backlog, release, append, documents, faults, calls, held } = await world();
+  faults.away = new Error("away");
   await using sink = startSink({ store, documents, backlog, clock, log });
   await append(4);
   release(1);
   await clock.advance(120_000);
   expect(sink.status().failingSinceMs).toBeDefined();
-  expect(await store.read("accounting", {})).toMatchObject([{ row: { delivered: 0, held: 4 } }]);
-  faults.insert = false;
+  expect(calls.length).toBeLessThan(20);
+  expect(await held()).toBe(4);
+  faults.away = undefined;
   await clock.advance(10_000);
   expect(await documents.lastArrival()).toBe(arrivalsPerSegment + 3);
+  expect(sink.status()).toEqual({ drained: 4, failingSinceMs: undefined, quarantined: 0 });
   expect(log.lines.map(({ phrase }) => phrase)).toEqual([
     "document store does not take data",
     "document store takes data again",
   ]);
 });
 
-test("data that the document store refuses for good stays in the journal, and what comes behind it is stored", async () => {
-  const { clock, log, store, backlog, release, append, documents } = await world();
-  const picky: DocumentStore = {
-    ...documents,
-    async insertData(batch) {
-      if (batch.some(({ seq }) => seq === 2)) throw new Error("not that one");
-      return documents.insertData(batch);
-    },
-  };
-  await using sink = startSink({ store, documents: picky, backlog, clock, log });
+test("[O9] a segment that is refused three times while others are taken is quarantined, and blocks nobody", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored, held } = await world();
+  const { node, quarantined } = withQuarantine(store);
+  faults.refused = ({ first }) => first === 2;
+  await using sink = startSink({ store: node, documents, backlog, clock, log });
   for (let count = 0; count < 3; count++) await append(1);
   release(3);
   await clock.advance(0);
-  expect((await documents.findData({ limit: 10 })).map(({ seq }) => seq)).toEqual([1, 3]);
-  expect(await store.read("accounting", {})).toMatchObject([{ row: { delivered: 2, held: 1 } }]);
-  expect(sink.status().failingSinceMs).toBeUndefined();
+  expect(await stored()).toEqual([1, 3]);
+  expect(await held()).toBe(1);
+  for (let id = 4; id <= 5; id++) {
+    expect(quarantined).toEqual([]);
+    await append(1);
+    await clock.advance(1_000);
+    release(id);
+    await clock.advance(0);
+  }
+  expect(quarantined).toEqual([{ origin: "cloud-1", epoch: 5, streamId: 1, first: 2, reason: "rejected" }]);
+  expect(await stored()).toEqual([1, 3, 4, 5]);
+  expect(sink.status()).toEqual({ drained: 4, failingSinceMs: undefined, quarantined: 1 });
+  expect(await held()).toBe(1); // the stand-in for the quarantine leaves it in the journal
 });
 
-test("[O2] a crash between storing and deleting stores nothing twice", async () => {
+test("a segment that is refused while nothing else is stored is kept: the store may be away", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored, held } = await world();
+  const { node, quarantined } = withQuarantine(store);
+  faults.refused = () => true;
+  await using sink = startSink({ store: node, documents, backlog, clock, log });
+  await append(1);
+  release(1);
+  await clock.advance(600_000);
+  expect(quarantined).toEqual([]);
+  expect(await held()).toBe(1);
+  expect(sink.status().failingSinceMs).toBeDefined();
+  faults.refused = () => false;
+  await clock.advance(10_000);
+  expect(await stored()).toEqual([1]);
+});
+
+test("a segment that is refused twice and then taken is stored, and a full store refuses nobody's data", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored } = await world();
+  const { node, quarantined } = withQuarantine(store);
+  faults.refused = ({ first }) => first === 1;
+  await using sink = startSink({ store: node, documents, backlog, clock, log });
+  await append(1);
+  await append(1);
+  release(2);
+  await clock.advance(1_000);
+  await append(1);
+  release(3);
+  await clock.advance(0);
+  faults.away = new FogbankError("FOGBANK_STORE_FULL", "full");
+  await append(1);
+  release(4);
+  await clock.advance(60_000);
+  expect(await stored()).toEqual([2, 3]);
+  faults.away = undefined;
+  faults.refused = () => false;
+  await clock.advance(20_000);
+  expect(await stored()).toEqual([1, 2, 3, 4]);
+  expect(quarantined).toEqual([]);
+  expect(sink.status()).toMatchObject({ drained: 4, failingSinceMs: undefined });
+});
+
+test("[O9] a body that cannot be read is quarantined at once, also beside one that is refused", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored } = await world();
+  const { node, quarantined } = withQuarantine(store);
+  await using sink = startSink({ store: node, documents, backlog, clock, log });
+  await store.write("append", { streamId: 1, items: 2, firstMs: 0, lastMs: 0, body: new Uint8Array(9).fill(255) });
+  await append(1);
+  release(2);
+  await clock.advance(0);
+  expect(await stored()).toEqual([3]);
+  faults.refused = () => true;
+  await store.write("append", { streamId: 1, items: 1, firstMs: 0, lastMs: 0, body: new Uint8Array(1) });
+  await append(1);
+  release(4);
+  await clock.advance(0);
+  expect(quarantined.map(({ first, reason }) => [first, reason])).toEqual([
+    [1, "corrupt"],
+    [4, "corrupt"],
+  ]);
+  expect(sink.status()).toMatchObject({ drained: 1, quarantined: 2 });
+});
+
+test("one bad segment among a thousand is found by halving", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, calls, stored } = await world();
+  faults.refused = ({ first }) => first === 700;
+  for (let count = 0; count < 1_000; count++) await append(1);
+  await using sink = startSink({ store, documents, backlog, clock, log });
+  release(1_000);
+  for (let round = 0; round < 20; round++) await clock.advance(0);
+  expect(await stored()).toHaveLength(999);
+  expect(calls.length).toBeLessThan(25);
+  expect(sink.status()).toMatchObject({ drained: 999, failingSinceMs: undefined });
+});
+
+test("what is stored while a delete is under way is deleted together, and a delete that fails is repeated", async () => {
+  const { clock, log, store, backlog, release, append, documents, held } = await world();
+  const forgets: { readonly ranges: unknown }[][] = [];
+  const gates: (() => void)[] = [];
+  let failing = true;
+  const slow = {
+    ...store,
+    async write(name: "forget", args: { readonly acked: { readonly ranges: unknown }[] }) {
+      forgets.push(args.acked);
+      await new Promise<void>((resolve) => gates.push(resolve));
+      if (failing) throw new Error("no room");
+      return store.write(name, args as never);
+    },
+  } as unknown as NodeStore;
+  await using sink = startSink({ store: slow, documents, backlog, clock, log });
+  for (let id = 1; id <= 4; id++) {
+    await append(2);
+    release(id);
+    await clock.advance(0);
+  }
+  expect(forgets.map(([entry]) => entry?.ranges)).toEqual([[[1, 2]]]);
+  gates.shift()?.();
+  await clock.advance(500);
+  expect(forgets.map(([entry]) => entry?.ranges)).toEqual([[[1, 2]], [[1, 8]]]);
+  failing = false;
+  gates.shift()?.();
+  await clock.advance(0);
+  expect(await held()).toBe(0);
+  expect(sink.status().drained).toBe(8);
+});
+
+test("[O2] a crash between storing and deleting stores nothing twice, and arrivals stay the same", async () => {
   const { clock, log, store, backlog, release, append, documents } = await world();
   await append(3);
   const first = startSink({ store: { ...store, write: () => new Promise(() => {}) }, documents, backlog, clock, log });
   release(1);
   await clock.advance(0);
   expect(first.status().drained).toBe(0);
+  const before = await documents.findData({ limit: 100 });
   await using second = startSink({ store, documents, backlog, clock, log });
   await clock.advance(0);
   expect(second.status().drained).toBe(3);
-  expect(await documents.findData({ limit: 100 })).toHaveLength(3);
+  expect(before).toHaveLength(3);
+  expect(await documents.findData({ limit: 100 })).toEqual(before);
 });
+
+/** The node's store with a quarantine that only notes what it is given. */
+function withQuarantine(store: NodeStore) {
+  const quarantined: { readonly first: number; readonly reason: string }[] = [];
+  const write = (name: string, args: never): Promise<unknown> => {
+    if (name !== "quarantine") return store.write(name as "forget", args);
+    quarantined.push(args);
+    return Promise.resolve(null);
+  };
+  return { node: { ...store, write } as unknown as NodeStore, quarantined };
+}
