@@ -85,6 +85,8 @@ export const limits = {
   dataRowsDefault: 1_000,
   /** And bytes, beyond which it ends early: by one row at most. */
   dataPageBytes: 8 * mib,
+  /** Streams with labels of their own in the metrics, each with a handful of time series: those with most on the way. */
+  metricsStreams: 200,
   /** Connections to one broker at once: what one process serves with a few KiB each. */
   connections: 10_000,
   /** Clients that one node lets in per second, and at once after a quiet time: the rest of a storm waits for its turn. */

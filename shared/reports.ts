@@ -52,6 +52,47 @@ export interface AccountingReport extends StreamReport {
   readonly lostRanges: readonly { readonly first: number; readonly last: number; readonly reason: LossReason }[];
 }
 
+/** What this node knows of the messages of one stream whose times lie in a span. */
+export interface RangeReport {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly stream: string;
+  /** The span: from `from` up to but not including `to`. */
+  readonly from: string;
+  readonly to: string;
+  /** What a root keeps; absent at other nodes, which do not know the times of what they have handed on. */
+  readonly stored?: StoredRange;
+  /** Durable on this node, not handed on yet. */
+  readonly here: number;
+  /** Messages in gaps whose times touch the span, or are not known: some of them may lie outside. */
+  readonly lost: number;
+  /** The first thousand of these gaps; without times where they are not known. */
+  readonly lostRanges: readonly {
+    readonly first: number;
+    readonly last: number;
+    readonly reason: LossReason;
+    readonly from?: string;
+    readonly to?: string;
+  }[];
+  /** Assigned by the origin and not arrived at this node, at whatever time. */
+  readonly below: number;
+  /** When this node last heard of the origin: of later messages it knows nothing. */
+  readonly heardAt: string;
+}
+
+export interface StoredRange {
+  /** Exactly so many messages are stored. */
+  readonly messages: number;
+  /** Their lowest and highest number; absent when there are none. */
+  readonly numbers?: { readonly first: number; readonly last: number };
+  /** Exactly so many numbers between these two are neither stored, nor here, nor named as lost. */
+  readonly missing: number;
+  /** The first thousand ranges of these. */
+  readonly missingRanges: readonly { readonly first: number; readonly last: number }[];
+  /** False when messages of the span arrived while they were counted, so that the counts may not fit together: ask again. */
+  readonly settled: boolean;
+}
+
 export interface StatusReport {
   readonly node: {
     readonly name: string;
@@ -74,6 +115,8 @@ export interface StatusReport {
   };
   readonly below: readonly BelowReport[];
   readonly streams: readonly StreamReport[];
+  /** Time of the message that has waited longest on this node to be handed on; absent when none waits. */
+  readonly oldestPendingAt?: string;
   readonly store: {
     readonly usedBytes: number;
     readonly maxBytes: number;
@@ -92,6 +135,8 @@ export interface DataLine {
   readonly stream: string;
   readonly seq: number;
   readonly time: string;
+  /** It waited in a backlog somewhere on its way; absent when it did not. */
+  readonly historical?: true;
   readonly topic: string;
   /** The payload when it is valid UTF-8, else in base64 under the other key. */
   readonly payload?: string;

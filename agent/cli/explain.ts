@@ -1,15 +1,19 @@
-// `fogbank explain NODE`: did I get everything that node published? Answered from the accounts of the node that is asked.
-import { Command } from "commander";
-import type { AccountingReport, StatusReport } from "#shared/reports.ts";
+// `fogbank explain NODE [STREAM]`: did I get everything that node published, ever or in a span of time? Answered from the accounts of the node that is asked.
+import { Command, InvalidArgumentError } from "commander";
+import type { AccountingReport, RangeReport, StatusReport } from "#shared/reports.ts";
 import { createNodeApi } from "../client/node-api.ts";
+import { parsePointInTime } from "../client/point-in-time.ts";
 import { CommandFailure, exitWith, runAction } from "./action.ts";
 import { httpOption } from "./addresses.ts";
+import { explainRange, isComplete, rootOf } from "./explain-range.ts";
 import { explainStream, isBalanced, obstacleOf, parentOf } from "./explain-stream.ts";
 import type { CliIo } from "./io.ts";
 import { painted, printable, textStyleOf } from "./text-style.ts";
 
 interface ExplainOptions {
   readonly stream?: string;
+  readonly from?: string;
+  readonly to?: string;
   readonly http: string;
   readonly json?: true;
 }
@@ -21,12 +25,61 @@ export function explainCommand(io: CliIo): Command {
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .argument("<node>", "the node that published")
-    .option("--stream <stream>", "only that stream")
+    .argument("[stream]", "only that stream")
+    .option("--stream <stream>", "the same")
+    .option("--from <time>", "messages of that time and later: ISO 8601, UTC where it has no zone", pointInTime)
+    .option("--to <time>", "messages before that time (default: now)", pointInTime)
     .addOption(httpOption())
     .option("--json", "print the accounts and what they mean as JSON, on one line")
-    .action((node: string, options: ExplainOptions, command: Command) =>
-      runAction(command, io, () => explain(io, node, options)),
-    );
+    .action((node: string, stream: string | undefined, options: ExplainOptions, command: Command) => {
+      const asked = { ...options, ...(stream === undefined ? {} : { stream }) };
+      const isRange = options.from !== undefined || options.to !== undefined;
+      return runAction(command, io, () => (isRange ? explainTimes : explain)(io, node, asked));
+    });
+}
+
+/** As the node is asked; throws commander's InvalidArgumentError. */
+function pointInTime(text: string): string {
+  const ms = parsePointInTime(text);
+  if (ms !== undefined) return new Date(ms).toISOString();
+  throw new InvalidArgumentError("give ISO 8601, such as 2026-07-10T22:00+02:00 or 2026-07-10.");
+}
+
+async function explainTimes(io: CliIo, origin: string, options: ExplainOptions): Promise<void> {
+  const { stream, from, to, http, json } = options;
+  const api = createNodeApi(io.clock, http);
+  const [status, entries] = await Promise.all([
+    api.status(io.signal),
+    api.range({ origin, stream, from, to }, io.signal),
+  ]);
+  if (entries.length === 0) checkKnown(origin, stream, await api.accounting({ origin }, io.signal), status);
+  if (json) io.stdout(`${JSON.stringify(rangesAsJson(origin, entries, status))}\n`);
+  else io.stdout(rangesAsText(io, origin, entries, status));
+  if (entries.some((entry) => entry.lost > 0)) exitWith(1);
+}
+
+function rangesAsText(io: CliIo, origin: string, entries: readonly RangeReport[], status: StatusReport): string {
+  if (entries.length === 0) return nothingPublished(origin, status);
+  const style = textStyleOf(io);
+  const withEpoch = new Set(entries.map(({ stream }) => stream)).size < entries.length;
+  return entries
+    .map((entry) => {
+      const text = printable(explainRange(entry, status, withEpoch));
+      return `${painted(text, entry.lost > 0 ? "bad" : "plain", style)}\n`;
+    })
+    .join("");
+}
+
+function rangesAsJson(origin: string, entries: readonly RangeReport[], status: StatusReport): object {
+  const root = rootOf(status);
+  return {
+    origin,
+    askedNode: status.node.name,
+    now: status.node.now,
+    ...(root === undefined ? {} : { root }),
+    complete: entries.length > 0 && entries.every(isComplete),
+    streams: entries,
+  };
 }
 
 async function explain(io: CliIo, origin: string, { stream, http, json }: ExplainOptions): Promise<void> {
@@ -61,8 +114,7 @@ function checkKnown(
 }
 
 function asText(io: CliIo, origin: string, entries: readonly AccountingReport[], status: StatusReport): string {
-  if (entries.length === 0)
-    return `${printable(origin)}: nothing published yet, as far as ${status.node.name} knows.\n`;
+  if (entries.length === 0) return nothingPublished(origin, status);
   const style = textStyleOf(io);
   const withEpoch = new Set(entries.map(({ stream }) => stream)).size < entries.length;
   return entries
@@ -71,6 +123,10 @@ function asText(io: CliIo, origin: string, entries: readonly AccountingReport[],
       return `${painted(text, entry.lost > 0 || !isBalanced(entry) ? "bad" : "plain", style)}\n`;
     })
     .join("");
+}
+
+function nothingPublished(origin: string, status: StatusReport): string {
+  return `${printable(origin)}: nothing published yet, as far as ${status.node.name} knows.\n`;
 }
 
 function asJson(origin: string, entries: readonly AccountingReport[], status: StatusReport): object {

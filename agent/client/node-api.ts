@@ -1,10 +1,10 @@
 // A node's HTTP API as functions. Errors say which address was asked and what to try; nothing is retried.
 import * as v from "valibot";
 import { FogbankError } from "#shared/errors.ts";
-import type { AccountingReport, DataLine, StatusReport } from "#shared/reports.ts";
+import type { AccountingReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { within } from "./deadline.ts";
-import { accountingSchema, dataLineSchema, statusSchema } from "./report-schema.ts";
+import { accountingSchema, dataLineSchema, rangeSchema, statusSchema } from "./report-schema.ts";
 
 /**
  * Every function rejects with FOGBANK_NOT_CONNECTED when no node answers there in time, with FOGBANK_HTTP_REQUEST when the
@@ -15,6 +15,8 @@ export interface NodeApi {
   readonly url: string;
   status(signal?: AbortSignal): Promise<StatusReport>;
   accounting(filter: AccountingFilter, signal?: AbortSignal): Promise<readonly AccountingReport[]>;
+  /** What became of an origin's messages of a span of time. */
+  range(query: RangeQuery, signal?: AbortSignal): Promise<readonly RangeReport[]>;
   /** A page of the stored data; go on with the last line's cursor as `after`. */
   data(query: DataPageQuery, signal?: AbortSignal): Promise<readonly DataLine[]>;
 }
@@ -22,6 +24,14 @@ export interface NodeApi {
 export interface AccountingFilter {
   readonly origin?: string | undefined;
   readonly stream?: string | undefined;
+}
+
+export interface RangeQuery {
+  readonly origin: string;
+  readonly stream?: string | undefined;
+  /** ISO 8601. Absent: since ever, and until now. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
 }
 
 export interface DataPageQuery extends AccountingFilter {
@@ -46,6 +56,8 @@ export function createNodeApi(clock: Clock, url: string): NodeApi {
     status: (signal) => ask("api/v1/status", (body) => parse(statusSchema, body), signal),
     accounting: (filter, signal) =>
       ask(`api/v1/accounting${search({ ...filter })}`, (body) => parse(accountingSchema, body), signal),
+    range: (query, signal) =>
+      ask(`api/v1/accounting${search({ ...query })}`, (body) => parse(rangeSchema, body), signal),
     data: (query, signal) =>
       ask(
         `api/v1/data${search({ ...query })}`,

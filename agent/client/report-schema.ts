@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { levels } from "#shared/ids.ts";
 import { type LossReason, lossReasonCodes } from "#shared/journal/segment.ts";
-import type { AccountingReport, DataLine, StatusReport } from "#shared/reports.ts";
+import type { AccountingReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
 
 const text = v.string();
 const count = v.pipe(v.number(), v.integer());
@@ -58,6 +58,7 @@ export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObjec
     }),
   ),
   streams: v.array(v.looseObject(streamEntries)),
+  oldestPendingAt: v.exactOptional(text),
   store: v.looseObject({ usedBytes: v.number(), maxBytes: v.number(), refusing: v.exactOptional(text) }),
   counters: v.record(text, v.number()),
 });
@@ -69,6 +70,34 @@ export const accountingSchema: v.GenericSchema<unknown, readonly AccountingRepor
   }),
 );
 
+const numbers = { first: count, last: count };
+
+export const rangeSchema: v.GenericSchema<unknown, readonly RangeReport[]> = v.array(
+  v.looseObject({
+    origin: text,
+    epoch: count,
+    stream: text,
+    from: text,
+    to: text,
+    stored: v.exactOptional(
+      v.looseObject({
+        messages: count,
+        numbers: v.exactOptional(v.looseObject(numbers)),
+        missing: count,
+        missingRanges: v.array(v.looseObject(numbers)),
+        settled: v.boolean(),
+      }),
+    ),
+    here: count,
+    lost: count,
+    lostRanges: v.array(
+      v.looseObject({ ...numbers, reason: lossReason, from: v.exactOptional(text), to: v.exactOptional(text) }),
+    ),
+    below: count,
+    heardAt: text,
+  }),
+);
+
 export const dataLineSchema: v.GenericSchema<unknown, DataLine> = v.looseObject({
   cursor: count,
   origin: text,
@@ -76,6 +105,7 @@ export const dataLineSchema: v.GenericSchema<unknown, DataLine> = v.looseObject(
   stream: text,
   seq: count,
   time: text,
+  historical: v.exactOptional(v.literal(true)),
   topic: text,
   payload: v.exactOptional(text),
   payloadBase64: v.exactOptional(text),

@@ -8,7 +8,9 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { ledgerMetrics } from "./ledger-metrics.ts";
 import type { NodeView } from "./routes.ts";
+import { rangeReports } from "./time-range.ts";
 
 /** What a view asks of the tree around the node. */
 export interface TreeReport {
@@ -45,11 +47,18 @@ export interface Self {
 
 export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
   const isRoot = deps.tree.uplink().state === "none";
+  const heardAtMs = (origin: string): number =>
+    origin === self.name
+      ? deps.clock.now()
+      : (deps.tree.children().find((child) => child.name === origin)?.heardAtMs ?? 0);
   return {
     documents: deps.documents,
     counters: () => deps.counters(),
     async status(): Promise<StatusReport> {
-      const [entries, usage] = await Promise.all([deps.store.read("accounting", {}), deps.store.read("usage", {})]);
+      const [{ rows, oldestPendingMs }, usage] = await Promise.all([
+        deps.store.read("totals", {}),
+        deps.store.read("usage", {}),
+      ]);
       const nowMs = deps.clock.now();
       const refusing = deps.refusing();
       const { usedBytes, maxBytes } = usage;
@@ -57,7 +66,8 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
         node: nodeReport(self, nowMs),
         uplink: uplinkReport(deps.tree),
         below: deps.tree.children().flatMap((child) => belowReports(child, self.name, nowMs)),
-        streams: entries.map(({ row }) => streamReport(row, isRoot)),
+        streams: rows.map((row) => streamReport(row, isRoot)),
+        ...(oldestPendingMs === undefined ? {} : { oldestPendingAt: iso(oldestPendingMs) }),
         store: { usedBytes, maxBytes, ...(refusing === undefined ? {} : { refusing }) },
         counters: deps.counters(),
       };
@@ -67,6 +77,12 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
       return entries
         .filter(({ row }) => stream === undefined || row.stream === stream)
         .map(({ row, gaps }) => ({ ...streamReport(row, isRoot), lostRanges: gaps }));
+    },
+    now: () => deps.clock.now(),
+    timeRange: (asked) => rangeReports({ ...deps, isRoot, heardAtMs }, asked),
+    async ledgerMetrics() {
+      const [totals, losses] = await Promise.all([deps.store.read("totals", {}), deps.store.read("losses", {})]);
+      return ledgerMetrics(totals, losses, { isRoot, nowMs: deps.clock.now() });
     },
     async notReady() {
       const refusing = deps.refusing();

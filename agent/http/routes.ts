@@ -1,8 +1,9 @@
 // The HTTP API of a node: health, status, accounting, and on a root the stored data.
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
-import type { AccountingReport, DataLine, StatusReport } from "#shared/reports.ts";
-import type { DataDocument, DataQuery, DocumentStore } from "#shared/system/document-store.ts";
+import type { AccountingReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
+import type { DataDocument, DataQuery, DocumentStore, SpanQuery } from "#shared/system/document-store.ts";
+import { parsePointInTime } from "../client/point-in-time.ts";
 import { prometheusText } from "./metrics.ts";
 import { json, type Reply, type Route } from "./http-server.ts";
 
@@ -10,6 +11,12 @@ import { json, type Reply, type Route } from "./http-server.ts";
 export interface NodeView {
   status(): Promise<StatusReport>;
   accounting(filter: { readonly origin?: string; readonly stream?: string }): Promise<readonly AccountingReport[]>;
+  /** What became of an origin's messages of a span of time. */
+  timeRange(asked: SpanQuery): Promise<readonly RangeReport[]>;
+  /** The ledger in the text format of Prometheus. */
+  ledgerMetrics(): Promise<string>;
+  /** The node's own time, milliseconds since 1970. */
+  now(): number;
   /** By part and name, since the start or as of now. */
   counters(): Readonly<Record<string, number>>;
   /** Why the node is not ready: it does not accept clients or cannot store. Undefined when it is. */
@@ -28,12 +35,36 @@ export function nodeRoutes(node: NodeView): Readonly<Record<string, Route>> {
     "/metrics": async () => ({
       status: 200,
       contentType: "text/plain; version=0.0.4; charset=utf-8",
-      body: prometheusText(node.counters()),
+      body: prometheusText(node.counters()) + (await node.ledgerMetrics()),
     }),
     "/api/v1/status": async () => json(await node.status()),
-    "/api/v1/accounting": async (query) => json(await node.accounting(only(query, ["origin", "stream"]))),
+    "/api/v1/accounting": async (query) => {
+      const { from, to, ...filter } = only(query, ["origin", "stream", "from", "to"]);
+      if (from === undefined && to === undefined) return json(await node.accounting(filter));
+      return json(await node.timeRange(spanOf(filter, { from, to }, node.now())));
+    },
     "/api/v1/data": (query) => data(node.documents, query),
   };
+}
+
+function spanOf(
+  { origin, stream }: { readonly origin?: string; readonly stream?: string },
+  { from, to }: { readonly from: string | undefined; readonly to: string | undefined },
+  nowMs: number,
+): SpanQuery {
+  if (origin === undefined) throw requestError("from and to need an origin: add origin=NODE");
+  const fromMs = from === undefined ? 0 : pointInTime("from", from);
+  const toMs = to === undefined ? nowMs : pointInTime("to", to);
+  if (fromMs >= toMs) throw requestError(`from=${from ?? 0} is not before to=${to ?? new Date(nowMs).toISOString()}`);
+  return { origin, ...(stream === undefined ? {} : { stream }), fromMs, toMs };
+}
+
+function pointInTime(name: string, given: string): number {
+  const ms = parsePointInTime(given);
+  if (ms !== undefined) return ms;
+  throw requestError(
+    `${name}=${given} cannot be used: give ISO 8601 such as 2026-07-10T22:00:00Z (a + as %2B), or milliseconds since 1970`,
+  );
 }
 
 async function data(documents: DocumentStore | undefined, query: URLSearchParams): Promise<Reply> {
@@ -93,7 +124,8 @@ function isPath(path: string): boolean {
 function toLine(row: DataDocument): DataLine {
   const { origin, epoch, stream, seq, topic } = row;
   const time = new Date(row.timeMs).toISOString();
-  return { cursor: row.arrival, origin, epoch, stream, seq, time, topic, ...payloadOf(row.payload) };
+  const historical = row.historical ? ({ historical: true } as const) : {};
+  return { cursor: row.arrival, origin, epoch, stream, seq, time, ...historical, topic, ...payloadOf(row.payload) };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -6,6 +6,7 @@ import type { StreamState } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
+import { createAccountingReads } from "./accounting-reads.ts";
 import { CallRepository } from "./call-repository.ts";
 import { ChildRepository, type ChildRow } from "./child-repository.ts";
 import { IdentityRepository, type CursorName, type NodeIdentity } from "./identity-repository.ts";
@@ -131,6 +132,7 @@ export function createNodeOperations(
   };
 
   const reads = {
+    ...createAccountingReads(database, streams),
     accounting(args: { readonly origin?: string }): readonly AccountingEntry[] {
       return streams
         .ledger(args.origin)

@@ -1,7 +1,17 @@
 import { expect, test } from "vitest";
 import { explainCommand } from "#agent/cli/explain.ts";
-import type { AccountingReport, StatusReport } from "#shared/reports.ts";
-import { ago, madeBelow, madeStatus, madeStream, ok, startNodeServer } from "../client/node-server.ts";
+import type { AccountingReport, RangeReport, StatusReport } from "#shared/reports.ts";
+import {
+  ago,
+  madeBelow,
+  madeFogStatus,
+  madeRange,
+  madeRangeBelow,
+  madeStatus,
+  madeStream,
+  ok,
+  startNodeServer,
+} from "../client/node-server.ts";
 import { createBench } from "./command-bench.ts";
 
 async function explain(
@@ -77,4 +87,57 @@ test("no node to ask is exit code 3", async () => {
   const bench = createBench();
   expect(await bench.run(explainCommand, ["device-1", "--http", server.url])).toBe(3);
   expect(bench.written.stderr).toMatch(/^FOGBANK_NOT_CONNECTED: /);
+});
+
+async function explainTimes(
+  ranges: readonly RangeReport[],
+  query: string,
+  args: readonly string[],
+  status: StatusReport = madeStatus(),
+): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
+  await using server = await startNodeServer({
+    "/api/v1/status": ok(status),
+    "/api/v1/accounting?origin=device-1": ok([madeStream()]),
+    [`/api/v1/accounting?${query}`]: ok(ranges),
+  });
+  const bench = createBench();
+  const exitCode = await bench.run(explainCommand, [...args, "--http", server.url]);
+  return { exitCode, ...bench.written };
+}
+
+const hour = "from=2026-07-10T10%3A00%3A00.000Z&to=2026-07-10T11%3A00%3A00.000Z";
+
+test("a span of time is asked for in UTC, whatever zone it was given in, with the stream", async () => {
+  const args = ["device-1", "data", "--from", "2026-07-10T12:00+02:00", "--to", "2026-07-10 11:00"];
+  const { exitCode, stdout } = await explainTimes([madeRange()], `origin=device-1&stream=data&${hour}`, args);
+  expect(stdout).toMatch(/^device-1\/data from 2026-07-10 10:00:00Z to 2026-07-10 11:00:00Z: 360 stored here .*\n$/);
+  expect(exitCode).toBe(0);
+});
+
+test("the stream may stand behind the node in any case", async () => {
+  const one = await explain([madeStream(), madeStream({ stream: "alarms" })], ["device-1", "alarms"]);
+  expect(one.stdout).toMatch(/^device-1\/alarms: .*\n$/);
+});
+
+test("of a span, lost is a failure; JSON says whether it is complete, and where the root is", async () => {
+  const args = ["device-1", "--from", "2026-07-10T10:00:00Z", "--to", "2026-07-10T11:00:00Z"];
+  const lost = await explainTimes([madeRange({ lost: 1 })], `origin=device-1&${hour}`, args);
+  expect(lost.exitCode).toBe(1);
+  const all = await explainTimes([madeRange()], `origin=device-1&${hour}`, [...args, "--json"]);
+  expect(JSON.parse(all.stdout)).toMatchObject({ complete: true, askedNode: "cloud-1", root: "cloud-1" });
+  const below = await explainTimes(
+    [madeRangeBelow()],
+    `origin=device-1&${hour}`,
+    [...args, "--json"],
+    madeFogStatus({ state: "down" }),
+  );
+  expect(JSON.parse(below.stdout)).toMatchObject({ complete: false, askedNode: "fog-1", root: "cloud-1" });
+});
+
+test("a time that nobody can read is refused, a stream that nobody knows is named", async () => {
+  const bad = await explainTimes([], "", ["device-1", "--from", "yesterday"]);
+  expect(bad).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("give ISO 8601") });
+  const query = "origin=device-1&stream=dta&to=2026-07-10T11%3A00%3A00.000Z";
+  const unknown = await explainTimes([], query, ["device-1", "dta", "--to", "2026-07-10T11:00Z"]);
+  expect(unknown).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('no stream "dta" of device-1') });
 });

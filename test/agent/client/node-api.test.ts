@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { expect, test } from "vitest";
 import { createNodeApi } from "#agent/client/node-api.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
-import { madeStatus, madeStream, ok, startNodeServer } from "./node-server.ts";
+import { madeRange, madeStatus, madeStream, ok, startNodeServer } from "./node-server.ts";
 
 const clock = new FakeClock();
 
@@ -26,6 +26,7 @@ test("status, accounting and data come back as the node tells them", async () =>
   await using server = await startNodeServer({
     "/api/v1/status": ok(madeStatus()),
     "/api/v1/accounting?origin=device-1": ok([madeStream()]),
+    "/api/v1/accounting?origin=device-1&from=2026-07-10T10%3A00%3A00.000Z": ok([madeRange()]),
     "/api/v1/data?origin=d&path=a%2F%23&after=3&limit=2": {
       body: `${JSON.stringify(line)}\n${JSON.stringify({ ...line, cursor: 5 })}\n`,
     },
@@ -33,6 +34,7 @@ test("status, accounting and data come back as the node tells them", async () =>
   const api = createNodeApi(clock, server.url);
   expect(await api.status()).toEqual(madeStatus());
   expect(await api.accounting({ origin: "device-1", stream: undefined })).toEqual([madeStream()]);
+  expect(await api.range({ origin: "device-1", from: "2026-07-10T10:00:00.000Z" })).toEqual([madeRange()]);
   expect(await api.data({ origin: "d", path: "a/#", after: 3, limit: 2 })).toEqual([line, { ...line, cursor: 5 }]);
 });
 

@@ -1,7 +1,14 @@
 // A small HTTP server in a node's place, and reports for it to answer.
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AccountingReport, BelowReport, StatusReport, StreamReport } from "#shared/reports.ts";
+import type {
+  AccountingReport,
+  BelowReport,
+  RangeReport,
+  StatusReport,
+  StoredRange,
+  StreamReport,
+} from "#shared/reports.ts";
 
 export interface CannedAnswer {
   readonly status?: number;
@@ -69,6 +76,31 @@ export function madeStream(changed: Partial<AccountingReport> = {}): AccountingR
     lostRanges: [],
     ...changed,
   };
+}
+
+/** Of the last hour but one, at the root, all of it there. */
+export function madeRange(changed: Partial<RangeReport> = {}, stored: Partial<StoredRange> = {}): RangeReport {
+  const numbers = { first: 101, last: 460 };
+  return {
+    origin: "device-1",
+    epoch: 7,
+    stream: "data",
+    from: ago(7_200),
+    to: ago(3_600),
+    stored: { messages: 360, numbers, missing: 0, missingRanges: [], settled: true, ...stored },
+    here: 0,
+    lost: 0,
+    lostRanges: [],
+    below: 0,
+    heardAt: ago(2),
+    ...changed,
+  };
+}
+
+/** The same at a node that is no root. */
+export function madeRangeBelow(changed: Partial<RangeReport> = {}): RangeReport {
+  const { stored: _, ...rest } = madeRange(changed);
+  return rest;
 }
 
 export function madeBelow(node: string, parent: string, changed: Partial<BelowReport> = {}): BelowReport {

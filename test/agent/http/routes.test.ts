@@ -76,3 +76,63 @@ test("a node without documents says where they are", async () => {
   const reply = await nodeRoutes({ documents: undefined } as NodeView)["/api/v1/data"]?.(new URLSearchParams());
   expect(reply).toMatchObject({ status: 404, body: expect.stringContaining("ask the root of its tree") });
 });
+
+/** Asks for accounts; answers what the view was asked for. */
+async function askAccounts(query: string): Promise<unknown> {
+  const asked: unknown[] = [];
+  const note = (name: string) => async (filter: unknown) => {
+    asked.push([name, filter]);
+    return [];
+  };
+  const view = { accounting: note("accounting"), timeRange: note("timeRange"), now: () => 9_000 };
+  await nodeRoutes(view as unknown as NodeView)["/api/v1/accounting"]?.(new URLSearchParams(query));
+  return asked[0];
+}
+
+test("accounts are asked for as a whole, or for a span of time", async () => {
+  expect(await askAccounts("")).toEqual(["accounting", {}]);
+  expect(await askAccounts("origin=a&stream=s")).toEqual(["accounting", { origin: "a", stream: "s" }]);
+  expect(await askAccounts("origin=a&stream=s&from=1970-01-01T00:00:01Z&to=1970-01-01T02:00:02%2B02:00")).toEqual([
+    "timeRange",
+    { origin: "a", stream: "s", fromMs: 1_000, toMs: 2_000 },
+  ]);
+  expect(await askAccounts("origin=a&to=1700000000000")).toEqual([
+    "timeRange",
+    { origin: "a", fromMs: 0, toMs: 1_700_000_000_000 },
+  ]);
+  expect(await askAccounts("origin=a&from=1970-01-01T00:00:05Z")).toEqual([
+    "timeRange",
+    { origin: "a", fromMs: 5_000, toMs: 9_000 },
+  ]);
+});
+
+test.each([
+  ["from=2026-07-10", "add origin=NODE"],
+  ["origin=a&from=yesterday", "from=yesterday cannot be used: give ISO 8601"],
+  ["origin=a&to=12:00", "to=12:00 cannot be used"],
+  ["origin=a&from=2026-07-11&to=2026-07-10", "is not before to=2026-07-10"],
+  ["origin=a&from=2026-07-11&to=2026-07-11", "is not before"],
+])("accounts of %s are refused with what to do", async (query, message) => {
+  await expect(askAccounts(query)).rejects.toMatchObject({
+    code: "FOGBANK_HTTP_REQUEST",
+    message: expect.stringContaining(message),
+  });
+});
+
+test("the metrics have the counters and the ledger", async () => {
+  const view = { counters: () => ({ "sink.drained": 3 }), ledgerMetrics: async () => "ledger 1\n" };
+  const reply = await nodeRoutes(view as unknown as NodeView)["/metrics"]?.(new URLSearchParams());
+  expect(reply?.body).toBe("# TYPE fogbank_sink_drained_total counter\nfogbank_sink_drained_total 3\nledger 1\n");
+});
+
+test("a line says what is historical, and only of that", async () => {
+  const documents = createMemoryDocumentStore();
+  await insert(documents, [document(1, new Uint8Array()), { ...document(2, new Uint8Array()), historical: true }]);
+  const reply = await nodeRoutes({ documents } as NodeView)["/api/v1/data"]?.(new URLSearchParams());
+  const lines = (reply?.body ?? "")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as DataLine);
+  expect(lines.map((line) => line.historical)).toEqual([undefined, true]);
+  expect(lines[0]).not.toHaveProperty("historical");
+});

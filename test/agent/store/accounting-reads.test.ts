@@ -1,0 +1,128 @@
+import { expect, test } from "vitest";
+import { openDatabase } from "#agent/store/database.ts";
+import { nodeMigrations } from "#agent/store/node-migrations.ts";
+import { createNodeOperations } from "#agent/store/node-operations.ts";
+import { nodeHasher } from "#agent/system/node-hasher.ts";
+import { parseNodeName } from "#shared/ids.ts";
+import { encodeSegment, lossReasonCodes, segmentFlags, type LossReason } from "#shared/journal/segment.ts";
+import type { WireSegment } from "#shared/link/frames.ts";
+
+const states = ["data", "alarms"].map((name, index) => ({
+  origin: "device-1",
+  epoch: 9,
+  streamId: index + 1,
+  name,
+  priority: 2 as const,
+  class: "custody" as const,
+  high: 100,
+}));
+
+/** A root that takes in what device-1 sends. */
+function openRoot() {
+  const database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000 });
+  const { writes, reads } = createNodeOperations(database, parseNodeName("cloud-1"), nodeHasher, { isFinal: true });
+  writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams: [], nowMs: 1, idsAbove: 0 });
+  const ingest = (...segments: readonly WireSegment[]) =>
+    writes.ingest({ child: "device-1", nowMs: 1_000, batch: { streams: states, lows: [], segments } });
+  return { reads, writes, ingest };
+}
+
+/** Messages of the stream from number `first` with these times. */
+function held(first: number, times: readonly number[], streamId = 1): WireSegment {
+  const items = times.map((timeMs) => ({ timeMs, topic: "/data/x", payload: new Uint8Array(3), retain: false }));
+  const body = encodeSegment(items);
+  const [firstMs = 0, lastMs = 0] = [times[0], times.at(-1)];
+  const place = { origin: "device-1", epoch: 9, streamId, first, items: times.length, firstMs, lastMs };
+  return { ...place, flags: 0, crc: nodeHasher.crc32(body), body, gap: undefined };
+}
+
+function gap(first: number, last: number, times: readonly [number, number], reason: LossReason): WireSegment {
+  const place = { origin: "device-1", epoch: 9, streamId: 1, first, items: last - first + 1 };
+  const [firstMs, lastMs] = times;
+  const lost = { reasonCode: lossReasonCodes[reason], bytes: 0 };
+  return { ...place, firstMs, lastMs, flags: segmentFlags.gap, crc: 0, body: null, gap: lost };
+}
+
+test("what is held of a span is counted by the times of the messages", () => {
+  const { reads, ingest } = openRoot();
+  ingest(held(1, [10, 20, 30]), held(4, [40, 50]), held(6, [60, 70, 80]), held(1, [45], 2));
+  const count = (fromMs: number, toMs: number) =>
+    reads.span({ origin: "device-1", fromMs, toMs, numbers: [] }).map(({ stream, held: n }) => [stream, n]);
+  const expected = (data: number, alarms: number) => [
+    ["data", data],
+    ["alarms", alarms],
+  ];
+  expect(count(0, 100)).toEqual(expected(8, 1));
+  expect(count(20, 70)).toEqual(expected(5, 1));
+  expect(count(30, 40)).toEqual(expected(1, 0));
+  expect(count(31, 40)).toEqual(expected(0, 0));
+  expect(count(45, 46)).toEqual(expected(0, 1));
+  expect(reads.span({ origin: "device-1", stream: "alarms", fromMs: 0, toMs: 99, numbers: [] })).toMatchObject([
+    { stream: "alarms", held: 1 },
+  ]);
+  expect(reads.span({ origin: "nobody", fromMs: 0, toMs: 99, numbers: [] })).toEqual([]);
+});
+
+test("a segment whose clock was set back is counted all the same", () => {
+  const { reads, ingest } = openRoot();
+  ingest(held(1, [60, 50, 20]));
+  const [inside] = reads.span({ origin: "device-1", fromMs: 15, toMs: 55, numbers: [] });
+  expect(inside?.held).toBe(2);
+});
+
+test("gaps are named when their times touch the span, or are not known", () => {
+  const { reads, ingest } = openRoot();
+  ingest(
+    gap(1, 5, [10, 20], "evicted"),
+    gap(6, 6, [21, 30], "expired"),
+    gap(7, 9, [31, 40], "corrupt"),
+    gap(10, 11, [0, 0], "rejected"),
+  );
+  const [data] = reads.span({ origin: "device-1", stream: "data", fromMs: 20, toMs: 31, numbers: [] });
+  expect(data).toMatchObject({ held: 0, lost: 8 });
+  expect(data?.gaps).toEqual([
+    { first: 1, last: 5, reason: "evicted", firstMs: 10, lastMs: 20 },
+    { first: 6, last: 6, reason: "expired", firstMs: 21, lastMs: 30 },
+    { first: 10, last: 11, reason: "rejected", firstMs: 0, lastMs: 0 },
+  ]);
+});
+
+test("of the numbers asked for it says which are here or lost, whatever their times", () => {
+  const { reads, ingest } = openRoot();
+  ingest(held(1, [1, 2, 3]), gap(6, 9, [1, 2], "evicted"), held(12, [9, 9]), held(50, [9]));
+  const numbers = [
+    {
+      epoch: 9,
+      stream: "data",
+      ranges: [
+        [2, 4],
+        [9, 13],
+      ] as const,
+    },
+  ];
+  const [data] = reads.span({ origin: "device-1", stream: "data", fromMs: 500, toMs: 600, numbers });
+  expect(data).toMatchObject({
+    held: 0,
+    lost: 0,
+    accounted: [
+      [1, 3],
+      [6, 9],
+      [12, 13],
+    ],
+  });
+});
+
+test("the totals have every row, and the time of what has waited longest; losses are summed by reason", () => {
+  const { reads, writes, ingest } = openRoot();
+  expect(reads.totals({})).toEqual({ rows: [], oldestPendingMs: undefined });
+  ingest(gap(1, 5, [1, 1], "evicted"), gap(6, 6, [1, 1], "evicted"), gap(7, 7, [1, 1], "corrupt"));
+  expect(reads.totals({}).oldestPendingMs).toBeUndefined();
+  ingest(held(8, [500, 510]), held(10, [490]));
+  expect(reads.totals({})).toMatchObject({ rows: [{ stream: "data", held: 3, lost: 7 }, {}], oldestPendingMs: 500 });
+  writes.forget({ acked: [{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[1, 9]] }] });
+  expect(reads.totals({}).oldestPendingMs).toBe(490);
+  expect(reads.losses({})).toEqual([
+    { origin: "device-1", stream: "data", reason: "evicted", messages: 6 },
+    { origin: "device-1", stream: "data", reason: "corrupt", messages: 1 },
+  ]);
+});
