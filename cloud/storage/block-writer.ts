@@ -53,14 +53,15 @@ export class BlockWriter {
     this.#dictionary = dictionary;
   }
 
-  insert(blocks: readonly DataBlock[]): Promise<InsertOutcome> {
-    const scanned = this.#last.then(() => this.#insert(blocks));
-    this.#last = scanned.catch(() => undefined);
-    return scanned;
+  async insert(blocks: readonly DataBlock[]): Promise<InsertOutcome> {
+    // Read while the insert before is being committed.
+    const parts = blocks.map(partOf);
+    const outcome = this.#last.then(() => this.#insert(parts));
+    this.#last = outcome.catch(() => undefined);
+    return outcome;
   }
 
-  async #insert(blocks: readonly DataBlock[]): Promise<InsertOutcome> {
-    const parts = blocks.map(partOf);
+  async #insert(parts: readonly Part[]): Promise<InsertOutcome> {
     const total = parts.reduce((sum, { items }) => sum + items, 0);
     if (total === 0) return { inserted: 0, duplicates: 0 };
     try {
