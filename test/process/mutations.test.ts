@@ -161,7 +161,11 @@ interface JsonReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly message: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[];
+    }[];
   }[];
 }
 
@@ -172,7 +176,7 @@ interface Experiment {
 
 /**
  * Puts each experiment into a copy of its own and runs the checks of all in one vitest, which starts once. Answers for each experiment
- * how its checks went: "passed", "failed", or why one did not run.
+ * how its checks went: "passed", "failed", or why one did not run. What fails in the first one is printed.
  */
 async function runAll(experiments: readonly Experiment[]): Promise<readonly (readonly string[])[]> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "fogbank-mutation-")));
@@ -199,6 +203,7 @@ async function runAll(experiments: readonly Experiment[]): Promise<readonly (rea
       experiments.flatMap(({ checks }) => checks.map(({ test: name }) => name)),
     );
     if (typeof report === "string") return experiments.map(() => [report]);
+    sayWhy(report, join(folder, "copy-0"));
     return experiments.map(({ checks }, index) => outcomesOf(report, join(folder, `copy-${index}`), checks));
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -221,6 +226,14 @@ async function runVitest(folder: string, testNames: readonly string[]): Promise<
     return JSON.parse(readFileSync(output, "utf8")) as JsonReport;
   } catch {
     return `vitest wrote no report: ${stderr}`;
+  }
+}
+
+function sayWhy(report: JsonReport, folder: string): void {
+  for (const { name, message, assertionResults } of report.testResults) {
+    if (!name.startsWith(`${folder}/`)) continue;
+    const failures = assertionResults.flatMap(({ failureMessages }) => failureMessages);
+    for (const failure of [message, ...failures]) if (failure !== "") console.log(`unchanged: ${failure}`);
   }
 }
 
