@@ -1,0 +1,41 @@
+// `npm run test:slow-sync`: the tests on a disk on which every sync takes 20 ms longer, as on a memory card. Arguments go to vitest:
+// paths, for some of the tests. Exit codes: those of vitest; 2 without a C compiler.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { slowSyncEnvironment } from "./bench/broker/slow-sync.ts";
+
+const delayMs = 20;
+/** A scenario with a thousand commits takes twenty seconds for its syncs alone. */
+const testMsMax = 120_000;
+
+/** These run other tests in copies of the sources, or the sources through tools: no disk changes their verdict. */
+const excluded = ["test/process/mutations.test.ts", "test/lint-rules.test.ts", "test/tidy.test.ts"];
+
+process.exitCode = await run(process.argv.slice(2));
+
+async function run(args: readonly string[]): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), "fogbank-slow-sync-"));
+  try {
+    const environment = await slowSyncEnvironment(folder, delayMs);
+    const root = fileURLToPath(new URL("..", import.meta.url));
+    const vitest = join(root, "node_modules/vitest/vitest.mjs");
+    const excludes = excluded.flatMap((file) => ["--exclude", file]);
+    const options = ["run", "--config", "test/vitest.config.ts", `--testTimeout=${testMsMax}`, ...excludes, ...args];
+    const child = spawn(process.execPath, [vitest, ...options], {
+      cwd: root,
+      env: { ...process.env, ...environment },
+      stdio: "inherit",
+    });
+    const [code] = (await once(child, "exit")) as [number | null];
+    return code ?? 1;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 2;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
