@@ -220,9 +220,9 @@ class Drain implements Sink {
   }
 
   async #quarantine(segment: StoredSegment, reason: "rejected" | "corrupt"): Promise<void> {
-    const { store, log } = this.#deps;
+    const { store, clock, log } = this.#deps;
     const { origin, epoch, streamId, first } = segment;
-    await (store as unknown as QuarantineStore).write("quarantine", { origin, epoch, streamId, first, reason });
+    await store.write("quarantine", { origin, epoch, streamId, first, reason, nowMs: clock.now() });
     this.#quarantined++;
     log.error({ ...placeOf(segment), reason }, "segment quarantined: its messages are named as lost");
   }
@@ -245,21 +245,6 @@ interface StoredNumbers {
   readonly streamId: number;
   readonly ranges: IntervalSet;
 }
-
-/** The write of the node's store that takes a segment out of the journal and names its messages as lost. */
-interface QuarantineStore {
-  write(
-    name: "quarantine",
-    args: {
-      readonly origin: string;
-      readonly epoch: number;
-      readonly streamId: number;
-      readonly first: number;
-      readonly reason: "rejected" | "corrupt";
-    },
-  ): Promise<unknown>;
-}
-
 function placeOf({ origin, epoch, streamId, first, items }: StoredSegment): object {
   return { origin, epoch, streamId, first, items };
 }

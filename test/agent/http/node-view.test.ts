@@ -18,7 +18,7 @@ async function rootAt(clock: FakeClock) {
   const config = { name, file: ":memory:", maxBytes: 1e8, isFinal: true };
   const store = openNodeStoreInThread({ clock, hasher: nodeHasher }, config);
   const identity = { uuid: "u", epoch: 5, instance: 6 };
-  const streams = [{ name: "data", priority: 2 as const, class: "custody" as const }];
+  const streams = [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" } as const];
   await store.write("open", { fresh: identity, streams, nowMs: clock.now(), idsAbove: 0 });
   const documents = createMemoryDocumentStore();
   const uplink = { state: "none" as const, sinceMs: 0, url: undefined, reason: undefined, path: [] };

@@ -14,6 +14,8 @@ const states = ["data", "alarms"].map((name, index) => ({
   name,
   priority: 2 as const,
   class: "custody" as const,
+  order: "live-first" as const,
+  policy: "oldest" as const,
   high: 100,
 }));
 
