@@ -31,6 +31,20 @@ export function addInterval(set: IntervalSet, first: number, last: number): Inte
   return result;
 }
 
+/** The set without first…last. */
+export function removeInterval(set: IntervalSet, first: number, last: number): IntervalSet {
+  const result: Interval[] = [];
+  for (const range of set) {
+    if (range[1] < first || range[0] > last) {
+      result.push(range);
+      continue;
+    }
+    if (range[0] < first) result.push([range[0], first - 1]);
+    if (range[1] > last) result.push([last + 1, range[1]]);
+  }
+  return result;
+}
+
 /** The parts of first…last that are not in the set. */
 export function missingFrom(set: IntervalSet, first: number, last: number): IntervalSet {
   const result: Interval[] = [];

@@ -48,3 +48,8 @@ export interface LowMark {
 export type Lane = "control" | "bulk";
 
 export const lanePriorities: Readonly<Record<Lane, readonly [Priority, Priority]>> = { control: [0, 1], bulk: [2, 3] };
+
+/** The connection that a priority travels on. */
+export function laneOf(priority: Priority): Lane {
+  return priority <= 1 ? "control" : "bulk";
+}

@@ -9,6 +9,7 @@ import {
   highestOf,
   missingFrom,
   parseIntervals,
+  removeInterval,
   type Interval,
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
@@ -98,4 +99,16 @@ test.each([
   ],
 ])("ranges of a peer that are %s are refused", (_what, value) => {
   expect(parseIntervals(value, 2)).toBeUndefined();
+});
+
+test("taking out a range leaves just the other numbers, in a well-formed set", () => {
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 8 }), range, (ranges, [first, last]) => {
+      const left = removeInterval(build(ranges), first, last);
+      const expected = membersOf(ranges);
+      for (let number = first; number <= last; number++) expected.delete(number);
+      expect(membersOf(left)).toEqual(expected);
+      expect(parseIntervals(left, size)).toEqual(left);
+    }),
+  );
 });
