@@ -45,12 +45,22 @@ export const limits = {
   /** Credit windows: bytes in flight on the control and on the bulk connection. */
   controlWindowBytes: mib,
   bulkWindowBytes: 4 * mib,
-  /** Frames in flight per connection. */
-  framesInFlight: 8,
+  /** Frames in flight per connection: with the largest, a whole window. */
+  framesInFlight: 16,
+  /** Bytes per second of a link below which bodies are sent deflated: slower than that, the time it takes is well spent. */
+  deflateBelowBytesPerSecond: 1_000_000,
+  /** Segments that a parent refused and that are kept back, and the first pause before such a one is sent again: each is four times the one before. */
+  refusedSegments: 10_000,
+  refusedPauseMs: 1_000,
+  refusedPauseMsMax: 3_600_000,
+  /** Ranges of a stream at the parent beyond which its backlog is sent oldest first: each session that sends the newest first may add one. */
+  rangesBeforeOldestFirst: 32,
   /** Bytes that a parent takes in from all children together before they are committed. */
   ingestBytes: 64 * mib,
   /** The least credit of a child while there is room at all: below it one segment would not fit. */
   creditBytesMin: 64 * kib,
+  /** Share of its database beyond which a parent takes only P0 from its children. */
+  urgentOnlyShare: 0.9,
   /** Milliseconds that a durable publish of a 3.1.1 client which cannot be stored is held before its connection closes. */
   refusedPublishHoldMs: 5_000,
   /** MQTT keepalive of links and clients of our own, seconds. */

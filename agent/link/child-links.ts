@@ -4,9 +4,10 @@
 import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import { HelloAdmission } from "#shared/link/admission.ts";
-import { creditBytes } from "#shared/link/credit.ts";
+import { creditOf, type Credit } from "#shared/link/credit.ts";
 import { decodeBatch, decodeDeparture, encodeAck, type Ack, type Batch } from "#shared/link/frames.ts";
 import {
+  capabilities,
   decodeFromChild,
   encodeHeartbeat,
   encodeRefusal,
@@ -71,6 +72,7 @@ class ChildLinks implements AsyncDisposable {
   #storeIsFull = false;
   readonly #admission: HelloAdmission;
   #stats = { stored: 0, duplicates: 0, malformed: 0, postponed: 0 };
+  #storeIsScarce = false;
 
   constructor(deps: ChildLinksDeps, self: { readonly name: NodeName; readonly identity: NodeIdentity }) {
     this.#deps = deps;
@@ -172,7 +174,8 @@ class ChildLinks implements AsyncDisposable {
       holds: holdings
         .filter(({ epoch }) => known.has(epoch))
         .map((held) => ({ ...held, ranges: held.ranges.slice(-limits.rangesOnWire) })),
-      creditBytes: this.#credit(),
+      ...this.#credit(),
+      capabilities: capabilities.deflate,
       nowMs: this.#deps.time.now(),
       path: tree.path(),
     });
@@ -234,7 +237,7 @@ class ChildLinks implements AsyncDisposable {
       session: batch.session,
       lane: batch.lane,
       frameNumber: batch.frameNumber,
-      creditBytes: this.#credit(),
+      ...this.#credit(),
       acked: outcome.acked,
       naks: outcome.naks.map(({ segment: { origin, epoch, streamId, first }, code }) => ({
         origin,
@@ -287,14 +290,16 @@ class ChildLinks implements AsyncDisposable {
       if (state !== "online") continue;
       const news = this.#pathTold.get(name) === above ? undefined : path;
       this.#pathTold.set(name, above);
-      const beat = { nowMs: time.now(), streams: [], creditBytes: this.#credit(), path: news, descendants: undefined };
+      const beat = { nowMs: time.now(), streams: [], ...this.#credit(), path: news, descendants: undefined };
       this.#send(name, "h", encodeHeartbeat(beat));
     }
   }
 
   async #lookAtStore(): Promise<void> {
     const usage = await this.#deps.store.read("usage", {}).catch(() => undefined);
-    if (usage !== undefined) this.#setFull(usage.full);
+    if (usage === undefined) return;
+    this.#setFull(usage.full);
+    this.#storeIsScarce = usage.usedBytes > usage.maxBytes * limits.urgentOnlyShare;
   }
 
   #update(before: ChildPresence, after: ChildPresence): void {
@@ -324,9 +329,10 @@ class ChildLinks implements AsyncDisposable {
     this.#deps.disconnect(bulkClientId(child));
   }
 
-  #credit(): number {
+  #credit(): Credit {
     const online = this.#deps.tree.children().filter(({ state }) => state === "online").length;
-    return creditBytes(online, this.#waitingBytes, this.#storeIsFull);
+    const room = this.#storeIsFull ? "full" : this.#storeIsScarce ? "scarce" : "free";
+    return creditOf(online, this.#waitingBytes, room);
   }
 
   #send(child: string, kind: "h" | "a", payload: Uint8Array): void {

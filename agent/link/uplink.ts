@@ -3,14 +3,7 @@ import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import { highestOf } from "#shared/journal/interval-set.ts";
 import type { Lane, StreamState } from "#shared/journal/stream.ts";
-import {
-  decodeAck,
-  encodeBatch,
-  encodeDeparture,
-  wireBytes,
-  type AckedRanges,
-  type Departure,
-} from "#shared/link/frames.ts";
+import { decodeAck, encodeDeparture, type Departure } from "#shared/link/frames.ts";
 import {
   decodeFromParent,
   encodeHeartbeat,
@@ -33,9 +26,9 @@ import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import { bulkClientId, controlClientId, downFilter, downTopic, upTopic } from "#shared/topics.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
-import type { LaneRead } from "../store/link-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { DialParent, ParentConnection } from "./parent-connection.ts";
+import { Sending, streamKey } from "./sending.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 
@@ -67,7 +60,6 @@ const tickMs = 200;
 const bulkRetryMs = 1_000;
 /** The list of those below may be long: with thousands of them coming back it goes up this often, not with each. */
 const newsMs = 1_000;
-const forgetRetryMs = 1_000;
 
 /** Runs until it is disposed; disposing tells the parent that the departure is on purpose. */
 export function startUplink(
@@ -90,16 +82,11 @@ class Uplink implements ParentLink, AsyncDisposable {
   #control: ParentConnection | undefined;
   #bulk: ParentConnection | undefined;
   readonly #closing: Promise<void>[] = [];
-  /** What the last read of each lane found. */
-  readonly #found = new Map<Lane, LaneRead>();
-  /** Streams that this session has named on a lane, and low marks that it has told. */
-  readonly #named = new Set<string>();
-  readonly #lows = new Map<string, number>();
+  readonly #sending: Sending;
   /** Highest numbers as the parent last heard them. */
   readonly #told = new Map<string, number>();
   #belowTold = 0;
   #beatAtMs = 0;
-  #forgetting: Promise<unknown> = Promise.resolve();
   readonly #frameHandlers = new Map<string, (payload: Uint8Array) => void>();
   readonly #upHandlers = new Set<() => void>();
   #stats = { sessions: 0, framesSent: 0, stalls: 0 };
@@ -107,6 +94,7 @@ class Uplink implements ParentLink, AsyncDisposable {
   constructor(deps: UplinkDeps, config: UplinkConfig) {
     this.#deps = deps;
     this.#config = config;
+    this.#sending = new Sending(deps);
     this.#state = initialUplink(deps.clock.monotonic());
     this.#released = deps.backlog.onReleased(() => this.#dispatch({ type: "stored" }));
     this.#ticking = this.#tick();
@@ -143,7 +131,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     if (this.#state.at === "running") this.#control?.send(upTopic(this.#config.name, "w"), this.#departure(true));
     this.#closeConnections(true);
     this.#state = initialUplink(0);
-    await Promise.all([...this.#closing, this.#forgetting]);
+    await Promise.all([...this.#closing, this.#sending[Symbol.asyncDispose]()]);
   }
 
   async #tick(): Promise<void> {
@@ -192,10 +180,14 @@ class Uplink implements ParentLink, AsyncDisposable {
         this.#send(effect.lane, effect.frameNumber);
         return;
       case "forget":
-        this.#forgetting = Promise.all([this.#forgetting, this.#forget(effect.acked)]).then(() => undefined);
+        this.#sending.forget(effect.acked);
+        return;
+      case "refused":
+        this.#sending.refuse(effect.naks);
         return;
       case "stalled":
         this.#stats.stalls++;
+        this.#sending.nameAgain();
         this.#deps.log.warn({ lane: effect.lane }, "uplink without progress: sending again");
         return;
       case "report":
@@ -271,19 +263,6 @@ class Uplink implements ParentLink, AsyncDisposable {
     await this.#keepBulkOpen(signal);
   }
 
-  /** Until it is done, nothing is read from the start again: what the parent has would be sent once more. */
-  async #forget(acked: readonly AckedRanges[]): Promise<void> {
-    for (let failures = 0; !this.#stop.signal.aborted; failures++) {
-      try {
-        await this.#deps.store.write("forget", { acked }, "lazy");
-        return;
-      } catch (error) {
-        if (failures === 0) this.#deps.log.error({ error: String(error) }, "delivered data not deleted yet");
-        await this.#deps.clock.sleep(forgetRetryMs, this.#stop.signal).catch(() => undefined);
-      }
-    }
-  }
-
   /** Given up, the connections break, so that the parent hears of it; left on purpose, they end with a goodbye. */
   #closeConnections(onPurpose: boolean): void {
     this.#attempt.abort();
@@ -293,9 +272,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     }
     this.#control = undefined;
     this.#bulk = undefined;
-    this.#named.clear();
-    this.#lows.clear();
-    this.#found.clear();
+    this.#sending.end();
   }
 
   #receive(topic: string, payload: Uint8Array, signal: AbortSignal): void {
@@ -306,8 +283,7 @@ class Uplink implements ParentLink, AsyncDisposable {
       if ("malformed" in ack) this.#malformed(topic, ack.malformed);
       else {
         for (const nak of ack.frame.naks) this.#deps.log.warn({ ...nak }, "parent did not take a segment");
-        // What was refused took the descriptions of its streams with it.
-        if (ack.frame.naks.length > 0) this.#named.clear();
+        if (ack.frame.naks.length > 0) this.#sending.nameAgain();
         this.#dispatch({ type: "ack", ack: ack.frame });
       }
     } else if (topic === downTopic(name, "h")) {
@@ -343,7 +319,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     const acked = isRoot
       ? welcome.holds.filter(({ ranges }) => ranges.length > 0).map((held) => ({ ...held, origin }))
       : [];
-    if (acked.length > 0) this.#perform({ type: "forget", acked });
+    this.#sending.begin(welcome.holds, acked);
     this.#stats.sessions++;
     this.#deps.time.learn(welcome.nowMs);
     this.#dispatch({ type: "welcome", welcome });
@@ -404,40 +380,17 @@ class Uplink implements ParentLink, AsyncDisposable {
   }
 
   async #read(effect: UplinkEffect & { type: "read" }, signal: AbortSignal): Promise<void> {
-    const { lane, session, cursors } = effect;
-    // From the start again: rows whose deletion is on its way would be sent once more.
-    if (Object.keys(cursors).length === 0) await this.#forgetting;
-    const idMax = this.#deps.backlog.releasedId();
-    const read = await this.#deps.store.read("lane", { lane, cursors, bytesMax: effect.bytes, idMax });
-    if (signal.aborted) return;
-    this.#found.set(lane, read);
-    const bytes = read.segments.reduce((sum, segment) => sum + wireBytes(segment), 0);
-    const found = read.segments.length === 0 ? null : { bytes, cursors: read.cursors };
-    this.#dispatch({ type: "read", lane, session, found });
+    const event = await this.#sending.read(effect, signal);
+    if (!signal.aborted) this.#dispatch(event);
   }
 
   #send(lane: Lane, frameNumber: number): void {
-    const read = this.#found.get(lane);
     const connection = lane === "control" ? this.#control : this.#bulk;
-    if (read === undefined || connection === undefined || this.#state.at !== "running") return;
-    const { name } = this.#config;
-    const streams = read.streams.filter((stream) => this.#isNew(`${lane}/${streamKey(stream)}`));
-    const lows = read.lows.filter(({ epoch, streamId, low }) => {
-      const key = `${epoch}/${streamId}`;
-      if (this.#lows.get(key) === low) return false;
-      this.#lows.set(key, low);
-      return true;
-    });
-    const { session } = this.#state;
-    const batch = encodeBatch({ session, lane, frameNumber, streams, lows, segments: read.segments }, name);
-    connection.send(upTopic(name, "b"), batch);
+    if (connection === undefined || this.#state.at !== "running") return;
+    const frame = this.#sending.frame(lane, frameNumber, this.#state.session);
+    if (frame === undefined) return;
+    connection.send(upTopic(this.#config.name, "b"), frame);
     this.#stats.framesSent++;
-  }
-
-  #isNew(key: string): boolean {
-    if (this.#named.has(key)) return false;
-    this.#named.add(key);
-    return true;
   }
 
   #departure(onPurpose: boolean): Uint8Array {
@@ -450,8 +403,4 @@ class Uplink implements ParentLink, AsyncDisposable {
     if (state.at === "running") this.#deps.tree.setUplink({ state: "up", reason: undefined, path: state.path });
     else this.#deps.tree.setUplink({ state: "down", reason: state.reason });
   }
-}
-
-function streamKey(stream: Pick<StreamState, "origin" | "epoch" | "streamId">): string {
-  return `${stream.origin}/${stream.epoch}/${stream.streamId}`;
 }

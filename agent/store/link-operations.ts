@@ -2,17 +2,20 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { NodeName } from "#shared/ids.ts";
 import { addInterval, type IntervalSet } from "#shared/journal/interval-set.ts";
-import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
-import type { Lane, LowMark, StreamState } from "#shared/journal/stream.ts";
+import { segmentFlags, type LossReason } from "#shared/journal/segment.ts";
+import type { LowMark, Priority, StreamState } from "#shared/journal/stream.ts";
 import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/frames.ts";
-import type { Cursors } from "#shared/link/lane.ts";
 import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
+import { inflated } from "./body-deflation.ts";
+import { giveUp, keepBack, type RefusedArgs } from "./giving-up.ts";
 import { LossRepository } from "./loss-repository.ts";
+import { OutgoingReader, type OutgoingRequest, type SegmentRef } from "./outgoing-reader.ts";
+import type { ShiftOf } from "./outgoing-segment.ts";
 import { QuarantineRepository } from "./quarantine-repository.ts";
 import { SegmentIngest } from "./segment-ingest.ts";
 import type { SegmentRepository, StoredSegment } from "./segment-repository.ts";
-import type { StreamRepository } from "./stream-repository.ts";
+import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 
 /** For operations that need nothing but their name. */
 export type Nothing = Readonly<Record<string, never>>;
@@ -29,12 +32,20 @@ export interface IngestOutcome {
   readonly newestId: number;
 }
 
-export interface LaneRead {
-  readonly segments: readonly StoredSegment[];
-  readonly cursors: Cursors;
-  /** The ledger's description of every stream among the segments. */
-  readonly streams: readonly StreamState[];
-  readonly lows: readonly LowMark[];
+export interface OutgoingAnswer {
+  /** Null: there is nothing to send now. */
+  readonly found: {
+    readonly priority: Priority;
+    /** Encoded, as they go into a batch. */
+    readonly segments: Uint8Array<ArrayBuffer>;
+    /** The ledger's description of every stream among the segments. */
+    readonly streams: readonly StreamState[];
+    readonly lows: readonly LowMark[];
+  } | null;
+  /** Priorities that were asked for and had nothing. */
+  readonly dry: readonly Priority[];
+  /** Segments whose body is not what was stored: to be given up. */
+  readonly damaged: readonly SegmentRef[];
 }
 
 export interface LinkRepositories {
@@ -47,11 +58,17 @@ export interface LinkRepositories {
 export function createLinkOperations(
   database: DatabaseSync,
   { streams, segments, hasher }: LinkRepositories,
-  options: { readonly name: NodeName; readonly isFinal: boolean; readonly refuseWhenFull: (attempted: string) => void },
+  options: {
+    readonly name: NodeName;
+    readonly isFinal: boolean;
+    readonly refuseWhenFull: (attempted: string) => void;
+    readonly shiftOf?: ShiftOf;
+  },
 ) {
-  const { name, isFinal, refuseWhenFull } = options;
+  const { name, isFinal, refuseWhenFull, shiftOf = () => undefined } = options;
+  const outgoing = new OutgoingReader({ streams, segments, hasher, shiftOf }, name);
   const losses = new LossRepository(database, streams);
-  const quarantined = new QuarantineRepository(database);
+  const repositories = { streams, segments, losses, quarantined: new QuarantineRepository(database), outgoing };
   const intake = new SegmentIngest({ streams, segments, losses, hasher }, isFinal);
 
   const writes = {
@@ -83,53 +100,27 @@ export function createLinkOperations(
     forget(args: { readonly acked: readonly Pick<AckedRanges, "origin" | "epoch" | "streamId" | "ranges">[] }): number {
       let delivered = 0;
       for (const { origin, epoch: of, streamId, ranges } of args.acked) {
-        delivered += segments.forget({ origin: streams.originId(origin, of), stream: streamId }, ranges);
+        const key = { origin: streams.originId(origin, of), stream: streamId };
+        delivered += segments.forget(key, ranges);
+        outgoing.forget(key, ranges);
       }
       return delivered;
     },
 
-    /**
-     * Gives up the segment that begins with `first`: its body is put aside, its numbers are named as lost. Answers how many those
-     * are: 0 when it is gone already.
-     */
-    quarantine(args: {
-      readonly origin: string;
-      readonly epoch: number;
-      readonly streamId: number;
-      readonly first: number;
-      readonly reason: LossReason;
-      readonly nowMs: number;
-    }): number {
-      const key = { origin: streams.originId(args.origin, args.epoch), stream: args.streamId };
-      const segment = segments.find(key, args.first);
-      const row = streams.find(key);
-      if (segment === undefined || row === undefined || segment.body === null) return 0;
-      const { id, first, items, firstMs, lastMs, body } = segment;
-      const reasonCode = lossReasonCodes[args.reason];
-      quarantined.keep(key, segment, reasonCode, args.nowMs);
-      segments.remove(id);
-      streams.change(key, { held: -items, heldBytes: -body.length, segments: -1 });
-      losses.add(key, row.priority, {
-        first,
-        last: first + items - 1,
-        reasonCode,
-        bytes: body.length,
-        firstMs,
-        lastMs,
-      });
-      return items;
-    },
+    /** Gives up a stored segment. Answers how many messages it had: 0 when it is gone already. */
+    quarantine: (args: SegmentRef & { readonly reason: LossReason; readonly nowMs: number }): number =>
+      giveUp(repositories, args, args.reason, args.nowMs),
+
+    /** The parent did not take these. Answers how many messages were given up for that. */
+    refused: (args: RefusedArgs): number => keepBack(repositories, args),
   };
 
   const reads = {
-    lane(args: {
-      readonly lane: Lane;
-      readonly cursors: Cursors;
-      readonly bytesMax: number;
-      readonly idMax: number;
-    }): LaneRead {
-      const read = segments.readLane(args.lane, args.cursors, args.bytesMax, args.idMax);
-      return { ...read, ...describeSegments(read.segments) };
+    /** What goes to the parent next. */
+    outgoing(args: OutgoingRequest): OutgoingAnswer {
+      const { found, dry, damaged } = outgoing.read(args);
+      if (found === null) return { found, dry, damaged };
+      return { found: { ...found, ...describe(found.streams) }, dry, damaged };
     },
 
     after(args: { readonly id: number; readonly bytesMax: number }): {
@@ -137,7 +128,7 @@ export function createLinkOperations(
       readonly streams: readonly StreamState[];
     } {
       const found = segments.readAfter(args.id, args.bytesMax);
-      return { segments: found, streams: describeSegments(found).streams };
+      return { segments: found, streams: describe(found).streams };
     },
 
     streams(_args: Nothing): readonly StreamState[] {
@@ -158,7 +149,7 @@ export function createLinkOperations(
     },
   };
 
-  return { writes, reads };
+  return { writes, reads, sentOf: (key: StreamKey): IntervalSet => outgoing.sentOf(key) };
 
   /** Kept beside the ranges: a low mark makes no segment a duplicate. */
   function keepLows(child: string, lows: readonly LowMark[]): void {
@@ -182,9 +173,10 @@ export function createLinkOperations(
     const taken = new Map<string, AckedRanges>();
     let stored = 0;
     let duplicates = 0;
-    for (const segment of incoming) {
-      const { origin, epoch: of, streamId, first, items } = segment;
-      const code = isMisattributed(segment) ? "not-below" : brokenBody(segment) ? "corrupt" : undefined;
+    for (const wire of incoming) {
+      const { origin, epoch: of, streamId, first, items } = wire;
+      const segment = inflated(wire) ?? wire;
+      const code = isMisattributed(segment) ? "not-below" : isBroken(segment) ? "corrupt" : undefined;
       const outcome = code ?? intake.take(segment);
       if (typeof outcome === "number") {
         stored += outcome;
@@ -193,7 +185,7 @@ export function createLinkOperations(
         const ranges = addInterval(taken.get(key)?.ranges ?? [], first, first + items - 1);
         taken.set(key, { origin, epoch: of, streamId, ranges });
       } else {
-        naks.push({ segment, code: outcome === "unknown-stream" ? "unreadable" : outcome });
+        naks.push({ segment: wire, code: outcome === "unknown-stream" ? "unreadable" : outcome });
       }
     }
     // Just what was in the batch: of other numbers, this node may have handed some to the very child that asks.
@@ -207,11 +199,15 @@ export function createLinkOperations(
     return row === undefined || first + items - 1 > row.high;
   }
 
-  function brokenBody(segment: WireSegment): boolean {
-    return segment.body !== null && hasher.crc32(segment.body) !== segment.crc;
+  /** One that is deflated still could not be inflated. */
+  function isBroken({ body, crc, flags }: WireSegment): boolean {
+    return body !== null && ((flags & segmentFlags.deflate) !== 0 || hasher.crc32(body) !== crc);
   }
 
-  function describeSegments(found: readonly StoredSegment[]): Pick<LaneRead, "streams" | "lows"> {
+  function describe(found: readonly Omit<SegmentRef, "first">[]): {
+    readonly streams: readonly StreamState[];
+    readonly lows: readonly LowMark[];
+  } {
     const byKey = new Map<string, StreamState>();
     for (const { origin, epoch: of, streamId } of found) {
       const key = `${origin}/${of}/${streamId}`;

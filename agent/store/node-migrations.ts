@@ -161,6 +161,8 @@ export const nodeMigrations: readonly string[] = [
   -- Streams that have something stored, in the order in which they take turns.
   CREATE INDEX stream_waiting ON stream(priority, origin, stream) WHERE segments > 0;
   CREATE INDEX segment_gap ON segment(origin, stream, first) WHERE body IS NULL;
+  -- What is sent next is found by stream and number.
+  DROP INDEX segment_by_priority;
 
   -- clock: the row of clock by which a segment's times were stamped before the tree's time was known, 0 when they are right.
   ALTER TABLE segment ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;

@@ -4,14 +4,27 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { addInterval, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
-import { lanePriorities, type Lane, type Priority } from "#shared/journal/stream.ts";
+import type { Priority } from "#shared/journal/stream.ts";
 import { wireBytes, type WireSegment } from "#shared/link/frames.ts";
-import type { Cursors } from "#shared/link/lane.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 
 /** A segment with the id of its row. */
 export interface StoredSegment extends WireSegment {
   readonly id: number;
+}
+
+/** The same with the clock that its times are from: a row of `clock`, or 0. */
+export interface OutgoingRow extends StoredSegment {
+  readonly clock: number;
+}
+
+/** A stored segment without its body. */
+export interface SegmentHead {
+  readonly id: number;
+  readonly first: number;
+  readonly items: number;
+  /** Of the body. */
+  readonly bytes: number;
 }
 
 export interface NewSegment extends Omit<WireSegment, "origin" | "epoch" | "streamId"> {
@@ -27,8 +40,12 @@ export class SegmentRepository {
   readonly #insert: StatementSync;
   readonly #overlapping: StatementSync;
   readonly #deleteRange: StatementSync;
-  readonly #byPriority: StatementSync;
+  readonly #ascending: StatementSync;
+  readonly #descending: StatementSync;
+  readonly #unreleased: StatementSync;
+  readonly #outgoing: StatementSync;
   readonly #byNumber: StatementSync;
+  readonly #itemsOf: StatementSync;
   readonly #removeById: StatementSync;
   readonly #byId: StatementSync;
   readonly #newestId: StatementSync;
@@ -51,12 +68,22 @@ export class SegmentRepository {
       `DELETE FROM segment WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND first + items - 1 <= ?
        RETURNING items, length(body) AS bytes`,
     );
-    this.#byPriority = database.prepare(
-      `SELECT ${columns} FROM segment g JOIN origin o ON o.id = g.origin WHERE g.priority = ? AND g.id > ? AND g.id <= ? ORDER BY g.id`,
+    // The bound on ids is met in the index: rows that it skips are not read.
+    const heads = `SELECT id, first, items, LENGTH(body) AS bytes FROM segment INDEXED BY segment_by_number
+      WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND id <= ?`;
+    this.#ascending = database.prepare(`${heads} ORDER BY first`);
+    this.#descending = database.prepare(`${heads} ORDER BY first DESC`);
+    this.#unreleased = database.prepare(
+      `SELECT id FROM segment INDEXED BY segment_by_number
+       WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND id > ? LIMIT 1`,
+    );
+    this.#outgoing = database.prepare(
+      `SELECT ${columns}, g.clock AS clock FROM segment g JOIN origin o ON o.id = g.origin WHERE g.id = ?`,
     );
     this.#byNumber = database.prepare(
       `SELECT ${columns} FROM segment g JOIN origin o ON o.id = g.origin WHERE g.origin = ? AND g.stream = ? AND g.first = ?`,
     );
+    this.#itemsOf = database.prepare("SELECT items FROM segment WHERE origin = ? AND stream = ? AND first = ?");
     this.#removeById = database.prepare("DELETE FROM segment WHERE id = ?");
     this.#byId = database.prepare(
       `SELECT ${columns} FROM segment g JOIN origin o ON o.id = g.origin WHERE g.id > ? ORDER BY g.id`,
@@ -105,6 +132,12 @@ export class SegmentRepository {
     return row === undefined ? undefined : storedSegment(row);
   }
 
+  /** How many messages the segment has that begins with that number. */
+  itemsOf(key: StreamKey, first: number): number | undefined {
+    const items = this.#itemsOf.get(key.origin, key.stream, first)?.["items"];
+    return typeof items === "number" ? items : undefined;
+  }
+
   /** Deletes that one row. The ledger is the caller's. */
   remove(id: number): void {
     this.#removeById.run(id);
@@ -127,26 +160,29 @@ export class SegmentRepository {
     return delivered;
   }
 
-  /** What a lane sends next behind its cursors: at least one segment if there is one, then up to `bytesMax`. Ids up to `idMax` only. */
-  readLane(
-    lane: Lane,
-    cursors: Cursors,
-    bytesMax: number,
-    idMax: number,
-  ): { readonly segments: readonly StoredSegment[]; readonly cursors: Cursors } {
-    const segments: StoredSegment[] = [];
-    const next: Partial<Record<Priority, number>> = { ...cursors };
-    let bytes = 0;
-    for (const priority of lanePriorities[lane]) {
-      for (const row of this.#byPriority.iterate(priority, cursors[priority] ?? 0, idMax)) {
-        const segment = storedSegment(row);
-        if (bytes > 0 && bytes + wireBytes(segment) > bytesMax) return { segments, cursors: next };
-        segments.push(segment);
-        next[priority] = segment.id;
-        bytes += wireBytes(segment);
-      }
+  /** Segments that begin within `interval` with ids up to `idMax`, by number, in either direction. To be read only as far as needed. */
+  *heads(key: StreamKey, [first, last]: Interval, idMax: number, isDescending: boolean): Generator<SegmentHead> {
+    const statement = isDescending ? this.#descending : this.#ascending;
+    for (const row of statement.iterate(key.origin, key.stream, first, last, idMax)) {
+      yield {
+        id: Number(row["id"]),
+        first: Number(row["first"]),
+        items: Number(row["items"]),
+        bytes: Number(row["bytes"] ?? 0),
+      };
     }
-    return { segments, cursors: next };
+  }
+
+  /** The id of one that begins within `interval` and lies behind `idMax`, or undefined. */
+  idBehind(key: StreamKey, [first, last]: Interval, idMax: number): number | undefined {
+    const row = this.#unreleased.get(key.origin, key.stream, first, last, idMax);
+    return row === undefined ? undefined : Number(row["id"]);
+  }
+
+  /** The segment with that id. */
+  outgoing(id: number): OutgoingRow | undefined {
+    const row = this.#outgoing.get(id);
+    return row === undefined ? undefined : { ...storedSegment(row), clock: Number(row["clock"]) };
   }
 
   /** Segments behind `afterId` in order of arrival, at least one if there is one, then up to `bytesMax`. */

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
-import type { IntervalSet } from "#shared/journal/interval-set.ts";
+import { emptyIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonOf } from "#shared/journal/segment.ts";
 import {
@@ -45,6 +45,16 @@ export interface StreamRow {
   readonly low: number;
 }
 
+/** What sending must know of a stream. */
+export interface OutgoingStream {
+  readonly priority: Priority;
+  readonly order: StreamOrder;
+  /** Numbers that the parent has and that are kept here all the same. */
+  readonly handed: IntervalSet;
+  /** Rows of segments, gaps included. */
+  readonly segments: number;
+}
+
 const selectLedger = `
   SELECT o.node AS node, o.epoch AS epoch, s.stream AS stream, s.name AS name, s.priority AS priority, s.class AS class,
     s.strict_order AS strictOrder, s.policy AS policy, s.high AS high, s.ranges AS ranges, s.low AS low, s.delivered AS delivered, s.lost AS lost, s.held AS held,
@@ -62,6 +72,10 @@ export class StreamRepository {
   readonly #ledgerOf;
   readonly #ledgerRow;
   readonly #gaps;
+  readonly #outgoing;
+  readonly #waiting;
+  /** Hears of streams whose segments change. */
+  #onSegments: (key: StreamKey) => void = () => undefined;
   /** Never rolled back: an id that a failed transaction drew is looked up again because `forgetOrigins` clears this. */
   readonly #originIds = new Map<string, number>();
 
@@ -86,10 +100,37 @@ export class StreamRepository {
     this.#ledger = database.prepare(`${selectLedger} ORDER BY o.node, o.epoch, s.stream`);
     this.#ledgerOf = database.prepare(`${selectLedger} WHERE o.node = ? ORDER BY o.epoch, s.stream`);
     this.#ledgerRow = database.prepare(`${selectLedger} WHERE o.node = ? AND o.epoch = ? AND s.stream = ?`);
+    this.#outgoing = database.prepare(
+      "SELECT priority, class, strict_order AS strictOrder, policy, handed, segments FROM stream WHERE origin = ? AND stream = ?",
+    );
+    this.#waiting = database.prepare(
+      `SELECT origin, stream FROM stream INDEXED BY stream_waiting
+       WHERE priority = ? AND segments > 0 AND (origin, stream) > (?, ?) ORDER BY origin, stream LIMIT ?`,
+    );
     this.#gaps = database.prepare(
       `SELECT g.first AS first, g.last AS last, g.reason AS reason FROM gap g JOIN origin o ON o.id = g.origin
        WHERE o.node = ? AND o.epoch = ? AND g.stream = ? ORDER BY g.first LIMIT 1000`,
     );
+  }
+
+  /** `listener` hears of every stream whose segments change, inside the transaction. */
+  onSegments(listener: (key: StreamKey) => void): void {
+    this.#onSegments = listener;
+  }
+
+  outgoing(key: StreamKey): OutgoingStream | undefined {
+    const row = this.#outgoing.get(key.origin, key.stream);
+    if (row === undefined) return undefined;
+    const { priority, order } = traitsOf(row);
+    const handed = row["handed"] === null ? emptyIntervals : unpackRanges(row["handed"]);
+    return { priority, order, handed, segments: Number(row["segments"]) };
+  }
+
+  /** Streams of that priority that have something stored, behind `after`: at most `count`. */
+  waiting(priority: Priority, after: StreamKey, count: number): readonly StreamKey[] {
+    return this.#waiting
+      .all(priority, after.origin, after.stream, count)
+      .map((row) => ({ origin: Number(row["origin"]), stream: Number(row["stream"]) }));
   }
 
   /** Must be called when a transaction was rolled back. */
@@ -148,6 +189,7 @@ export class StreamRepository {
     const ranges = change.ranges === undefined ? null : packRanges(change.ranges);
     const { high = 0, low = 0, delivered = 0, lost = 0, held = 0, heldBytes = 0, segments = 0 } = change;
     this.#change.run(ranges, high, low, delivered, lost, held, heldBytes, segments, key.origin, key.stream);
+    if (change.segments !== undefined) this.#onSegments(key);
   }
 
   /** The ledger of one node's streams, or of all. */

@@ -17,7 +17,7 @@ import {
   optional,
   u32Max,
 } from "./fields.ts";
-import { packLow, packRange, packStream, readLow, readStream, wireInt } from "./hello.ts";
+import { packLow, packRange, packStream, readLow, readStream, readUrgentCredit, wireInt } from "./hello.ts";
 
 /** `[origin, epoch, streamId, first, items, firstMs, flags, crc32, body | null, ext?]` */
 export interface WireSegment {
@@ -33,14 +33,14 @@ export interface WireSegment {
   readonly lastMs: number;
   readonly flags: number;
   readonly crc: number;
-  /** Null in a gap. Aliases the frame when decoded. */
+  /** Null in a gap. Deflated (RFC 1951) when the flags say so, which they do on the wire alone. Aliases the frame when decoded. */
   readonly body: Uint8Array | null;
   /** Only in a gap. */
   readonly gap: { readonly reasonCode: number; readonly bytes: number } | undefined;
 }
 
-/** `[1, lows, segments, {0: session, 1: streams, 2: frame number, 3: lane}]` */
-export interface Batch {
+/** What a batch says beside its segments. */
+export interface BatchHead {
   readonly session: number;
   readonly lane: Lane;
   /** Counts the frames of a lane within the session, from 1. */
@@ -48,6 +48,10 @@ export interface Batch {
   /** Every stream that this session has not named yet. */
   readonly streams: readonly StreamState[];
   readonly lows: readonly LowMark[];
+}
+
+/** `[1, lows, segments, {0: session, 1: streams, 2: frame number, 3: lane}]` */
+export interface Batch extends BatchHead {
   readonly segments: readonly WireSegment[];
 }
 
@@ -62,13 +66,15 @@ export interface AckedRanges {
 export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable";
 const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable"];
 
-/** `{0: 1, 1: ranges, 2: credit, 4: naks, 5: session, 6: [lane, frame number]}` */
+/** `{0: 1, 1: ranges, 2: credit, 4: naks, 5: session, 6: [lane, frame number], 7: credit of P0}` */
 export interface Ack {
   readonly session: number;
   readonly lane: Lane;
   /** The frame that is answered; what was sent on the lane before it has been answered or is lost. */
   readonly frameNumber: number;
   readonly creditBytes: number;
+  /** What P0 may have in flight while the credit is 0; absent: nothing. */
+  readonly urgentCreditBytes?: number;
   readonly acked: readonly AckedRanges[];
   readonly naks: readonly {
     readonly origin: string;
@@ -88,15 +94,34 @@ export interface Departure {
 
 const lanes: readonly Lane[] = ["control", "bulk"];
 const segmentsOnWire = 16_384;
+/** A list of four, and the kind of batch. */
+const batchHead = Uint8Array.of(0x84, 1);
 
 export function encodeBatch(batch: Batch, sender: string): Uint8Array {
+  return frameBatch(batch, encodeSegments(batch.segments, sender));
+}
+
+/** A batch around segments that `encodeSegments` has encoded. */
+export function frameBatch(head: BatchHead, segments: Uint8Array): Uint8Array {
   const ext = new Map<number, unknown>([
-    [0, batch.session],
-    [2, batch.frameNumber],
-    [3, lanes.indexOf(batch.lane)],
+    [0, head.session],
+    [2, head.frameNumber],
+    [3, lanes.indexOf(head.lane)],
   ]);
-  if (batch.streams.length > 0) ext.set(1, batch.streams.map(packStream));
-  return encodeCbor([1, batch.lows.map(packLow), batch.segments.map((segment) => packSegment(segment, sender)), ext]);
+  if (head.streams.length > 0) ext.set(1, head.streams.map(packStream));
+  const lows = encodeCbor(head.lows.map(packLow));
+  const extension = encodeCbor(ext);
+  const frame = new Uint8Array(batchHead.length + lows.length + segments.length + extension.length);
+  frame.set(batchHead);
+  frame.set(lows, batchHead.length);
+  frame.set(segments, batchHead.length + lows.length);
+  frame.set(extension, batchHead.length + lows.length + segments.length);
+  return frame;
+}
+
+/** The segments as one CBOR list, in a buffer of its own: a store's worker makes it, and one buffer crosses the threads. */
+export function encodeSegments(segments: readonly WireSegment[], sender: string): Uint8Array<ArrayBuffer> {
+  return encodeCbor(segments.map((segment) => packSegment(segment, sender))).slice();
 }
 
 export function decodeBatch(
@@ -134,6 +159,7 @@ export function encodeAck(ack: Ack, child: string): Uint8Array {
     [5, ack.session],
     [6, [lanes.indexOf(ack.lane), ack.frameNumber]],
   ]);
+  if (ack.urgentCreditBytes !== undefined) map.set(7, ack.urgentCreditBytes);
   if (ack.naks.length > 0) {
     map.set(
       4,
@@ -158,6 +184,7 @@ export function decodeAck(bytes: Uint8Array, child: string): { readonly frame: A
       lane: readLane(lane),
       frameNumber: asUint(frameNumber, "frame number"),
       creditBytes: asUint(map.get(2), "credit"),
+      ...readUrgentCredit(map),
       acked: asArray(map.get(1), "ranges", segmentsOnWire).map((held) => readAcked(held, child)),
       naks: asArray(map.get(4) ?? [], "naks", segmentsOnWire).map((nak) => readNak(nak, child)),
     };
@@ -220,7 +247,7 @@ function readSegment(value: unknown, sender: string): WireSegment {
   const start = asUint(first, "first number");
   if (start < 1 || count < 1 || !Number.isSafeInteger(start + count))
     throw new Malformed("segment numbers out of range");
-  if ((flagBits & segmentFlags.deflate) !== 0) throw new Malformed("deflated segment without that capability");
+  if (isGap && (flagBits & segmentFlags.deflate) !== 0) throw new Malformed("deflated gap");
   const time = asTimeMs(firstMs, "time");
   return {
     origin: readOrigin(origin, sender),

@@ -70,6 +70,9 @@ export interface Hello {
   readonly lows: readonly LowMark[];
 }
 
+/** Bits of what a parent can do. */
+export const capabilities = { deflate: 1 } as const;
+
 export interface Welcome {
   readonly version: number;
   readonly parent: NodeName;
@@ -79,6 +82,10 @@ export interface Welcome {
   /** What the parent holds of the child's own streams. */
   readonly holds: readonly { readonly epoch: number; readonly streamId: number; readonly ranges: IntervalSet }[];
   readonly creditBytes: number;
+  /** What P0 may have in flight while the credit is 0; absent: nothing. */
+  readonly urgentCreditBytes?: number;
+  /** Bits of `capabilities`; absent: none. */
+  readonly capabilities?: number;
   readonly nowMs: number;
   readonly path: readonly PathHop[];
 }
@@ -95,6 +102,7 @@ export interface Heartbeat {
   readonly nowMs: number;
   readonly streams: readonly StreamState[];
   readonly creditBytes: number | undefined;
+  readonly urgentCreditBytes?: number;
   readonly path: readonly PathHop[] | undefined;
   readonly descendants: readonly Descendant[] | undefined;
 }
@@ -125,24 +133,26 @@ export function encodeHeartbeat(beat: Heartbeat): Uint8Array {
   const map = new Map<number, unknown>([[8, BigInt(beat.nowMs)]]);
   if (beat.streams.length > 0) map.set(4, beat.streams.map(packStream));
   if (beat.creditBytes !== undefined) map.set(5, beat.creditBytes);
+  if (beat.urgentCreditBytes !== undefined) map.set(7, beat.urgentCreditBytes);
   if (beat.path !== undefined) map.set(10, beat.path.map(packHop));
   if (beat.descendants !== undefined) map.set(13, beat.descendants.map(packDescendant));
   return encodeCbor(map);
 }
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
-  return encodeCbor(
-    new Map<number, unknown>([
-      [0, welcome.version],
-      [1, welcome.parent],
-      [2, welcome.parentInstance],
-      [3, welcome.session],
-      [4, welcome.holds.map((held) => [held.epoch, held.streamId, held.ranges.map(packRange)])],
-      [5, welcome.creditBytes],
-      [8, BigInt(welcome.nowMs)],
-      [10, welcome.path.map(packHop)],
-    ]),
-  );
+  const map = new Map<number, unknown>([
+    [0, welcome.version],
+    [1, welcome.parent],
+    [2, welcome.parentInstance],
+    [3, welcome.session],
+    [4, welcome.holds.map((held) => [held.epoch, held.streamId, held.ranges.map(packRange)])],
+    [5, welcome.creditBytes],
+    [8, BigInt(welcome.nowMs)],
+    [10, welcome.path.map(packHop)],
+  ]);
+  if (welcome.urgentCreditBytes !== undefined) map.set(7, welcome.urgentCreditBytes);
+  if (welcome.capabilities !== undefined) map.set(9, welcome.capabilities);
+  return encodeCbor(map);
 }
 
 export function encodeRefusal(refusal: Refusal): Uint8Array {
@@ -272,6 +282,8 @@ function readWelcome(map: ReadonlyMap<unknown, unknown>): Welcome {
     session: asUint(map.get(3), "session", u32Max),
     holds: asArray(map.get(4), "holdings", streamsOnWire).map(readHolding),
     creditBytes: asUint(map.get(5), "credit"),
+    ...readUrgentCredit(map),
+    ...(map.has(9) && { capabilities: asUint(map.get(9), "capabilities", u32Max) }),
     nowMs: asTimeMs(map.get(8), "time"),
     path: readPath(map.get(10)),
   };
@@ -300,11 +312,17 @@ function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
     nowMs: asTimeMs(map.get(8), "time"),
     streams: asArray(map.get(4) ?? [], "streams", streamsOnWire).map(readStream),
     creditBytes: optional(map.get(5), (value) => asUint(value, "credit")),
+    ...readUrgentCredit(map),
     path: optional(map.get(10), readPath),
     descendants: optional(map.get(13), (value) =>
       asArray(value, "descendants", limits.descendants).map(readDescendant),
     ),
   };
+}
+
+/** Key 7 of Welcome, heartbeat and acknowledgement. */
+export function readUrgentCredit(map: ReadonlyMap<unknown, unknown>): { readonly urgentCreditBytes?: number } {
+  return map.has(7) ? { urgentCreditBytes: asUint(map.get(7), "credit of P0") } : {};
 }
 
 function readPlace(value: unknown): NodePlace {

@@ -1,30 +1,35 @@
 // One direction of data on one connection: what is in flight, how much may be, how fast it goes. Rebuilt from nothing with
 // each session, since the store knows what is still to be sent.
-import { limits } from "../limits.ts";
+import { frameBytesMin } from "../journal/scheduler.ts";
 import type { Priority } from "../journal/stream.ts";
-
-/** Where reading of the backlog stands, per priority of the lane: id of the last segment handed out. */
-export type Cursors = Readonly<Partial<Record<Priority, number>>>;
+import { limits } from "../limits.ts";
 
 interface SentFrame {
   readonly number: number;
+  readonly priority: Priority;
   readonly bytes: number;
   readonly sentAtMs: number;
+}
+
+/** A read of the store that is under way. */
+interface LaneRead {
+  /** The lane's when it began: of another one, what it finds may be in flight already. */
+  readonly generation: number;
+  /** What it looks for first, and the bytes that it may bring. */
+  readonly priority: Priority;
+  readonly bytes: number;
 }
 
 export interface LaneState {
   /** The connection of this lane is up. */
   readonly open: boolean;
-  /** A read of the store is under way. */
-  readonly reading: boolean;
-  /** The lane was rewound while a read was under way: what it finds lies behind the wrong cursors. */
-  readonly stale: boolean;
-  /** The last read found nothing behind the cursors. */
-  readonly dry: boolean;
+  readonly reading: LaneRead | undefined;
+  /** What was handed out within one generation is not read again; a new one looks at everything stored anew. */
+  readonly generation: number;
+  /** Priorities of which the last read found nothing. */
+  readonly dry: readonly Priority[];
   /** Something was stored since the read under way began: its "nothing" is no longer true. */
   readonly outdated: boolean;
-  readonly cursors: Cursors;
-  readonly creditBytes: number;
   readonly windowBytes: number;
   readonly frames: readonly SentFrame[];
   readonly inFlightBytes: number;
@@ -36,28 +41,25 @@ export interface LaneState {
   /** Bytes per second as acknowledged, smoothed; 0 before the first. */
   readonly rate: number;
   readonly lastAckAtMs: number;
-  /** Nothing may be read again before this: what the parent refused would come straight back. */
+  /** Nothing may be read again before this: the parent had no room. */
   readonly pausedUntilMs: number;
 }
 
 /** Small, because nothing is known of the link yet: the first acknowledgement tells its rate. */
 const firstFrameBytes = 16 * 1024;
-const frameBytesMin = 1024;
 const frameBytesMax = 256 * 1024;
 /** Bytes per second that a link is thought to carry before it has shown what it does. */
 const rateAssumed = 16 * 1024;
 /** A frame holds about this much time of the link. */
 const frameMs = 200;
 
-export function freshLane(windowBytes: number, creditBytes: number, open: boolean): LaneState {
+export function freshLane(windowBytes: number, generation: number, open: boolean): LaneState {
   return {
     open,
-    reading: false,
-    stale: false,
-    dry: false,
+    reading: undefined,
+    generation,
+    dry: [],
     outdated: false,
-    cursors: {},
-    creditBytes,
     windowBytes,
     frames: [],
     inFlightBytes: 0,
@@ -73,50 +75,63 @@ export function freshLane(windowBytes: number, creditBytes: number, open: boolea
 
 /** The store has something new. */
 export function withStored(lane: LaneState): LaneState {
-  return { ...lane, dry: false, outdated: lane.reading };
+  return { ...lane, dry: [], outdated: lane.reading !== undefined };
 }
 
-/** The read began before a rewind: read again. */
-export function withStaleRead(lane: LaneState): LaneState {
-  return { ...lane, reading: false, stale: false, outdated: false };
+/** A read begins. */
+export function withRead(lane: LaneState, priority: Priority, bytes: number): LaneState {
+  return { ...lane, reading: { generation: lane.generation, priority, bytes }, outdated: false };
 }
 
-/** The read found nothing. */
-export function withNothingRead(lane: LaneState): LaneState {
-  return { ...lane, reading: false, dry: !lane.outdated, outdated: false };
+/** The read is over; it found nothing of `dry`. */
+export function withReadOver(lane: LaneState, dry: readonly Priority[]): LaneState {
+  const isStale = lane.reading?.generation !== lane.generation || lane.outdated;
+  return {
+    ...lane,
+    reading: undefined,
+    outdated: false,
+    dry: isStale ? lane.dry : [...new Set([...lane.dry, ...dry])],
+  };
 }
 
-/** Bytes that the next frame should have, or 0 when none may be sent now. */
+/** Bytes that the next frame should have, or 0 when none may be sent now. The credit is the scheduler's. */
 export function nextFrameBytes(lane: LaneState, nowMs: number): number {
-  if (!lane.open || lane.reading || nowMs < lane.pausedUntilMs) return 0;
-  if (lane.creditBytes === 0 || lane.frames.length >= limits.framesInFlight) return 0;
+  if (!lane.open || lane.reading !== undefined || nowMs < lane.pausedUntilMs) return 0;
+  if (lane.frames.length >= limits.framesInFlight) return 0;
   const wanted = lane.rate === 0 ? firstFrameBytes : Math.round((lane.rate * frameMs) / 1000);
   const target = Math.min(frameBytesMax, Math.max(frameBytesMin, wanted));
   if (lane.frames.length === 0) return target;
-  const room = Math.min(lane.creditBytes, lane.windowBytes) - lane.inFlightBytes;
+  const room = lane.windowBytes - lane.inFlightBytes;
   return room >= frameBytesMin ? Math.min(target, room) : 0;
 }
 
-/** A frame left; `cursors` stand behind its last segment. */
-export function withSent(lane: LaneState, bytes: number, cursors: Cursors, nowMs: number): LaneState {
+/** Bytes of that priority in flight, or on their way out of the store. */
+export function bytesOf(lane: LaneState, priority: Priority): number {
+  let bytes = lane.reading?.priority === priority ? lane.reading.bytes : 0;
+  for (const frame of lane.frames) if (frame.priority === priority) bytes += frame.bytes;
+  return bytes;
+}
+
+/** A frame left. */
+export function withSent(lane: LaneState, priority: Priority, bytes: number, nowMs: number): LaneState {
   return {
     ...lane,
-    reading: false,
-    dry: false,
-    outdated: false,
-    cursors,
-    frames: [...lane.frames, { number: lane.nextNumber, bytes, sentAtMs: nowMs }],
+    frames: [...lane.frames, { number: lane.nextNumber, priority, bytes, sentAtMs: nowMs }],
     inFlightBytes: lane.inFlightBytes + bytes,
     nextNumber: lane.nextNumber + 1,
   };
 }
 
-/** The parent answered frame `number`. Frames before it without an answer are lost: reading starts over at the oldest segment. */
-export function withAcked(lane: LaneState, number: number, creditBytes: number, nowMs: number): LaneState {
+/** Whether an answer to frame `number` overtakes that of an older one, which is lost then. */
+export function overtakes(lane: LaneState, number: number): boolean {
+  return lane.frames.some((frame) => frame.number === number) && lane.frames.some((frame) => frame.number < number);
+}
+
+/** The parent answered frame `number`. */
+export function withAcked(lane: LaneState, number: number, nowMs: number): LaneState {
   const answered = lane.frames.find((frame) => frame.number === number);
   // Of a frame that was given up: late, but progress.
-  if (answered === undefined) return { ...lane, creditBytes, expiries: 0, lastAckAtMs: nowMs };
-  const overtaken = lane.frames.some((frame) => frame.number < number);
+  if (answered === undefined) return { ...lane, expiries: 0, lastAckAtMs: nowMs };
   const frames = lane.frames.filter((frame) => frame.number > number);
   const sampleMs = Math.max(0, nowMs - answered.sentAtMs);
   const first = lane.rttMs === 0;
@@ -124,7 +139,6 @@ export function withAcked(lane: LaneState, number: number, creditBytes: number, 
   const rate = (answered.bytes * 1000) / sinceMs;
   return {
     ...lane,
-    creditBytes,
     frames,
     inFlightBytes: frames.reduce((sum, frame) => sum + frame.bytes, 0),
     rttMs: first ? sampleMs : lane.rttMs * 0.875 + sampleMs * 0.125,
@@ -132,13 +146,17 @@ export function withAcked(lane: LaneState, number: number, creditBytes: number, 
     rate: lane.rate === 0 ? rate : lane.rate * 0.8 + rate * 0.2,
     expiries: 0,
     lastAckAtMs: nowMs,
-    ...(overtaken ? { cursors: {}, dry: false, stale: lane.reading } : {}),
   };
 }
 
-/** Forget what is in flight and read from the oldest segment again, not before `pausedUntilMs`. */
-export function withRewind(lane: LaneState, pausedUntilMs: number): LaneState {
-  return { ...lane, frames: [], inFlightBytes: 0, cursors: {}, dry: false, stale: lane.reading, pausedUntilMs };
+/** Look at everything stored anew. */
+export function withGeneration(lane: LaneState, generation: number): LaneState {
+  return { ...lane, generation, dry: [] };
+}
+
+/** Forget what is in flight and look at everything anew, not before `pausedUntilMs`. */
+export function withRewind(lane: LaneState, generation: number, pausedUntilMs: number): LaneState {
+  return { ...withGeneration(lane, generation), frames: [], inFlightBytes: 0, pausedUntilMs };
 }
 
 /**

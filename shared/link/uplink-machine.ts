@@ -7,22 +7,32 @@
 // It decides when to dial, what to say and when to send; it does not know sockets, the store or the clock.
 // Effects are performed in order. A segment leaves the store only through `forget`, which follows the parent's acknowledgement.
 import type { NodeName } from "../ids.ts";
-import type { Lane } from "../journal/stream.ts";
+import {
+  charged,
+  freshScheduler,
+  nextTurn,
+  withoutDemand,
+  type SchedulerState,
+  type Turn,
+} from "../journal/scheduler.ts";
+import { laneOf, type Lane, type Priority } from "../journal/stream.ts";
 import { limits } from "../limits.ts";
 import { nextWaitMs } from "./backoff.ts";
 import type { Ack, AckedRanges } from "./frames.ts";
-import type { Heartbeat, PathHop, Refusal, Welcome } from "./hello.ts";
+import { capabilities, type Heartbeat, type PathHop, type Refusal, type Welcome } from "./hello.ts";
 import {
+  bytesOf,
   freshLane,
   isOverdue,
   nextFrameBytes,
+  overtakes,
   withAcked,
-  withNothingRead,
+  withGeneration,
+  withRead,
+  withReadOver,
   withRewind,
-  withStaleRead,
   withSent,
   withStored,
-  type Cursors,
   type LaneState,
 } from "./lane.ts";
 
@@ -33,6 +43,8 @@ interface Outage {
   /** The last wait between two attempts. */
   readonly waitMs: number;
   readonly reason: string;
+  /** The last one of any lane. None comes twice: by it, reads of an older session are told from those of this one [O11]. */
+  readonly generation: number;
 }
 
 export type UplinkState =
@@ -50,8 +62,15 @@ export interface RunningUplink {
   /** Last byte from the parent on the control connection. */
   readonly heardAtMs: number;
   readonly beatAtMs: number;
+  /** Bytes that both lanes together may have in flight, and those that P0 may when that is 0. */
+  readonly creditBytes: number;
+  readonly urgentCreditBytes: number;
+  readonly scheduler: SchedulerState;
   readonly control: LaneState;
   readonly bulk: LaneState;
+  readonly generation: number;
+  /** The parent takes deflated bodies. */
+  readonly inflates: boolean;
   /** The wait before this session: kept until the link has been stable. */
   readonly waitMs: number;
 }
@@ -68,12 +87,13 @@ export type UplinkEvent =
   | { readonly type: "ack"; readonly ack: Ack }
   /** The store has, or may have, something new to send. */
   | { readonly type: "stored" }
-  /** Answer to `read`: bytes on the wire and the new cursors, or null when there is nothing behind the cursors. */
+  /** Answer to `read`: what will be on the wire, or null. `dry`: the choices that had nothing. */
   | {
       readonly type: "read";
       readonly lane: Lane;
-      readonly session: number;
-      readonly found: { readonly bytes: number; readonly cursors: Cursors } | null;
+      readonly generation: number;
+      readonly found: { readonly priority: Priority; readonly bytes: number } | null;
+      readonly dry: readonly Priority[];
     };
 
 export type UplinkEffect =
@@ -82,24 +102,20 @@ export type UplinkEffect =
   | { readonly type: "hello" }
   | { readonly type: "beat" }
   | { readonly type: "open-lane" }
-  /** Read the next segments behind the cursors and answer with a `read` event. */
-  | {
-      readonly type: "read";
-      readonly lane: Lane;
-      readonly session: number;
-      readonly cursors: Cursors;
-      readonly bytes: number;
-    }
+  /** Read the next segments of the first choice that has some, none that was handed out in this generation; answer with a `read` event. */
+  | ({ readonly type: "read"; readonly generation: number; readonly deflate: boolean } & Turn)
   /** Send what the last read found. */
   | { readonly type: "send"; readonly lane: Lane; readonly frameNumber: number }
   /** The parent has committed these: delete them. */
   | { readonly type: "forget"; readonly acked: readonly AckedRanges[] }
+  /** The parent does not take these: keep them back for a while, or give them up. */
+  | { readonly type: "refused"; readonly naks: Ack["naks"] }
   | { readonly type: "stalled"; readonly lane: Lane }
   | { readonly type: "report" };
 
 /** The state of a node that has just started at `nowMs`: it dials at the first tick. */
 export function initialUplink(nowMs: number): UplinkState {
-  return { at: "down", retryAtMs: nowMs, lostAtMs: nowMs, waitMs: 0, reason: "not connected yet" };
+  return { at: "down", retryAtMs: nowMs, lostAtMs: nowMs, waitMs: 0, reason: "not connected yet", generation: 0 };
 }
 
 type Step = [UplinkState, readonly UplinkEffect[]];
@@ -135,11 +151,11 @@ function stepRunning(state: RunningUplink, event: RunningEvent, nowMs: number): 
     case "stored":
       return pump({ ...state, control: withStored(state.control), bulk: withStored(state.bulk) }, nowMs);
     case "read":
-      return event.session === state.session ? hasRead(state, event.lane, event.found, nowMs) : [state, []];
+      return hasRead(state, event, nowMs);
     case "lane-opened":
       return pump({ ...state, bulk: { ...state.bulk, open: true } }, nowMs);
     case "lane-closed":
-      return [{ ...state, bulk: { ...withRewind(state.bulk, nowMs), open: false, reading: false, stale: false } }, []];
+      return [rewound({ ...state, bulk: { ...state.bulk, open: false } }, "bulk", nowMs), []];
   }
 }
 
@@ -168,25 +184,35 @@ function tickRunning(state: RunningUplink, nowMs: number, jitter: number): Step 
     effects.push({ type: "stalled", lane });
     const expiries = next[lane].expiries + 1;
     if (expiries >= limits.rtoExpiriesMax) return lose(next, "connected, but without progress", nowMs, jitter, effects);
-    next = { ...next, [lane]: { ...withRewind(next[lane], nowMs), expiries, lastAckAtMs: nowMs } };
+    next = rewound({ ...next, [lane]: { ...next[lane], expiries, lastAckAtMs: nowMs } }, lane, nowMs);
   }
   if (nowMs - next.beatAtMs >= limits.heartbeatMs) {
     effects.push({ type: "beat" });
     next = { ...next, beatAtMs: nowMs };
   }
   // Derived from what is stored, every tick: no event is needed for a backlog to drain. [2.9]
-  next = { ...next, control: restartWhenIdle(next.control), bulk: restartWhenIdle(next.bulk) };
+  next = restartWhenIdle(restartWhenIdle(next, "control"), "bulk");
   const [pumped, more] = pump(next, nowMs);
   return [pumped, [...effects, ...more]];
 }
 
-/** With nothing in flight, whatever is still stored is to be sent, also what lies before the cursors. */
-function restartWhenIdle(lane: LaneState): LaneState {
-  return lane.frames.length === 0 && !lane.reading ? { ...lane, cursors: {}, dry: false } : lane;
+/** With nothing in flight, whatever is still stored is to be sent, also what was handed out before. */
+function restartWhenIdle(state: RunningUplink, lane: Lane): RunningUplink {
+  return state[lane].frames.length === 0 && state[lane].reading === undefined ? regenerated(state, lane) : state;
+}
+
+function regenerated(state: RunningUplink, lane: Lane): RunningUplink {
+  const generation = state.generation + 1;
+  return { ...state, generation, [lane]: withGeneration(state[lane], generation) };
+}
+
+function rewound(state: RunningUplink, lane: Lane, pausedUntilMs: number): RunningUplink {
+  const generation = state.generation + 1;
+  return { ...state, generation, [lane]: withRewind(state[lane], generation, pausedUntilMs) };
 }
 
 function start(state: Outage, welcome: Welcome, nowMs: number): Step {
-  const credit = welcome.creditBytes;
+  const generation = state.generation + 1;
   const running: RunningUplink = {
     at: "running",
     parent: welcome.parent,
@@ -195,8 +221,13 @@ function start(state: Outage, welcome: Welcome, nowMs: number): Step {
     sinceMs: nowMs,
     heardAtMs: nowMs,
     beatAtMs: nowMs,
-    control: freshLane(limits.controlWindowBytes, credit, true),
-    bulk: freshLane(limits.bulkWindowBytes, credit, false),
+    creditBytes: welcome.creditBytes,
+    urgentCreditBytes: welcome.urgentCreditBytes ?? 0,
+    scheduler: freshScheduler,
+    control: freshLane(limits.controlWindowBytes, generation, true),
+    bulk: freshLane(limits.bulkWindowBytes, generation, false),
+    generation,
+    inflates: ((welcome.capabilities ?? 0) & capabilities.deflate) !== 0,
     waitMs: state.waitMs,
   };
   const [pumped, effects] = pump(running, nowMs);
@@ -224,59 +255,88 @@ function lose(
   // A parent that accepts and drops at once must still meet a growing back-off.
   const held = wasRunning && nowMs - state.sinceMs >= limits.linkStableMs;
   const waitMs = nextWaitMs(held ? 0 : state.waitMs, nowMs - lostAtMs, jitter);
-  const down: UplinkState = { at: "down", lostAtMs, waitMs, reason, retryAtMs: nowMs + waitMs };
+  const { generation } = state;
+  const down: UplinkState = { at: "down", lostAtMs, waitMs, reason, generation, retryAtMs: nowMs + waitMs };
   return [down, [...before, { type: "close", reason }, { type: "report" }]];
 }
 
 function heartbeat(state: RunningUplink, beat: Heartbeat, nowMs: number): Step {
-  const credit = beat.creditBytes;
-  const next: RunningUplink = {
-    ...state,
-    heardAtMs: nowMs,
-    path: beat.path ?? state.path,
-    control: credit === undefined ? state.control : { ...state.control, creditBytes: credit },
-    bulk: credit === undefined ? state.bulk : { ...state.bulk, creditBytes: credit },
-  };
+  const next: RunningUplink = { ...withCredit(state, beat), heardAtMs: nowMs, path: beat.path ?? state.path };
   const [pumped, effects] = pump(next, nowMs);
   return [pumped, beat.path === undefined ? effects : [{ type: "report" }, ...effects]];
 }
 
-function acknowledge(state: RunningUplink, ack: Ack, nowMs: number): Step {
-  if (ack.session !== state.session) return [state, []];
-  let lane = withAcked(state[ack.lane], ack.frameNumber, ack.creditBytes, nowMs);
-  // What was refused would be refused again at once: wait, then start over with the oldest.
-  if (ack.naks.length > 0) lane = withRewind(lane, nowMs + limits.rtoMsMin);
-  const next: RunningUplink = { ...state, heardAtMs: nowMs, [ack.lane]: lane };
-  const [pumped, effects] = pump(next, nowMs);
-  return [pumped, ack.acked.length === 0 ? effects : [{ type: "forget", acked: ack.acked }, ...effects]];
+function withCredit(
+  state: RunningUplink,
+  {
+    creditBytes,
+    urgentCreditBytes = 0,
+  }: { readonly creditBytes: number | undefined; readonly urgentCreditBytes?: number },
+): RunningUplink {
+  return creditBytes === undefined ? state : { ...state, creditBytes, urgentCreditBytes };
 }
 
-function hasRead(
-  state: RunningUplink,
-  name: Lane,
-  found: { readonly bytes: number; readonly cursors: Cursors } | null,
-  nowMs: number,
-): Step {
+function acknowledge(state: RunningUplink, ack: Ack, nowMs: number): Step {
+  if (ack.session !== state.session) return [state, []];
+  const { lane, frameNumber } = ack;
+  // What was sent before the frame that is answered is lost.
+  const isRewind = overtakes(state[lane], frameNumber);
+  let next: RunningUplink = {
+    ...withCredit(state, ack),
+    heardAtMs: nowMs,
+    [lane]: withAcked(state[lane], frameNumber, nowMs),
+  };
+  if (isRewind) next = regenerated(next, lane);
+  const effects: UplinkEffect[] = [];
+  if (ack.acked.length > 0) effects.push({ type: "forget", acked: ack.acked });
+  const refused = ack.naks.filter(({ code }) => code !== "no-room");
+  if (refused.length > 0) effects.push({ type: "refused", naks: refused });
+  // Without room the rest would be refused as well: wait, then start over.
+  if (refused.length < ack.naks.length) next = rewound(next, lane, nowMs + limits.rtoMsMin);
+  const [pumped, more] = pump(next, nowMs);
+  return [pumped, [...effects, ...more]];
+}
+
+function hasRead(state: RunningUplink, event: RunningEvent & { type: "read" }, nowMs: number): Step {
+  const { lane: name, generation, found, dry } = event;
   const lane = state[name];
-  if (!lane.reading) return [state, []];
-  if (lane.stale) return pump({ ...state, [name]: withStaleRead(lane) }, nowMs);
-  if (found === null) return pump({ ...state, [name]: withNothingRead(lane) }, nowMs);
+  if (lane.reading?.generation !== generation) return [state, []];
+  const over = withReadOver(lane, dry);
+  // The lane was rewound meanwhile, or its connection is gone: read again when it may.
+  if (generation !== lane.generation) return pump({ ...state, [name]: over }, nowMs);
+  let scheduler = over.dry.reduce(withoutDemand, state.scheduler);
+  if (found === null) return pump({ ...state, scheduler, [name]: over }, nowMs);
+  scheduler = charged(scheduler, found.priority, found.bytes);
   const send: UplinkEffect = { type: "send", lane: name, frameNumber: lane.nextNumber };
-  const [pumped, effects] = pump({ ...state, [name]: withSent(lane, found.bytes, found.cursors, nowMs) }, nowMs);
+  const sent = withSent(over, found.priority, found.bytes, nowMs);
+  const [pumped, effects] = pump({ ...state, scheduler, [name]: sent }, nowMs);
   return [pumped, [send, ...effects]];
 }
 
-/** Starts a read on every lane that may send and is not known to be dry. */
+/** Starts a read on every lane that may send and is not known to be dry: the next frame is read while others are in flight. */
 function pump(state: RunningUplink, nowMs: number): [RunningUplink, readonly UplinkEffect[]] {
   const effects: UplinkEffect[] = [];
   let next = state;
-  for (const name of ["control", "bulk"] as const) {
-    const lane = next[name];
-    if (lane.dry) continue;
-    const bytes = nextFrameBytes(lane, nowMs);
-    if (bytes === 0) continue;
-    effects.push({ type: "read", lane: name, session: state.session, cursors: lane.cursors, bytes });
-    next = { ...next, [name]: { ...lane, reading: true } };
+  for (;;) {
+    const [scheduler, turn] = nextTurn(next.scheduler, demandOf(next, nowMs));
+    const first = turn?.choices[0];
+    if (turn === undefined || first === undefined) return [next, effects];
+    const lane = next[turn.lane];
+    const deflate = next.inflates && lane.rate > 0 && lane.rate < limits.deflateBelowBytesPerSecond;
+    effects.push({ type: "read", generation: lane.generation, deflate, ...turn });
+    next = { ...next, scheduler, [turn.lane]: withRead(lane, first.priority, first.bytes) };
   }
-  return [next, effects];
+}
+
+function demandOf(state: RunningUplink, nowMs: number): Parameters<typeof nextTurn>[1] {
+  const { creditBytes, urgentCreditBytes, control, bulk } = state;
+  const waits = (priority: Priority): boolean => !state[laneOf(priority)].dry.includes(priority);
+  const bytes = (priority: Priority): number => bytesOf(state[laneOf(priority)], priority);
+  return {
+    creditBytes,
+    urgentCreditBytes,
+    inFlight: [bytes(0), bytes(1), bytes(2), bytes(3)],
+    waiting: [waits(0), waits(1), waits(2), waits(3)],
+    frameBytes: { control: nextFrameBytes(control, nowMs), bulk: nextFrameBytes(bulk, nowMs) },
+  };
 }

@@ -270,27 +270,6 @@ test("[O5] only segments that lie wholly inside the acknowledged ranges go", () 
   expect(entry?.row).toMatchObject({ delivered: 5, held: 7 });
 });
 
-test("a lane reads its own priorities in order of arrival, a frame at a time, behind its cursors", () => {
-  const node = open("fog-1");
-  const alarms: StreamState = { ...stream, streamId: 2, name: "alarms", priority: 0 };
-  const alarm = { ...segmentOf(1, 3), streamId: 2 };
-  node.writes.ingest({
-    child: "device-1",
-    batch: { streams: [stream, alarms], lows: [], segments: [segmentOf(1, 50), segmentOf(51, 99), alarm] },
-    nowMs: 1,
-  });
-  const read = (lane: "control" | "bulk", cursors: object, bytesMax: number) =>
-    node.reads.lane({ lane, cursors, bytesMax, idMax: 1e9 });
-  expect(read("control", {}, 1e6).segments).toMatchObject([{ streamId: 2 }]);
-  const first = read("bulk", {}, 100);
-  expect(first.segments).toMatchObject([{ first: 1 }]);
-  expect(first.streams).toMatchObject([{ name: "data", high: 99 }]);
-  const second = read("bulk", first.cursors, 100);
-  expect(second.segments).toMatchObject([{ first: 51 }]);
-  expect(read("bulk", second.cursors, 100).segments).toEqual([]);
-  expect(node.reads.lane({ lane: "bulk", cursors: {}, bytesMax: 1e6, idMax: 1 }).segments).toHaveLength(1);
-});
-
 test("heartbeats raise what is known to be given, so that what is still below shows as missing", () => {
   const node = open("cloud-1");
   ingest(node, [segmentOf(1, 10)]);

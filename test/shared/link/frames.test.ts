@@ -28,7 +28,13 @@ const dataSegment: fc.Arbitrary<WireSegment> = fc.record({
   items: fc.integer({ min: 1, max: 1000 }),
   firstMs: fc.nat(),
   lastMs: fc.nat(),
-  flags: fc.constantFrom(0, segmentFlags.final, segmentFlags.maybeDuplicate),
+  flags: fc.constantFrom(
+    0,
+    segmentFlags.final,
+    segmentFlags.maybeDuplicate,
+    segmentFlags.deflate,
+    segmentFlags.historical,
+  ),
   crc: fc.integer({ min: 0, max: 0xffff_ffff }),
   body: fc.uint8Array({ maxLength: 300 }),
   gap: fc.constant(undefined),
@@ -83,7 +89,7 @@ test("a batch survives the wire, whoever sends it", () => {
 });
 
 test("an acknowledgement survives the wire", () => {
-  const ack: fc.Arbitrary<Ack> = fc.record({
+  const plainAck = fc.record({
     session: epoch,
     lane,
     frameNumber: number,
@@ -103,6 +109,10 @@ test("an acknowledgement survives the wire", () => {
       { maxLength: 2 },
     ),
   });
+  const ack: fc.Arbitrary<Ack> = fc.oneof(
+    plainAck,
+    plainAck.map((frame) => ({ ...frame, creditBytes: 0, urgentCreditBytes: 70_000 })),
+  );
   fc.assert(
     fc.property(ack, name, (sent, child) => {
       expect(decodeAck(encodeAck(sent, child), child)).toEqual({ frame: sent });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseNodeName, type Level } from "#shared/ids.ts";
 import {
+  capabilities,
   decodeFromChild,
   decodeFromParent,
   encodeHeartbeat,
@@ -51,7 +52,12 @@ const hello: fc.Arbitrary<Hello> = fc.record({
   descendants: fc.array(descendant, { maxLength: 4 }),
   lows: fc.array(fc.record({ epoch: u32, streamId: fc.constant(1), low: fc.nat() }), { maxLength: 2 }),
 });
-const welcome: fc.Arbitrary<Welcome> = fc.record({
+const urgentCredit = fc.oneof(
+  fc.constant({}),
+  fc.nat().map((urgentCreditBytes) => ({ urgentCreditBytes })),
+);
+const abilities = fc.oneof(fc.constant({}), fc.constant({ capabilities: capabilities.deflate }));
+const plainWelcome = fc.record({
   version: fc.constant(1),
   parent: name,
   parentInstance: u32,
@@ -63,13 +69,19 @@ const welcome: fc.Arbitrary<Welcome> = fc.record({
   nowMs: time,
   path: fc.array(hop, { maxLength: 4 }),
 });
-const beat: fc.Arbitrary<Heartbeat> = fc.record({
+const welcome: fc.Arbitrary<Welcome> = fc
+  .tuple(plainWelcome, urgentCredit, abilities)
+  .map(([plain, urgent, able]) => ({ ...plain, ...urgent, ...able }));
+const plainBeat = fc.record({
   nowMs: time,
   streams: fc.array(stream, { maxLength: 2 }),
   creditBytes: fc.option(fc.nat(), { nil: undefined }),
   path: fc.option(fc.array(hop, { maxLength: 2 }), { nil: undefined }),
   descendants: fc.option(fc.array(descendant, { maxLength: 2 }), { nil: undefined }),
 });
+const beat: fc.Arbitrary<Heartbeat> = fc
+  .tuple(plainBeat, urgentCredit)
+  .map(([plain, urgent]) => ({ ...plain, ...urgent }));
 
 test("hello and heartbeat of a child survive the wire and are told apart", () => {
   fc.assert(

@@ -6,10 +6,12 @@ import type { Welcome } from "#shared/link/hello.ts";
 import {
   initialUplink,
   stepUplink,
+  type RunningUplink,
   type UplinkEffect,
   type UplinkEvent,
   type UplinkState,
 } from "#shared/link/uplink-machine.ts";
+import type { Priority } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 
 const welcome: Welcome = {
@@ -29,9 +31,12 @@ class World {
   state: UplinkState = initialUplink(0);
   nowMs = 0;
   effects: readonly UplinkEffect[] = [];
+  /** The last read that was asked for. */
+  readonly asked: Partial<Record<"control" | "bulk", UplinkEffect & { type: "read" }>> = {};
 
   step(event: UplinkEvent, jitter = 0): readonly string[] {
     [this.state, this.effects] = stepUplink(this.state, event, this.nowMs, jitter);
+    for (const effect of this.effects) if (effect.type === "read") this.asked[effect.lane] = effect;
     return this.effects.map((effect) => ("lane" in effect ? `${effect.type} ${effect.lane}` : effect.type));
   }
 
@@ -41,18 +46,34 @@ class World {
   }
 
   /** Up to a running session with both lanes open. */
-  run(): this {
+  run(answer: Welcome = welcome): this {
     this.wait(0);
     this.step({ type: "opened" });
-    this.step({ type: "welcome", welcome });
+    this.step({ type: "welcome", welcome: answer });
     this.read("control", null);
     this.step({ type: "lane-opened" });
     return this;
   }
 
-  read(lane: "control" | "bulk", bytes: number | null, id = 1): readonly string[] {
-    const found = bytes === null ? null : { bytes, cursors: { 2: id } };
-    return this.step({ type: "read", lane, session: 7, found });
+  running(): RunningUplink {
+    if (this.state.at !== "running") throw new Error("the link is not up");
+    return this.state;
+  }
+
+  /** Answers the read of that lane which is under way: `bytes` of the first priority that it asked for, or nothing. */
+  read(lane: "control" | "bulk", bytes: number | null): readonly string[] {
+    const asked = this.asked[lane];
+    if (asked === undefined) throw new Error(`no read of ${lane} is under way`);
+    const priorities = asked.choices.map(({ priority }) => priority);
+    const [priority] = priorities;
+    const found = bytes === null || priority === undefined ? null : { priority, bytes };
+    return this.step({
+      type: "read",
+      lane,
+      generation: asked.generation,
+      found,
+      dry: found === null ? priorities : [],
+    });
   }
 
   ack(frameNumber: number, change: Partial<Ack> = {}): readonly string[] {
@@ -127,13 +148,21 @@ test("a half-open link is given up after the silence bound, and heartbeats keep 
   expect(world.state).toMatchObject({ at: "down", reason: "the parent has fallen silent" });
 });
 
-test("an acknowledgement lets the store forget, and the lane goes on from its cursors", () => {
+test("an acknowledgement lets the store forget, and the lane goes on without what it has handed out", () => {
   const world = new World().run();
-  expect(world.read("bulk", 1000, 5)).toEqual(["send bulk", "read bulk"]);
+  const { generation } = world.running();
+  expect(world.read("bulk", 1000)).toEqual(["send bulk", "read bulk"]);
   world.read("bulk", null);
   expect(world.ack(1)).toEqual(["forget"]);
   expect(world.step({ type: "stored" })).toEqual(["read control", "read bulk"]);
-  expect(world.effects.at(-1)).toMatchObject({ cursors: { 2: 5 } });
+  expect(world.effects.at(-1)).toMatchObject({ generation });
+});
+
+test("an acknowledgement that makes room is followed by the next frame at once", () => {
+  const world = new World().run();
+  for (let frame = 1; frame <= limits.framesInFlight; frame++) world.read("bulk", 100);
+  expect(world.running().bulk.reading).toBeUndefined();
+  expect(world.ack(1)).toEqual(["forget", "read bulk"]);
 });
 
 test("what is stored while a read is under way is not overlooked", () => {
@@ -153,7 +182,7 @@ test("the window bounds what is in flight, and one frame may always go", () => {
   expect(world.ack(1, { creditBytes: 10_000 })).toEqual(["forget", "read bulk"]);
   const many = new World().run();
   for (let frame = 1; frame < limits.framesInFlight; frame++)
-    expect(many.read("bulk", 100, frame)).toEqual(["send bulk", "read bulk"]);
+    expect(many.read("bulk", 100)).toEqual(["send bulk", "read bulk"]);
   expect(many.read("bulk", 100)).toEqual(["send bulk"]);
 });
 
@@ -162,18 +191,42 @@ test("no credit, no frame, until a heartbeat brings some", () => {
   world.read("bulk", 100);
   world.read("bulk", null);
   world.ack(1, { creditBytes: 0 });
-  expect(world.step({ type: "stored" })).toEqual(["read control"]);
+  expect(world.step({ type: "stored" })).toEqual([]);
   expect(
     world.step({
       type: "beat",
       beat: { nowMs: 0, streams: [], creditBytes: 70_000, path: undefined, descendants: undefined },
     }),
-  ).toEqual(["read bulk"]);
+  ).toEqual(["read control", "read bulk"]);
+});
+
+test("a parent with little room left takes P0 and nothing else", () => {
+  const world = new World().run();
+  world.read("bulk", null);
+  const beat = { nowMs: 0, streams: [], creditBytes: 0, path: undefined, descendants: undefined };
+  world.step({ type: "beat", beat: { ...beat, urgentCreditBytes: 50_000 } });
+  expect(world.step({ type: "stored" })).toEqual(["read control"]);
+  expect(world.asked.control?.choices.map(({ priority }) => priority)).toEqual([0]);
+  world.read("control", null);
+  expect(world.step({ type: "beat", beat })).toEqual([]);
+  expect(world.step({ type: "stored" })).toEqual([]);
+});
+
+test("both connections share one credit", () => {
+  const world = new World().run();
+  world.step({
+    type: "ack",
+    ack: { session: 7, lane: "bulk", frameNumber: 9, creditBytes: 20_000, acked: [], naks: [] },
+  });
+  world.read("bulk", 19_500);
+  expect(world.step({ type: "stored" })).toEqual(["read control"]);
+  // An alarm needs no room; anything else would.
+  expect(world.asked.control?.choices.map(({ priority }) => priority)).toEqual([0]);
 });
 
 test("the watchdog sends again from the oldest, and gives up a link without progress", () => {
   const world = new World().run();
-  world.read("bulk", 1000, 5);
+  world.read("bulk", 1000);
   world.read("bulk", null);
   const seen: string[] = [];
   for (let ms = 0; ms < 60_000 && world.state.at === "running"; ms += 500) {
@@ -184,7 +237,7 @@ test("the watchdog sends again from the oldest, and gives up a link without prog
       beat: { nowMs: 0, streams: [], creditBytes: undefined, path: undefined, descendants: undefined },
     });
     world.read("control", null);
-    world.read("bulk", 1000, 5);
+    world.read("bulk", 1000);
   }
   expect(seen.filter((effect) => effect === "stalled bulk")).toHaveLength(limits.rtoExpiriesMax);
   expect(world.state).toMatchObject({ at: "down", reason: "connected, but without progress" });
@@ -192,26 +245,50 @@ test("the watchdog sends again from the oldest, and gives up a link without prog
 
 test("a frame that the next answer overtook is lost: reading starts at the oldest again", () => {
   const world = new World().run();
-  world.read("bulk", 100, 1);
-  world.read("bulk", 100, 2);
+  world.read("bulk", 100);
+  world.read("bulk", 100);
   world.read("bulk", null);
+  const { generation } = world.running();
   expect(world.ack(2)).toEqual(["forget", "read bulk"]);
-  expect(world.effects.at(-1)).toMatchObject({ cursors: {} });
+  expect(world.effects.at(-1)).toMatchObject({ generation: generation + 1 });
 });
 
 test("a read that was under way when the lane was rewound is read again from the start", () => {
   const world = new World().run();
-  world.read("bulk", 100, 1);
-  world.read("bulk", 100, 2);
-  expect(world.state.at === "running" && world.state.bulk.reading).toBe(true);
+  world.read("bulk", 100);
+  world.read("bulk", 100);
+  const { generation, bulk } = world.running();
+  expect(bulk.reading).toMatchObject({ generation });
   world.ack(2);
-  expect(world.read("bulk", 100, 3)).toEqual(["read bulk"]);
-  expect(world.effects.at(-1)).toMatchObject({ cursors: {} });
+  expect(world.read("bulk", 100)).toEqual(["read bulk"]);
+  expect(world.effects.at(-1)).toMatchObject({ generation: generation + 1 });
 });
 
-test("what the parent refused waits before it is sent again", () => {
+test("[O9] a segment that the parent does not take holds up nothing else", () => {
   const world = new World().run();
-  world.read("bulk", 100, 1);
+  world.read("bulk", 100);
+  world.read("bulk", 100);
+  const nak = { origin: "device-1", epoch: 1, streamId: 1, first: 1, code: "corrupt" as const };
+  expect(world.ack(1, { naks: [nak] })).toEqual(["forget", "refused"]);
+  expect(world.read("bulk", 100)).toEqual(["send bulk", "read bulk"]);
+});
+
+test("bodies are deflated when the link is slow and the parent can inflate them", () => {
+  const deflates = (capabilities: number, afterMs: number): boolean | undefined => {
+    const world = new World().run({ ...welcome, capabilities });
+    world.read("bulk", 10_000);
+    world.read("bulk", null);
+    world.nowMs += afterMs;
+    world.ack(1);
+    world.step({ type: "stored" });
+    return world.asked.bulk?.deflate;
+  };
+  expect([deflates(1, 1000), deflates(0, 1000), deflates(1, 1)]).toEqual([true, false, false]);
+});
+
+test("without room at the parent the lane waits before it sends again", () => {
+  const world = new World().run();
+  world.read("bulk", 100);
   world.read("bulk", null);
   const nak = { origin: "device-1", epoch: 1, streamId: 1, first: 1, code: "no-room" as const };
   expect(world.ack(1, { acked: [], naks: [nak] })).toEqual([]);
@@ -237,10 +314,12 @@ test("a refusal is not met with attempts every second", () => {
 
 test("[O11] an acknowledgement or a read of another session changes nothing", () => {
   const world = new World().run();
-  world.read("bulk", 100, 1);
+  world.read("bulk", 100);
   const before = world.state;
   expect(world.ack(1, { session: 6 })).toEqual([]);
-  expect(world.step({ type: "read", lane: "bulk", session: 6, found: { bytes: 5, cursors: {} } })).toEqual([]);
+  const found = { priority: 2, bytes: 5 } as const;
+  const { generation } = world.running();
+  expect(world.step({ type: "read", lane: "bulk", generation: generation - 1, found, dry: [] })).toEqual([]);
   expect(world.state).toBe(before);
 });
 
@@ -258,10 +337,11 @@ test("whatever happens in whatever order: in flight stays within the bounds, and
     fc.record({
       type: fc.constant("read" as const),
       lane: fc.constantFrom("control" as const, "bulk" as const),
-      session: fc.constantFrom(6, 7),
+      generation: fc.nat({ max: 12 }),
       found: fc.option(
-        fc.record({ bytes: fc.integer({ min: 64, max: 300_000 }), cursors: fc.record({ 2: fc.nat() }) }),
+        fc.record({ bytes: fc.integer({ min: 64, max: 300_000 }), priority: fc.constantFrom<Priority>(0, 1, 2, 3) }),
       ),
+      dry: fc.subarray<Priority>([0, 1, 2, 3]),
     }),
     fc
       .record({
@@ -284,6 +364,8 @@ test("whatever happens in whatever order: in flight stays within the bounds, and
             (next.type === "ack" && before.at === "running" && next.ack.session === before.session),
         ).toBe(true);
         if (world.state.at !== "running") continue;
+        // None is given twice, also not in another session.
+        expect(world.state.generation).toBeGreaterThanOrEqual(before.generation);
         expect(world.state.bulk.frames.length).toBeLessThanOrEqual(limits.framesInFlight);
         expect(world.state.bulk.inFlightBytes).toBe(world.state.bulk.frames.reduce((sum, { bytes }) => sum + bytes, 0));
       }

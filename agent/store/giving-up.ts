@@ -1,0 +1,60 @@
+// Gives up segments that cannot be handed on, so that they hold up nothing else: their numbers are named as lost, their bodies put aside.
+import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
+import type { NakCode } from "#shared/link/frames.ts";
+import { limits } from "#shared/limits.ts";
+import type { LossRepository } from "./loss-repository.ts";
+import type { OutgoingReader, SegmentRef } from "./outgoing-reader.ts";
+import type { QuarantineRepository } from "./quarantine-repository.ts";
+import type { SegmentRepository } from "./segment-repository.ts";
+import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+
+export interface GivingUpDeps {
+  readonly streams: StreamRepository;
+  readonly segments: SegmentRepository;
+  readonly losses: LossRepository;
+  readonly quarantined: QuarantineRepository;
+  readonly outgoing: OutgoingReader;
+}
+
+export interface RefusedArgs {
+  readonly naks: readonly (SegmentRef & { readonly code: NakCode })[];
+  /** For the record, and by the sender's monotonic clock. */
+  readonly nowMs: number;
+  readonly monotonicMs: number;
+}
+
+/** Names the segment's numbers as lost. Answers how many those are: 0 when it is gone already, or a gap itself. */
+export function giveUp(deps: GivingUpDeps, ref: SegmentRef, reason: LossReason, nowMs: number): number {
+  const { streams, segments, losses, quarantined, outgoing } = deps;
+  const key = keyOf(deps, ref);
+  const segment = segments.find(key, ref.first);
+  const row = streams.find(key);
+  if (segment === undefined || row === undefined || segment.body === null) return 0;
+  const { id, first, items, firstMs, lastMs, body } = segment;
+  const last = first + items - 1;
+  const reasonCode = lossReasonCodes[reason];
+  quarantined.keep(key, segment, reasonCode, nowMs);
+  segments.remove(id);
+  streams.change(key, { held: -items, heldBytes: -body.length, segments: -1 });
+  losses.add(key, row.priority, { first, last, reasonCode, bytes: body.length, firstMs, lastMs });
+  outgoing.forget(key, [[first, last]]);
+  return items;
+}
+
+/** What the parent did not take is kept back for a while, and given up when that has happened too often. Answers how many messages were. */
+export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: RefusedArgs): number {
+  let given = 0;
+  for (const nak of naks) {
+    const key = keyOf(deps, nak);
+    const items = deps.segments.itemsOf(key, nak.first);
+    if (items === undefined) continue;
+    const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs);
+    if (times < limits.refusalsMax) continue;
+    given += giveUp(deps, nak, nak.code === "not-below" ? "rejected" : "corrupt", nowMs);
+  }
+  return given;
+}
+
+function keyOf({ streams }: GivingUpDeps, { origin, epoch, streamId }: SegmentRef): StreamKey {
+  return { origin: streams.originId(origin, epoch), stream: streamId };
+}
