@@ -2,10 +2,12 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "#shared/assert.ts";
 import { FogbankError, type ErrorCode } from "#shared/errors.ts";
-import { serveWorker } from "#shared/system/worker-rpc.ts";
+import { Moved, serveWorker } from "#shared/system/worker-rpc.ts";
 import { nodeHasher } from "../system/node-hasher.ts";
 import { systemClock } from "../system/system-clock.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
+import type { OutgoingAnswer } from "./link-operations.ts";
+import type { NodeReads } from "./node-operations.ts";
 import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
 
 export type StoreWorkerCalls = typeof handlers;
@@ -23,7 +25,12 @@ const handlers = {
     return null;
   },
   commit: (requests: readonly WriteRequest[]): readonly WireOutcome[] => theStore().commit(requests).map(wireOutcome),
-  read: (request: WriteRequest): unknown => theStore().read(request),
+  read(request: WriteRequest): unknown {
+    const answer = theStore().read(request);
+    if (request.name !== ("outgoing" satisfies keyof NodeReads)) return answer;
+    const { found } = answer as OutgoingAnswer; // typed where it was requested
+    return new Moved(answer, found === null ? [] : [found.segments.buffer]);
+  },
   close(_: null): null {
     opened?.close();
     // The answer leaves first; then nothing keeps the thread alive.

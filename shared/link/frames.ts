@@ -96,6 +96,11 @@ const lanes: readonly Lane[] = ["control", "bulk"];
 const segmentsOnWire = 16_384;
 /** A list of four, and the kind of batch. */
 const batchHead = Uint8Array.of(0x84, 1);
+/** Heads of CBOR items; the length of a list or string follows in four bytes. */
+const listOfTen = 0x8a;
+const listOfMany = 0x9a;
+const byteString = 0x5a;
+const nothing = 0xf6;
 
 export function encodeBatch(batch: Batch, sender: string): Uint8Array {
   return frameBatch(batch, encodeSegments(batch.segments, sender));
@@ -119,9 +124,20 @@ export function frameBatch(head: BatchHead, segments: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** The segments as one CBOR list, in a buffer of its own: a store's worker makes it, and one buffer crosses the threads. */
+/**
+ * The segments as one CBOR list, in a buffer of its own: a store's thread makes it, and it changes hands. Each body is copied once, into
+ * its place; by way of the encoder it would be three times.
+ */
 export function encodeSegments(segments: readonly WireSegment[], sender: string): Uint8Array<ArrayBuffer> {
-  return encodeCbor(segments.map((segment) => packSegment(segment, sender))).slice();
+  const parts: Uint8Array[] = [listHead(segments.length)];
+  for (const segment of segments) addSegment(parts, segment, sender);
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 export function decodeBatch(
@@ -217,25 +233,29 @@ export function wireBytes(segment: Pick<WireSegment, "body">): number {
   return (segment.body?.length ?? 0) + 64;
 }
 
-function packSegment(segment: WireSegment, sender: string): readonly unknown[] {
-  const packed: unknown[] = [
-    segment.origin === sender ? 0 : segment.origin,
-    segment.epoch,
-    segment.streamId,
-    wireInt(segment.first),
-    segment.items,
-    BigInt(segment.firstMs),
-    segment.flags,
-    segment.crc,
-    segment.body,
-  ];
-  const ext = new Map<number, unknown>([[2, BigInt(segment.lastMs)]]);
-  if (segment.gap !== undefined) {
-    ext.set(0, segment.gap.reasonCode);
-    ext.set(1, wireInt(segment.gap.bytes));
+function addSegment(parts: Uint8Array[], segment: WireSegment, sender: string): void {
+  const { origin, epoch, streamId, first, items, firstMs, lastMs, flags, crc, body, gap } = segment;
+  const name = origin === sender ? 0 : origin;
+  const head = encodeCbor([name, epoch, streamId, wireInt(first), items, BigInt(firstMs), flags, crc]);
+  // Of ten items, not of the eight that are encoded here.
+  head[0] = listOfTen;
+  const ext = new Map<number, unknown>([[2, BigInt(lastMs)]]);
+  if (gap !== undefined) {
+    ext.set(0, gap.reasonCode);
+    ext.set(1, wireInt(gap.bytes));
   }
-  packed.push(ext);
-  return packed;
+  parts.push(head);
+  if (body === null) parts.push(Uint8Array.of(nothing));
+  else parts.push(Uint8Array.of(byteString, ...uint32(body.length)), body);
+  parts.push(encodeCbor(ext));
+}
+
+function listHead(length: number): Uint8Array {
+  return Uint8Array.of(listOfMany, ...uint32(length));
+}
+
+function uint32(value: number): readonly number[] {
+  return [value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
 }
 
 function readSegment(value: unknown, sender: string): WireSegment {

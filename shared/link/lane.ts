@@ -40,6 +40,10 @@ export interface LaneState {
   readonly expiries: number;
   /** Bytes per second as acknowledged, smoothed; 0 before the first. */
   readonly rate: number;
+  /** What was acknowledged since then while others were in flight all the time; undefined when the link had nothing to carry. */
+  readonly full: { readonly sinceMs: number; readonly bytes: number } | undefined;
+  /** Bytes per second that a full link carried when it was last full for a second; 0 before. */
+  readonly fullRate: number;
   readonly lastAckAtMs: number;
   /** Nothing may be read again before this: the parent had no room. */
   readonly pausedUntilMs: number;
@@ -50,6 +54,7 @@ const firstFrameBytes = 16 * 1024;
 const frameBytesMax = 256 * 1024;
 /** Bytes per second that a link is thought to carry before it has shown what it does. */
 const rateAssumed = 16 * 1024;
+const fullRateMs = 1_000;
 /** A frame holds about this much time of the link. */
 const frameMs = 200;
 
@@ -68,6 +73,8 @@ export function freshLane(windowBytes: number, generation: number, open: boolean
     rttDeviationMs: 0,
     expiries: 0,
     rate: 0,
+    full: undefined,
+    fullRate: 0,
     lastAckAtMs: 0,
     pausedUntilMs: 0,
   };
@@ -144,9 +151,25 @@ export function withAcked(lane: LaneState, number: number, nowMs: number): LaneS
     rttMs: first ? sampleMs : lane.rttMs * 0.875 + sampleMs * 0.125,
     rttDeviationMs: first ? sampleMs / 2 : lane.rttDeviationMs * 0.75 + Math.abs(sampleMs - lane.rttMs) * 0.25,
     rate: lane.rate === 0 ? rate : lane.rate * 0.8 + rate * 0.2,
+    ...fullRateAfter(lane, answered.bytes, frames.length > 0, nowMs),
     expiries: 0,
     lastAckAtMs: nowMs,
   };
+}
+
+/** Over a whole second: a single frame tells how long its commit took rather than what the link carries. */
+function fullRateAfter(
+  { full, fullRate }: LaneState,
+  bytes: number,
+  isFull: boolean,
+  nowMs: number,
+): Pick<LaneState, "full" | "fullRate"> {
+  if (!isFull) return { full: undefined, fullRate };
+  if (full === undefined) return { full: { sinceMs: nowMs, bytes: 0 }, fullRate };
+  const total = full.bytes + bytes;
+  const passedMs = nowMs - full.sinceMs;
+  if (passedMs < fullRateMs) return { full: { ...full, bytes: total }, fullRate };
+  return { full: { sinceMs: nowMs, bytes: 0 }, fullRate: (total * 1000) / passedMs };
 }
 
 /** Look at everything stored anew. */

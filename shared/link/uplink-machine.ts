@@ -322,7 +322,7 @@ function pump(state: RunningUplink, nowMs: number): [RunningUplink, readonly Upl
     const first = turn?.choices[0];
     if (turn === undefined || first === undefined) return [next, effects];
     const lane = next[turn.lane];
-    const deflate = next.inflates && lane.rate > 0 && lane.rate < limits.deflateBelowBytesPerSecond;
+    const deflate = next.inflates && lane.fullRate > 0 && lane.fullRate < limits.deflateBelowBytesPerSecond;
     effects.push({ type: "read", generation: lane.generation, deflate, ...turn });
     next = { ...next, scheduler, [turn.lane]: withRead(lane, first.priority, first.bytes) };
   }

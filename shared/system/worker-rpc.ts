@@ -11,6 +11,17 @@ import type { ErrorCode } from "../errors.ts";
 /** What a worker serves: each takes one structured-cloneable value and answers another, at once or by a promise. */
 export type Handlers = Record<string, (args: never) => unknown>;
 
+/** An answer with buffers in it that are moved instead of copied: the worker may not look at them afterwards. */
+export class Moved {
+  readonly value: unknown;
+  readonly buffers: readonly ArrayBuffer[];
+
+  constructor(value: unknown, buffers: readonly ArrayBuffer[]) {
+    this.value = value;
+    this.buffers = buffers;
+  }
+}
+
 /** Calls one of `H` by name. The buffers in `transfer` change owner. Rejects with the handler's FogbankError, or FOGBANK_STORE_CLOSED once the worker is gone. */
 export type CallsOf<H extends Handlers> = <Name extends keyof H & string>(
   name: Name,
@@ -20,7 +31,7 @@ export type CallsOf<H extends Handlers> = <Name extends keyof H & string>(
 
 /** The part of a MessagePort that the serving side uses. */
 export interface ServingPort {
-  postMessage(value: unknown): void;
+  postMessage(value: unknown, transfer?: readonly ArrayBuffer[]): void;
   on(event: "message", listener: (value: unknown) => void): unknown;
 }
 
@@ -51,6 +62,8 @@ export function serveWorker(port: ServingPort, handlers: Handlers): void {
     // No promise for a handler that answers at once: the worker's next message does not wait a turn.
     if (result instanceof Promise) {
       void result.then((late: unknown) => port.postMessage({ id, result: late } satisfies Reply), refuse);
+    } else if (result instanceof Moved) {
+      port.postMessage({ id, result: result.value } satisfies Reply, result.buffers);
     } else {
       port.postMessage({ id, result } satisfies Reply);
     }
