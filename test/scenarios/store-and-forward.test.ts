@@ -91,6 +91,23 @@ test("[J15 trap] a device works alone, and its backlog drains by itself when the
   await expectStoredOnce(tree, 500);
 });
 
+test("a backlog comes newest first, and what is published later behind it", async () => {
+  await using tree = await threeLevels();
+  const sensor = await tree.client("device-1", "sensor");
+  await tree.link("device-1", "down");
+  for (let value = 1; value <= 5; value++) {
+    await sensor.publish(message("/data/x", String(value)));
+    await tree.advance(50);
+  }
+  const atCloud = await inbox(await tree.client("cloud-1", "reader"), "/from/device-1/data/#");
+  await tree.link("device-1", "up");
+  await tree.advance(3000);
+  await sensor.publish(message("/data/x", "6"));
+  await tree.advance(1000);
+  expect(atCloud.map((line) => Number(line.split(" ")[1]))).toEqual([5, 4, 3, 2, 1, 6]);
+  await expectStoredOnce(tree, 6);
+});
+
 test("a link that is cut again and again, at either hop, loses nothing and stores nothing twice", async () => {
   await using tree = await threeLevels();
   const sensor = await tree.client("device-1", "sensor");
