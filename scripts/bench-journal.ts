@@ -131,6 +131,7 @@ function profileArguments(folder: string | undefined): readonly string[] {
 }
 
 function renderTargets(targets: readonly Target[], isMarkdown: boolean): readonly string[] {
+  if (targets.length === 0) return [];
   const rows = targets.map(({ name, bound, figure, verdict }) => ({
     name,
     figures: { figure },
