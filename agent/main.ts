@@ -20,6 +20,7 @@ import { openNodeStore } from "./store/node-store.ts";
 import { openSqlDatabase } from "./store/sql-database.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
 import { askSecret } from "./system/secret-prompt.ts";
+import { databaseFingerprint } from "./system/database-fingerprint.ts";
 import { systemClock } from "./system/system-clock.ts";
 import { systemRandom } from "./system/system-random.ts";
 import { version } from "./version.ts";
@@ -110,6 +111,7 @@ function runDeps(): RunDeps {
             const { startCloud } = await import("#cloud/cloud.ts");
             return startCloud({ openSqlDatabase, dataDir, log });
           },
+          fingerprint: databaseFingerprint,
           version,
           pid: process.pid,
         },

@@ -6,6 +6,7 @@ import { ConditionCache } from "#shared/condition/condition-cache.ts";
 import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
+import type { Fingerprint } from "#shared/journal/fingerprint.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
@@ -32,7 +33,8 @@ import { startLevelCalls } from "./level/level-calls.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
 import { startChildLinks } from "./link/child-links.ts";
 import type { DialParent } from "./link/parent-connection.ts";
-import { createTreeTime, type TreeTime } from "./link/tree-time.ts";
+import { createOwnIdentity, renumberAll, type OwnIdentity } from "./link/own-identity.ts";
+import { createTreeTime, stampingClock, type TreeTime } from "./link/tree-time.ts";
 import { startUplink } from "./link/uplink.ts";
 import { startMachineMessages, type ConditionCheck, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { ListenAddress } from "./net/listen-spec.ts";
@@ -40,7 +42,6 @@ import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.t
 import { createPresence, type Presence } from "./presence/presence.ts";
 import { createHostReader } from "./sources/host-metrics.ts";
 import { startHostSource } from "./sources/host-source.ts";
-import type { NodeIdentity } from "./store/identity-repository.ts";
 import type { NodeDatabaseConfig } from "./store/node-database.ts";
 import type { Opened, OwnStream } from "./store/node-operations.ts";
 import type { NodeStore } from "./store/node-store.ts";
@@ -57,6 +58,8 @@ export interface NodeDeps {
   dialParent(uplink: UplinkConfig): DialParent;
   /** Opens what only a root at level cloud has. */
   openDocuments(dataDir: string): Promise<{ readonly documents: DocumentStore } & AsyncDisposable>;
+  /** What tells this database from a copy of it; undefined for one in memory. */
+  fingerprint(databaseFile: string): Fingerprint | undefined;
   readonly version: string;
   readonly pid: number;
 }
@@ -85,7 +88,8 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   );
   const documents =
     isRoot && config.level === "cloud" ? stack.use(await deps.openDocuments(config.dataDir)).documents : undefined;
-  const opened = await openIdentity(deps, config, store, documents);
+  const bootId = deps.random.uuid();
+  const opened = await openIdentity(deps, config, { store, documents, bootId });
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;
@@ -97,10 +101,16 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     { name: config.name, level: config.level, url: config.uplink?.url },
   );
   for (const child of opened.children) presence.restoreChild(child);
-  gate = createChildGate(presence, log);
+  gate = createChildGate({ tree: presence, clock, log });
   const refusals = trackRefusals(broker, clock, log);
-  const journal = createJournal(store, (refusing) => refusals.set(refusing));
-  stack.use(startCapture({ bus: broker, journal, clock, log }, captureRules(config, opened)));
+  const time = createTreeTime(clock, isRoot);
+  const journal = createJournal(
+    store,
+    (refusing) => refusals.set(refusing),
+    () => time.stamps(),
+  );
+  const stamping = stampingClock(clock, time);
+  stack.use(startCapture({ bus: broker, journal, clock: stamping, log }, captureRules(config, opened)));
   const fanOut = stack.use(
     startFanOut(
       { bus: broker, store, clock, log },
@@ -110,16 +120,18 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
 
   // Upward: to the parent, or at the root into the document store. From below: the children.
   const sink =
-    documents === undefined ? undefined : stack.use(startSink({ store, documents, backlog: fanOut, clock, log }));
-  const self = { name: config.name, identity: opened.identity };
-  const time = createTreeTime(clock);
+    documents === undefined
+      ? undefined
+      : stack.use(startSink({ store, documents, backlog: fanOut, clock, log, stamps: () => time.stamps() }));
+  const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
+  const self = { name: config.name, identity };
   const childLinks = stack.use(
     startChildLinks(
       { bus: broker, disconnect: (id) => broker.disconnect(id), store, tree: presence, time, clock, log },
       self,
     ),
   );
-  const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, opened.identity);
+  const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, { identity, bootId });
   if (uplink !== undefined) stack.use(uplink);
 
   // Calls: of functions down the tree, and of this level.
@@ -136,14 +148,14 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const { host } = config.sources;
   const source = stack.use(
     await startHostSource(
-      { bus: broker, clock, log, readMetrics: createHostReader({ clock, dataDir: config.dataDir }) },
+      { bus: broker, clock: stamping, log, readMetrics: createHostReader({ clock, dataDir: config.dataDir }) },
       { ...host, topicPrefix: "/data/host" },
     ),
   );
   const view = createView(
     deps,
     config,
-    { store, presence, documents, identity: opened.identity, refusing: () => refusals.current() },
+    { store, presence, documents, identity, refusing: () => refusals.current() },
     () => ({
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
@@ -226,13 +238,13 @@ function createView(
     readonly store: NodeStore;
     readonly presence: Presence;
     readonly documents: DocumentStore | undefined;
-    readonly identity: NodeIdentity;
+    readonly identity: OwnIdentity;
     readonly refusing: () => string | undefined;
   },
   counters: () => Readonly<Record<string, number>>,
 ): NodeView {
   const { store, presence, documents, identity, refusing } = parts;
-  const self = { name, level, zone, tags, identity, version, pid, startedAtMs: clock.now() };
+  const self = { name, level, zone, tags, identity: () => identity.current(), version, pid, startedAtMs: clock.now() };
   return createNodeView({ store, tree: presence, clock, documents, refusing, counters }, self);
 }
 
@@ -266,14 +278,28 @@ async function defaultJournalBytes(dataDir: string): Promise<number> {
 async function openIdentity(
   deps: NodeDeps,
   config: NodeConfig,
-  store: NodeStore,
-  documents: DocumentStore | undefined,
+  parts: { readonly store: NodeStore; readonly documents: DocumentStore | undefined; readonly bootId: string },
 ): Promise<Opened> {
-  const { random, clock } = deps;
+  const { random, clock, log } = deps;
+  const { store, documents } = parts;
+  const fingerprint = deps.fingerprint(join(config.dataDir, "fogbank.db"));
   const fresh = { uuid: random.uuid(), epoch: random.uint32(), instance: random.uint32() };
   // Behind what the document store has seen: arrival numbers must grow even when this database is new.
   const idsAbove = documents === undefined ? 0 : Math.ceil((await documents.lastArrival()) / arrivalsPerSegment);
-  return store.write("open", { fresh, streams: ownStreams(config), nowMs: clock.now(), idsAbove });
+  const opened = await store.write("open", {
+    fresh,
+    ...(fingerprint && { fingerprint }),
+    bootId: fingerprint?.bootId ?? parts.bootId,
+    streams: ownStreams(config),
+    nowMs: clock.now(),
+    idsAbove,
+  });
+  await renumberAll(store); // which a crash may have cut short
+  const { epoch } = opened.identity;
+  if (opened.renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
+  if (opened.renewed === "other-file")
+    log.warn({ epoch }, "the database was moved, copied or restored: messages get a new epoch");
+  return opened;
 }
 
 /** The streams that the capture rules name: telemetry in custody until streams can be configured. */
@@ -303,16 +329,13 @@ function startUplinkOf(
   deps: NodeDeps,
   config: NodeConfig,
   parts: { readonly store: NodeStore; readonly backlog: Backlog; readonly tree: Presence; readonly time: TreeTime },
-  identity: NodeIdentity,
+  self: { readonly identity: OwnIdentity; readonly bootId: string },
 ): ReturnType<typeof startUplink> | undefined {
   if (config.uplink === undefined) return undefined;
   const { clock, random, log } = deps;
   const dial = deps.dialParent(config.uplink);
   const { name, level, zone, tags } = config;
-  return startUplink(
-    { ...parts, dial, clock, random, log },
-    { name, identity, bootId: random.uuid(), place: { level, zone, tags } },
-  );
+  return startUplink({ ...parts, dial, clock, random, log }, { name, ...self, place: { level, zone, tags } });
 }
 
 /** Machine functions and level functions, with what runs them here. */
@@ -398,7 +421,7 @@ async function drained(clock: Clock, store: NodeStore, canDrain: () => boolean):
   const deadlineMs = clock.monotonic() + limits.stopDrainMs;
   while (canDrain() && clock.monotonic() < deadlineMs) {
     const entries = await store.read("accounting", {});
-    if (entries.every(({ row }) => row.held === 0)) return;
+    if (entries.every(({ row }) => row.held <= (row.handed ?? 0))) return;
     await clock.sleep(20);
   }
 }

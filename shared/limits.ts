@@ -22,6 +22,10 @@ export const limits = {
   frameBytes: 512 * kib,
   /** Streams that one node may number. */
   streamsPerNode: 64,
+  /** Streams that one hello or heartbeat names; more follow in the next ones. */
+  streamsPerHello: 1_000,
+  /** Nodes that one child may have named as below it, over all time: beyond them the longest known is forgotten. */
+  namedBelow: 20_000,
   /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
   rangesOnWire: 64,
   /** Nodes below this one that status and heartbeats name. */
@@ -68,6 +72,8 @@ export const limits = {
   /** Both ends of a link send a heartbeat this often, and give the link up after this long without a byte. */
   heartbeatMs: 3_000,
   linkSilenceMs: 9_000,
+  /** A second node of one name is reported until it has not tried for this long: more than its longest wait. */
+  duplicateNameMs: 120_000,
   /** How long a child waits for the connection, and then for the Welcome. */
   connectTimeoutMs: 5_000,
   helloTimeoutMs: 5_000,

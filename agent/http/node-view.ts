@@ -39,7 +39,7 @@ export interface Self {
   readonly level: Level;
   readonly zone: string | undefined;
   readonly tags: readonly string[];
-  readonly identity: NodeIdentity;
+  readonly identity: () => NodeIdentity;
   readonly version: string;
   readonly pid: number;
   readonly startedAtMs: number;
@@ -95,7 +95,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
 
 function nodeReport(self: Self, nowMs: number): StatusReport["node"] {
   const { name, level, zone, tags, identity, version, pid, startedAtMs } = self;
-  const { uuid, epoch } = identity;
+  const { uuid, epoch } = identity();
   const place = { name, level, ...(zone === undefined ? {} : { zone }), tags };
   return { ...place, uuid, epoch, version, pid, startedAt: iso(startedAtMs), now: iso(nowMs) };
 }

@@ -3,6 +3,7 @@
 import { assert } from "#shared/assert.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { SegmentBuilder, type Item } from "#shared/journal/segment.ts";
+import type { Frame } from "#shared/journal/tree-clock.ts";
 import { limits } from "#shared/limits.ts";
 import type { StoreReceipt, StoreWaiter } from "#shared/system/bus.ts";
 import type { PendingWrite, WriteOutcome } from "../store/group-commit.ts";
@@ -26,11 +27,19 @@ export interface JournalStats {
   readonly queuedBytes: number;
 }
 
+const treesTime: Frame = { offsetMs: 0, synced: true };
+
 /** What one segment gathers until its commit, and who waits for that. */
 class Gathering implements StoreReceipt {
   readonly builder = new SegmentBuilder();
+  /** Of the clock that stamps its items, when that is not the tree's. */
+  readonly clockOffsetMs: number | undefined;
   readonly #waiters: StoreWaiter[] = [];
   #outcome: FogbankError | null | undefined;
+
+  constructor(clockOffsetMs: number | undefined) {
+    this.clockOffsetMs = clockOffsetMs;
+  }
 
   wait(waiter: StoreWaiter): void {
     if (this.#outcome === undefined) this.#waiters.push(waiter);
@@ -44,8 +53,15 @@ class Gathering implements StoreReceipt {
   }
 }
 
-/** `onChange` hears when storing begins to fail and when it works again. */
-export function createJournal(store: NodeStore, onChange: (refusing: FogbankError | null) => void): Journal {
+/**
+ * `onChange` hears when storing begins to fail and when it works again. `stamps`: the frame in which items are stamped at this moment;
+ * those of different ones never share a segment.
+ */
+export function createJournal(
+  store: NodeStore,
+  onChange: (refusing: FogbankError | null) => void,
+  stamps: () => Frame = () => treesTime,
+): Journal {
   const gatherings = new Map<number, Gathering[]>();
   let queuedBytes = 0;
   let appended = 0;
@@ -79,9 +95,12 @@ export function createJournal(store: NodeStore, onChange: (refusing: FogbankErro
   function roomFor(streamId: number, item: Item): Gathering {
     const list = gatherings.get(streamId) ?? [];
     if (list.length === 0) gatherings.set(streamId, list);
+    const { offsetMs, synced } = stamps();
+    const clockOffsetMs = synced ? undefined : offsetMs;
     const last = list.at(-1);
-    if (last?.builder.hasRoomFor(item.topic, item.payload.length) === true) return last;
-    const fresh = new Gathering();
+    if (last?.clockOffsetMs === clockOffsetMs && last?.builder.hasRoomFor(item.topic, item.payload.length) === true)
+      return last;
+    const fresh = new Gathering(clockOffsetMs);
     list.push(fresh);
     return fresh;
   }
@@ -91,7 +110,7 @@ export function createJournal(store: NodeStore, onChange: (refusing: FogbankErro
     const queued = gathering.builder.payloadBytes;
     return {
       name: "append",
-      args: { streamId, items, firstMs, lastMs, body },
+      args: { streamId, items, firstMs, lastMs, body, ...clockOf(gathering) },
       transfer: [body.buffer],
       settle(outcome) {
         queuedBytes -= queued;
@@ -115,4 +134,8 @@ export function createJournal(store: NodeStore, onChange: (refusing: FogbankErro
     refusing = true;
     gathering.settle(failed);
   }
+}
+
+function clockOf({ clockOffsetMs }: Gathering): { readonly clockOffsetMs?: number } {
+  return clockOffsetMs === undefined ? {} : { clockOffsetMs };
 }

@@ -7,6 +7,7 @@
 // in the journal, and blocks nobody. A store that takes nothing is away, and everything waits.
 import { addInterval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
+import type { Frame } from "#shared/journal/tree-clock.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
@@ -32,6 +33,8 @@ export interface SinkDeps {
   readonly backlog: Backlog;
   readonly clock: Clock;
   readonly log: Logger;
+  /** By what stamps of before the tree's time was known are repaired. */
+  readonly stamps?: () => Frame;
 }
 
 export interface SinkStatus {
@@ -132,9 +135,14 @@ class Drain implements Sink {
   async #read(after: number): Promise<Batch | undefined> {
     const releasedId = this.#deps.backlog.releasedId();
     if (after >= releasedId) return undefined;
-    const { segments, streams } = await this.#deps.store.read("after", { id: after, bytesMax: bytesPerRead });
+    const { segments, streams } = await this.#readAfter(after, bytesPerRead);
     const ready = segments.filter(({ id }) => id <= releasedId);
     return { segments: ready, streams, lastId: ready.at(-1)?.id ?? releasedId };
+  }
+
+  #readAfter(id: number, bytesMax: number): Promise<Pick<Batch, "segments" | "streams">> {
+    const { store, stamps } = this.#deps;
+    return store.read("after", { id, bytesMax, ...(stamps && { stamps: stamps() }) });
   }
 
   /** Stores a batch and moves on behind it. Answers whether the store has taken any of it. */
@@ -155,11 +163,11 @@ class Drain implements Sink {
 
   /** Tries those again that were refused. `isTaking`: others have just been taken, so that a refusal counts. */
   async #tryAside(isTaking: boolean): Promise<void> {
-    const { store, documents, clock } = this.#deps;
+    const { documents, clock } = this.#deps;
     for (const [id, aside] of this.#aside) {
       if (clock.monotonic() < aside.nextTryMs || this.#stop.signal.aborted) continue;
       aside.nextTryMs = clock.monotonic() + retryMsMin;
-      const { segments, streams } = await store.read("after", { id: id - 1, bytesMax: 1 });
+      const { segments, streams } = await this.#readAfter(id - 1, 1);
       const again = segments.filter((segment) => segment.id === id);
       let isStored = false;
       try {

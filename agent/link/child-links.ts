@@ -13,6 +13,7 @@ import {
   encodeRefusal,
   encodeWelcome,
   protocolVersion,
+  type Descendant,
   type Hello,
   type Heartbeat,
   type Refusal,
@@ -23,9 +24,10 @@ import type { Bus, InboundPublish } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilterOf } from "#shared/topics.ts";
-import type { NodeIdentity } from "../store/identity-repository.ts";
-import type { IngestOutcome } from "../store/link-operations.ts";
+import type { IngestOutcome } from "../store/intake-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { FinalMarkNews } from "./final-mark-news.ts";
+import type { OwnIdentity } from "./own-identity.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 
@@ -48,10 +50,15 @@ export interface ChildLinksStats {
   readonly postponed: number;
 }
 
+export interface ChildLinksSelf {
+  readonly name: NodeName;
+  readonly identity: Pick<OwnIdentity, "current" | "onRenewed">;
+}
+
 /** Serves children until it is disposed. */
 export function startChildLinks(
   deps: ChildLinksDeps,
-  self: { readonly name: NodeName; readonly identity: NodeIdentity },
+  self: ChildLinksSelf,
 ): AsyncDisposable & { stats(): ChildLinksStats } {
   return new ChildLinks(deps, self);
 }
@@ -61,23 +68,31 @@ const watchMs = 500;
 
 class ChildLinks implements AsyncDisposable {
   readonly #deps: ChildLinksDeps;
-  readonly #self: { readonly name: NodeName; readonly identity: NodeIdentity };
+  readonly #self: ChildLinksSelf;
   readonly #stop = new AbortController();
   readonly #intercepting = new DisposableStack();
   readonly #beating: Promise<void>;
   readonly #work = new Set<Promise<void>>();
   /** What each child was last told of the path above. */
   readonly #pathTold = new Map<string, number>();
+  readonly #marks: FinalMarkNews;
   #waitingBytes = 0;
   #storeIsFull = false;
   readonly #admission: HelloAdmission;
   #stats = { stored: 0, duplicates: 0, malformed: 0, postponed: 0 };
   #storeIsScarce = false;
 
-  constructor(deps: ChildLinksDeps, self: { readonly name: NodeName; readonly identity: NodeIdentity }) {
+  constructor(deps: ChildLinksDeps, self: ChildLinksSelf) {
     this.#deps = deps;
     this.#self = self;
     this.#admission = new HelloAdmission(deps.clock.monotonic());
+    this.#marks = new FinalMarkNews(deps.store);
+    // They say hello again, and hear that they talk to another database than before.
+    this.#intercepting.use(
+      self.identity.onRenewed(() => {
+        for (const { name } of deps.tree.children()) this.#disconnect(name);
+      }),
+    );
     for (const kind of ["h", "b", "w"] as const) {
       this.#intercepting.use(
         deps.bus.intercept(upFilterOf(kind), (publish, settle) => {
@@ -160,8 +175,10 @@ class ChildLinks implements AsyncDisposable {
   async #welcome(child: ChildPresence, hello: Hello): Promise<void> {
     const { store, clock, tree } = this.#deps;
     const { name, uuid, session, conn, place, state, sinceMs } = child;
+    const { streams, lows, descendants, relays } = hello;
     await store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } });
-    await store.write("hear", { child: name, streams: hello.streams, lows: hello.lows, nowMs: clock.now() });
+    await store.write("hear", { child: name, streams, lows, below: namesOf(descendants, relays), nowMs: clock.now() });
+    this.#marks.begin(name, streams);
     const holdings = await store.read("holdings", { node: name });
     const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
     // Only the session that is current now may begin: a second hello may have overtaken this one.
@@ -169,7 +186,7 @@ class ChildLinks implements AsyncDisposable {
     const welcome = encodeWelcome({
       version: protocolVersion,
       parent: this.#self.name,
-      parentInstance: this.#self.identity.instance,
+      parentInstance: this.#self.identity.current().instance,
       session,
       holds: holdings
         .filter(({ epoch }) => known.has(epoch))
@@ -177,6 +194,7 @@ class ChildLinks implements AsyncDisposable {
       ...this.#credit(),
       capabilities: capabilities.deflate,
       nowMs: this.#deps.time.now(),
+      synced: this.#deps.time.synced(),
       path: tree.path(),
     });
     this.#pathTold.set(name, tree.version().above);
@@ -187,9 +205,13 @@ class ChildLinks implements AsyncDisposable {
     const known = this.#deps.tree.child(child);
     if (known?.state !== "online") return;
     this.#deps.tree.setChild(heardChild(known, this.#moment(), beat.descendants));
-    if (beat.streams.length === 0) return;
-    const news = { child, streams: beat.streams, lows: [], nowMs: this.#deps.clock.now() };
-    await this.#track(this.#deps.store.write("hear", news, "lazy"));
+    const { streams, descendants, relays } = beat;
+    const below = namesOf(descendants, relays);
+    if (streams.length === 0 && below.length === 0) return;
+    this.#marks.name(child, streams);
+    const news = { child, streams, lows: [], below, nowMs: this.#deps.clock.now() };
+    // Batches of those that are named may be right behind.
+    await this.#track(this.#deps.store.write("hear", news, below.length === 0 ? "lazy" : undefined));
   }
 
   async #takeBatch(child: string, publish: InboundPublish): Promise<void> {
@@ -209,12 +231,22 @@ class ChildLinks implements AsyncDisposable {
 
   async #ingest(child: string, batch: Batch, bytes: number): Promise<void> {
     // The bodies alias the packet, whose buffer is used again.
-    const segments = batch.segments.map((segment) => ({ ...segment, body: segment.body?.slice() ?? null }));
-    const { streams, lows } = batch;
+    const segments = batch.segments.map((segment) => ({
+      ...segment,
+      body: segment.body === null ? null : new Uint8Array(segment.body),
+    }));
+    const { streams, lows, relays } = batch;
+    this.#marks.name(child, streams);
     this.#waitingBytes += bytes;
     try {
       const nowMs = this.#deps.clock.now();
-      const outcome = await this.#deps.store.write("ingest", { child, batch: { streams, lows, segments }, nowMs });
+      const clockOffsetMs = this.#deps.time.unsyncedOffsetMs();
+      const outcome = await this.#deps.store.write("ingest", {
+        child,
+        batch: { streams, lows, segments, ...(relays && { relays }) },
+        nowMs,
+        ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
+      });
       this.#stats.stored += outcome.stored;
       this.#stats.duplicates += outcome.duplicates;
       this.#setFull(false);
@@ -246,6 +278,7 @@ class ChildLinks implements AsyncDisposable {
         first,
         code,
       })),
+      ...this.#marks.take(child),
     };
     for (const nak of ack.naks)
       if (nak.code !== "no-room") this.#deps.log.error({ child, ...nak }, "segment not taken");
@@ -270,6 +303,8 @@ class ChildLinks implements AsyncDisposable {
       if (clock.monotonic() - beatAtMs < limits.heartbeatMs) continue;
       beatAtMs = clock.monotonic();
       await this.#lookAtStore();
+      await this.#marks.refresh();
+      this.#deps.tree.expireAlarms();
       this.#sendBeats();
     }
   }
@@ -290,7 +325,15 @@ class ChildLinks implements AsyncDisposable {
       if (state !== "online") continue;
       const news = this.#pathTold.get(name) === above ? undefined : path;
       this.#pathTold.set(name, above);
-      const beat = { nowMs: time.now(), streams: [], ...this.#credit(), path: news, descendants: undefined };
+      const beat: Heartbeat = {
+        nowMs: time.now(),
+        synced: time.synced(),
+        streams: [],
+        ...this.#credit(),
+        path: news,
+        descendants: undefined,
+        ...this.#marks.take(name),
+      };
       this.#send(name, "h", encodeHeartbeat(beat));
     }
   }
@@ -355,4 +398,12 @@ class ChildLinks implements AsyncDisposable {
   #moment(): { readonly nowMs: number; readonly monotonicMs: number } {
     return { nowMs: this.#deps.clock.now(), monotonicMs: this.#deps.clock.monotonic() };
   }
+}
+
+/** Whose messages the child may send besides its own. */
+function namesOf(
+  descendants: readonly Descendant[] | undefined,
+  relays: readonly NodeName[] | undefined,
+): readonly NodeName[] {
+  return [...(descendants ?? []).map(({ name }) => name), ...(relays ?? [])];
 }

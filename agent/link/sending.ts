@@ -4,6 +4,7 @@ import type { AckedRanges, Ack } from "#shared/link/frames.ts";
 import { frameBatch } from "#shared/link/frames.ts";
 import type { Welcome } from "#shared/link/hello.ts";
 import type { UplinkEffect, UplinkEvent } from "#shared/link/uplink-machine.ts";
+import { isNodeName, type NodeName } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import type { Lane, StreamState } from "#shared/journal/stream.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
@@ -28,6 +29,7 @@ const forgetRetryMs = 1_000;
 
 export class Sending implements AsyncDisposable {
   readonly #deps: SendingDeps;
+  readonly #name: NodeName;
   readonly #stop = new AbortController();
   /** Number of the session in this process. */
   #session = 0;
@@ -44,8 +46,15 @@ export class Sending implements AsyncDisposable {
   #cleared: Promise<unknown> = Promise.resolve();
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: SendingDeps) {
+  /** `name`: this node. */
+  constructor(deps: SendingDeps, name: NodeName) {
     this.#deps = deps;
+    this.#name = name;
+  }
+
+  /** Resolves when everything that was acknowledged by now has been written down. */
+  async settled(): Promise<void> {
+    await this.#writing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,7 +80,7 @@ export class Sending implements AsyncDisposable {
 
   /** Reads the next frame; `frame` wraps it. */
   async read({ lane, generation, choices, deflate }: ReadEffect, signal: AbortSignal): Promise<ReadEvent> {
-    const { store, backlog, clock } = this.#deps;
+    const { store, backlog, time, clock } = this.#deps;
     await this.#cleared;
     const acked = this.#acked;
     this.#acked = [];
@@ -80,6 +89,7 @@ export class Sending implements AsyncDisposable {
       generation,
       choices,
       deflate,
+      stamps: time.stamps(),
       acked,
       crowded: this.#crowded,
       session: this.#session,
@@ -104,7 +114,10 @@ export class Sending implements AsyncDisposable {
       this.#lows.set(key, low);
       return true;
     });
-    return frameBatch({ session, lane, frameNumber, streams, lows }, read.segments);
+    // Whose messages these are is said in the frame itself: a heartbeat on the other connection might come later.
+    const origins = new Set(streams.map(({ origin }) => origin).filter((origin) => origin !== this.#name));
+    const relays = [...origins].filter(isNodeName);
+    return frameBatch({ session, lane, frameNumber, streams, lows, relays }, read.segments);
   }
 
   /** The parent has committed these. The reader of the store hears of it with the next read, so that they are not sent once more. */
@@ -171,6 +184,6 @@ export class Sending implements AsyncDisposable {
 }
 
 /** A stream by all that names it. */
-export function streamKey(stream: Pick<StreamState, "origin" | "epoch" | "streamId">): string {
+function streamKey(stream: Pick<StreamState, "origin" | "epoch" | "streamId">): string {
   return `${stream.origin}/${stream.epoch}/${stream.streamId}`;
 }

@@ -12,9 +12,14 @@ export interface UplinkChange {
 
 export interface TreeView {
   setUplink(change: UplinkChange): void;
+  /** What an operator should look into although the link works. */
+  setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
   child(name: string): ChildPresence | undefined;
   setChild(child: ChildPresence): void;
+  /** Tells local clients that something is wrong with a child's name, until `expireAlarms` finds that nobody has said so for a while. */
+  setAlarm(child: string, reason: string): void;
+  expireAlarms(): void;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
   /** This node as a hop, and what is above it: what its children are told. */

@@ -1,7 +1,6 @@
 // Drives shared/link/uplink-machine: opens the connections to the parent, feeds events in, performs the effects in order.
 import { FogbankError } from "#shared/errors.ts";
-import type { NodeName } from "#shared/ids.ts";
-import { highestOf } from "#shared/journal/interval-set.ts";
+import { isNodeName, type NodeName } from "#shared/ids.ts";
 import type { Lane, StreamState } from "#shared/journal/stream.ts";
 import { decodeAck, encodeDeparture, type Departure } from "#shared/link/frames.ts";
 import {
@@ -9,9 +8,13 @@ import {
   encodeHeartbeat,
   encodeHello,
   protocolVersion,
+  type Descendant,
+  type FinalMark,
+  type Heartbeat,
   type NodePlace,
   type Welcome,
 } from "#shared/link/hello.ts";
+import { ToldStreams } from "#shared/link/told-streams.ts";
 import {
   initialUplink,
   stepUplink,
@@ -25,10 +28,11 @@ import type { Logger } from "#shared/system/logger.ts";
 import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import { bulkClientId, controlClientId, downFilter, downTopic, upTopic } from "#shared/topics.ts";
-import type { NodeIdentity } from "../store/identity-repository.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { usernameOf } from "./child-gate.ts";
+import type { OwnIdentity } from "./own-identity.ts";
 import type { DialParent, ParentConnection } from "./parent-connection.ts";
-import { Sending, streamKey } from "./sending.ts";
+import { Sending } from "./sending.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 
@@ -45,7 +49,7 @@ export interface UplinkDeps {
 
 export interface UplinkConfig {
   readonly name: NodeName;
-  readonly identity: NodeIdentity;
+  readonly identity: Pick<OwnIdentity, "current" | "settled" | "renewedBy">;
   readonly bootId: string;
   readonly place: NodePlace;
 }
@@ -83,8 +87,9 @@ class Uplink implements ParentLink, AsyncDisposable {
   #bulk: ParentConnection | undefined;
   readonly #closing: Promise<void>[] = [];
   readonly #sending: Sending;
-  /** Highest numbers as the parent last heard them. */
-  readonly #told = new Map<string, number>();
+  readonly #told = new ToldStreams();
+  /** Nodes that this session has named as below this one. */
+  readonly #namedBelow = new Set<string>();
   #belowTold = 0;
   #beatAtMs = 0;
   readonly #frameHandlers = new Map<string, (payload: Uint8Array) => void>();
@@ -94,7 +99,7 @@ class Uplink implements ParentLink, AsyncDisposable {
   constructor(deps: UplinkDeps, config: UplinkConfig) {
     this.#deps = deps;
     this.#config = config;
-    this.#sending = new Sending(deps);
+    this.#sending = new Sending(deps, config.name);
     this.#state = initialUplink(deps.clock.monotonic());
     this.#released = deps.backlog.onReleased(() => this.#dispatch({ type: "stored" }));
     this.#ticking = this.#tick();
@@ -206,13 +211,14 @@ class Uplink implements ParentLink, AsyncDisposable {
   }
 
   async #dialControl(signal: AbortSignal): Promise<void> {
-    const { name } = this.#config;
+    const { name, identity } = this.#config;
+    await identity.settled();
     // Only compared for equality; drawn instead of counted, so that a node whose disk is full can still connect.
     this.#conn = this.#deps.random.uint32();
     const connection = await this.#deps.dial(
       {
         clientId: controlClientId(name),
-        username: this.#config.identity.uuid,
+        username: usernameOf(identity.current()),
         subscribe: downFilter(name),
         will: { topic: upTopic(name, "w"), payload: this.#departure(false) },
         onMessage: (topic, payload) => this.#receive(topic, payload, signal),
@@ -236,7 +242,7 @@ class Uplink implements ParentLink, AsyncDisposable {
       const connection = await this.#deps.dial(
         {
           clientId: bulkClientId(this.#config.name),
-          username: this.#config.identity.uuid,
+          username: usernameOf(this.#config.identity.current()),
           subscribe: undefined,
           will: undefined,
           onMessage: () => undefined,
@@ -273,6 +279,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#control = undefined;
     this.#bulk = undefined;
     this.#sending.end();
+    this.#namedBelow.clear();
   }
 
   #receive(topic: string, payload: Uint8Array, signal: AbortSignal): void {
@@ -283,16 +290,19 @@ class Uplink implements ParentLink, AsyncDisposable {
       if ("malformed" in ack) this.#malformed(topic, ack.malformed);
       else {
         for (const nak of ack.frame.naks) this.#deps.log.warn({ ...nak }, "parent did not take a segment");
+        this.#settle(ack.frame.marks);
         if (ack.frame.naks.length > 0) this.#sending.nameAgain();
         this.#dispatch({ type: "ack", ack: ack.frame });
       }
     } else if (topic === downTopic(name, "h")) {
       const answer = decodeFromParent(payload);
       if ("malformed" in answer) this.#malformed(topic, answer.malformed);
-      else if ("welcome" in answer.frame) this.#welcome(answer.frame.welcome);
+      else if ("welcome" in answer.frame) this.#run(this.#welcome(answer.frame.welcome, signal));
       else if ("refusal" in answer.frame) this.#dispatch({ type: "refused", refusal: answer.frame.refusal });
       else {
-        this.#deps.time.learn(answer.frame.beat.nowMs);
+        const { nowMs, synced = false, marks } = answer.frame.beat;
+        this.#deps.time.learn(nowMs, synced);
+        this.#settle(marks);
         this.#dispatch({ type: "beat", beat: answer.frame.beat });
       }
     } else if (this.#state.at === "running" || this.#state.at === "greeting") {
@@ -301,18 +311,16 @@ class Uplink implements ParentLink, AsyncDisposable {
     }
   }
 
-  #welcome(welcome: Welcome): void {
-    const origin = this.#config.name;
-    if (welcome.holds.some((held) => this.#isBeyond(held))) {
-      const text =
-        "it has numbers that this node has not given yet: the data directory here is an older copy. Nothing is sent, since new messages would pass for old ones; move it away to start anew";
-      this.#deps.log.error(
-        { parent: welcome.parent },
-        "this database is older than what the parent has of it: nothing is sent",
-      );
-      this.#dispatch({ type: "refused", refusal: { code: "name-taken", retryAfterMs: 0, text } });
+  async #welcome(welcome: Welcome, signal: AbortSignal): Promise<void> {
+    const { name: origin, identity } = this.#config;
+    const { parent, parentInstance: instance } = welcome;
+    if (await identity.renewedBy(welcome, this.#told.given(origin, identity.current().epoch))) {
+      if (!signal.aborted) this.#dispatch({ type: "closed", reason: "this node goes on under a new epoch" });
       return;
     }
+    await this.#sending.settled(); // of what another parent had
+    await this.#deps.store.write("meet", { parent, instance });
+    if (signal.aborted) return;
     // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it
     // on, to this very node when the tree was different: only an answer to what is sent now counts.
     const isRoot = welcome.path[0]?.uplink === "root";
@@ -321,15 +329,18 @@ class Uplink implements ParentLink, AsyncDisposable {
       : [];
     this.#sending.begin(welcome.holds, acked);
     this.#stats.sessions++;
-    this.#deps.time.learn(welcome.nowMs);
+    this.#told.welcomed(parent, instance);
+    this.#deps.time.learn(welcome.nowMs, welcome.synced ?? false);
     this.#dispatch({ type: "welcome", welcome });
     for (const handler of this.#upHandlers) handler();
   }
 
-  /** Whether the parent has more of an own stream than this node had given when it said hello. */
-  #isBeyond({ epoch, streamId, ranges }: Welcome["holds"][number]): boolean {
-    const given = this.#told.get(streamKey({ origin: this.#config.name, epoch, streamId })) ?? 0;
-    return highestOf(ranges) > given;
+  /** Lazily: a mark that is lost with this process is told again in the next session. */
+  #settle(marks: readonly FinalMark[] | undefined): void {
+    if (marks === undefined) return;
+    this.#deps.store
+      .write("settleFinal", { marks }, "lazy")
+      .catch((error: unknown) => this.#deps.log.warn({ error: String(error) }, "marks of the root not stored"));
   }
 
   #malformed(topic: string, reason: string): void {
@@ -338,24 +349,30 @@ class Uplink implements ParentLink, AsyncDisposable {
   }
 
   async #sendHello(signal: AbortSignal): Promise<void> {
-    const { streams, lows } = await this.#deps.store.read("greeting", {});
+    const greeting = await this.#deps.store.read("greeting", {});
     if (signal.aborted) return;
-    this.#remember(streams);
-    const { name, identity, bootId, place } = this.#config;
+    const { name, bootId, place } = this.#config;
+    const { uuid, epoch } = this.#config.identity.current();
     const { tree, time } = this.#deps;
+    const streams = this.#told.forHello(greeting.streams, name, epoch);
     this.#belowTold = tree.version().below;
+    const descendants = tree.descendants();
+    const relays = this.#relaysOf(streams, descendants);
     const hello = encodeHello({
       version: protocolVersion,
       name,
-      epoch: identity.epoch,
+      epoch,
       bootId,
       streams,
       nowMs: time.now(),
       conn: this.#conn,
-      uuid: identity.uuid,
+      uuid,
       place,
-      descendants: tree.descendants(),
-      lows,
+      descendants,
+      lows: greeting.lows.filter((low) =>
+        streams.some((one) => one.origin === name && one.epoch === low.epoch && one.streamId === low.streamId),
+      ),
+      ...(relays.length === 0 ? {} : { relays }),
     });
     this.#control?.send(upTopic(name, "h"), hello);
   }
@@ -365,18 +382,30 @@ class Uplink implements ParentLink, AsyncDisposable {
     const below = this.#deps.tree.version().below;
     const hasNews = below !== this.#belowTold;
     this.#belowTold = below;
-    const streams = await this.#deps.store.read("streams", {});
+    const known = await this.#deps.store.read("streams", {});
     if (signal.aborted) return;
-    const changed = streams.filter((stream) => this.#told.get(streamKey(stream)) !== stream.high);
-    this.#remember(changed);
+    const streams = this.#told.forBeat(known);
     const descendants = hasNews ? this.#deps.tree.descendants() : undefined;
-    const nowMs = this.#deps.time.now();
-    const beat = encodeHeartbeat({ nowMs, streams: changed, creditBytes: undefined, path: undefined, descendants });
-    this.#control?.send(upTopic(this.#config.name, "h"), beat);
+    this.#beatWith({ streams, descendants, relays: this.#relaysOf(streams, descendants ?? []) });
   }
 
-  #remember(streams: readonly StreamState[]): void {
-    for (const stream of streams) this.#told.set(streamKey(stream), stream.high);
+  #beatWith(news: Pick<Heartbeat, "streams" | "descendants"> & { readonly relays: readonly NodeName[] }): void {
+    const { relays, ...rest } = news;
+    const beat = { ...rest, nowMs: this.#deps.time.now(), creditBytes: undefined, path: undefined };
+    const named = relays.length === 0 ? {} : { relays };
+    this.#control?.send(upTopic(this.#config.name, "h"), encodeHeartbeat({ ...beat, ...named }));
+  }
+
+  /** The origins of `streams` that the parent has not heard of as nodes below this one, `descendants` apart. */
+  #relaysOf(streams: readonly StreamState[], descendants: readonly Descendant[]): readonly NodeName[] {
+    for (const { name } of descendants) this.#namedBelow.add(name);
+    const relays = new Set<NodeName>();
+    for (const { origin } of streams) {
+      if (origin === this.#config.name || this.#namedBelow.has(origin) || !isNodeName(origin)) continue;
+      this.#namedBelow.add(origin);
+      relays.add(origin);
+    }
+    return [...relays];
   }
 
   async #read(effect: UplinkEffect & { type: "read" }, signal: AbortSignal): Promise<void> {

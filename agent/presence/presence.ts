@@ -2,6 +2,7 @@
 // for every local client: `/level/presence/<child>`, `/level/uplink`.
 import type { Level, NodeName } from "#shared/ids.ts";
 import type { Descendant, PathHop } from "#shared/link/hello.ts";
+import { limits } from "#shared/limits.ts";
 import { descendantsOf, type ChildPresence } from "#shared/link/child-presence.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
@@ -19,6 +20,8 @@ export interface UplinkStatus {
   readonly reason: string | undefined;
   /** From the parent to the root, as the parent last told. */
   readonly path: readonly PathHop[];
+  /** What an operator should look into although the link works. */
+  readonly alarm: string | undefined;
 }
 
 export interface Presence {
@@ -29,9 +32,14 @@ export interface Presence {
     readonly reason: string | undefined;
     readonly path?: readonly PathHop[];
   }): void;
+  /** Stands in `/level/uplink` from now on. */
+  setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
   child(name: string): ChildPresence | undefined;
   setChild(child: ChildPresence): void;
+  /** Stands in the child's presence until nobody has said so for `limits.duplicateNameMs`. */
+  setAlarm(child: string, reason: string): void;
+  expireAlarms(): void;
   /** A child as it was known when this node stopped: whoever was online then has been lost since. */
   restoreChild(known: KnownChild): void;
   /** Everything known below, this node's children first. */
@@ -45,6 +53,12 @@ export interface Presence {
 /** What a node keeps of its children beyond its own life. */
 export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs">;
 
+interface Alarm {
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly saidMonotonicMs: number;
+}
+
 export interface PresenceDeps {
   readonly bus: Pick<Bus, "publish">;
   readonly clock: Clock;
@@ -56,6 +70,7 @@ export function createPresence(
   self: { readonly name: NodeName; readonly level: Level; readonly url: string | undefined },
 ): Presence {
   const childrenByName = new Map<string, ChildPresence>();
+  const alarms = new Map<string, Alarm>();
   let below = 1;
   let above = 1;
   const isRoot = self.url === undefined;
@@ -65,6 +80,7 @@ export function createPresence(
     url: self.url,
     reason: isRoot ? undefined : "not connected yet",
     path: [],
+    alarm: undefined,
   };
   publishUplink();
 
@@ -77,9 +93,28 @@ export function createPresence(
       if (changed) logUplink();
       publishUplink();
     },
+    setUplinkAlarm(reason) {
+      uplink = { ...uplink, alarm: reason };
+      publishUplink();
+    },
     children: () => [...childrenByName.values()],
     child: (name) => childrenByName.get(name),
     setChild,
+    setAlarm(name, reason) {
+      const known = alarms.get(name);
+      const sinceMs = known?.sinceMs ?? deps.clock.now();
+      alarms.set(name, { reason, sinceMs, saidMonotonicMs: deps.clock.monotonic() });
+      const child = childrenByName.get(name);
+      if (known?.reason !== reason && child !== undefined) publishChild(child);
+    },
+    expireAlarms() {
+      for (const [name, { saidMonotonicMs }] of alarms) {
+        if (deps.clock.monotonic() - saidMonotonicMs < limits.duplicateNameMs) continue;
+        alarms.delete(name);
+        const child = childrenByName.get(name);
+        if (child !== undefined) publishChild(child);
+      }
+    },
     restoreChild(known) {
       const nowMs = deps.clock.now();
       const wasOnline = known.state === "online";
@@ -107,12 +142,18 @@ export function createPresence(
     if (changed || before.descendants !== child.descendants) below++;
     if (!changed) return;
     if (before?.state !== child.state) deps.log.info({ child: child.name, state: child.state }, "child changed");
+    publishChild(child);
+  }
+
+  function publishChild(child: ChildPresence): void {
+    const alarm = alarms.get(child.name);
     publish(presenceTopic(child.name), {
       node: child.name,
       state: child.state,
       since: new Date(child.sinceMs).toISOString(),
       level: child.place.level,
       parent: self.name,
+      ...(alarm && { alarm: { reason: alarm.reason, since: new Date(alarm.sinceMs).toISOString() } }),
     });
   }
 
@@ -127,6 +168,7 @@ export function createPresence(
       state: uplink.state,
       since: new Date(uplink.sinceMs).toISOString(),
       ...(uplink.reason === undefined ? {} : { reason: uplink.reason }),
+      ...(uplink.alarm === undefined ? {} : { alarm: uplink.alarm }),
       path: uplink.path.map((hop) => ({
         node: hop.name,
         level: hop.level,

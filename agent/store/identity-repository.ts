@@ -1,11 +1,12 @@
 // Who this database is: identity of the node, epoch, counters and cursors that outlive the process.
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
+import { renewalOf, type Fingerprint, type Renewal } from "#shared/journal/fingerprint.ts";
 
 export interface NodeIdentity {
   /** Born with the data directory. */
   readonly uuid: string;
-  /** Born with the database file: numbers of messages are unique within it. */
+  /** Born with each life of the database file: numbers of messages are unique within it. */
   readonly epoch: number;
   /** The same for those below: tells a child that its parent lost its disk. */
   readonly instance: number;
@@ -16,6 +17,7 @@ export type CursorName = "fan-out" | "sink";
 export class IdentityRepository {
   readonly #get;
   readonly #set;
+  #epoch: number | undefined;
 
   constructor(database: DatabaseSync) {
     this.#get = database.prepare("SELECT value FROM meta WHERE key = ?");
@@ -24,8 +26,15 @@ export class IdentityRepository {
     );
   }
 
-  /** Reads the identity, or writes `fresh` into a new file. A file that belongs to another name is refused: FOGBANK_DATA_DIR. */
-  open(name: string, fresh: NodeIdentity): NodeIdentity {
+  /**
+   * Reads the identity, or writes `fresh` into a new file. A file that belongs to another name is refused: FOGBANK_DATA_DIR. One that is
+   * not where it was, or whose machine was started anew, takes epoch and instance of `fresh`: `renewed` says why.
+   */
+  open(
+    name: string,
+    fresh: NodeIdentity,
+    fingerprint: Fingerprint | undefined,
+  ): { readonly identity: NodeIdentity; readonly renewed: Renewal | undefined } {
     const owner = this.#read("name");
     if (typeof owner === "string" && owner !== name) {
       throw new FogbankError(
@@ -36,14 +45,49 @@ export class IdentityRepository {
     if (owner === undefined) {
       this.#set.run("name", name);
       this.#set.run("uuid", fresh.uuid);
-      this.#set.run("epoch", fresh.epoch);
-      this.#set.run("instance", fresh.instance);
+      this.renew(fresh);
     }
+    const renewed = fingerprint === undefined ? undefined : renewalOf(this.#fingerprint(), fingerprint);
+    if (renewed !== undefined) this.renew(fresh);
+    if (fingerprint !== undefined) this.#keep(fingerprint);
+    return { identity: this.current(), renewed };
+  }
+
+  current(): NodeIdentity {
     return {
       uuid: String(this.#read("uuid")),
       epoch: Number(this.#read("epoch")),
       instance: Number(this.#read("instance")),
     };
+  }
+
+  /** Of every append: read once. */
+  epoch(): number {
+    this.#epoch ??= Number(this.#read("epoch"));
+    return this.#epoch;
+  }
+
+  /** Must be called when a transaction was rolled back. */
+  rolledBack(): void {
+    this.#epoch = undefined;
+  }
+
+  renew({ epoch, instance }: Pick<NodeIdentity, "epoch" | "instance">): void {
+    this.#epoch = undefined;
+    this.#set.run("epoch", epoch);
+    this.#set.run("instance", instance);
+  }
+
+  /** Remembers which database of which parent this node has met last; true when it is another one than before. */
+  meet(parent: string, instance: number): boolean {
+    const name = `${parent}/${instance}`;
+    if (this.#read("parent") === name) return false;
+    this.#set.run("parent", name);
+    return true;
+  }
+
+  setCounter(key: string, value: number): void {
+    this.#set.run(key, value);
   }
 
   cursor(name: CursorName): number {
@@ -57,6 +101,21 @@ export class IdentityRepository {
   counter(key: string): number {
     const value = this.#read(key);
     return typeof value === "number" ? value : 0;
+  }
+
+  #fingerprint(): Fingerprint {
+    const text = (key: string): string | undefined => {
+      const value = this.#read(key);
+      return typeof value === "string" ? value : undefined;
+    };
+    return { bootId: text("boot-id"), file: text("file"), birth: text("birth") };
+  }
+
+  /** What the system does not tell this time stays as it was. */
+  #keep({ bootId, file, birth }: Fingerprint): void {
+    for (const [key, value] of Object.entries({ "boot-id": bootId, file, birth })) {
+      if (value !== undefined && value !== this.#read(key)) this.#set.run(key, value);
+    }
   }
 
   #read(key: string): unknown {

@@ -150,12 +150,13 @@ export const nodeMigrations: readonly string[] = [
   `
   -- strict_order, policy: how the stream is sent and what goes when there is no room; segments: its rows of segment, gaps included;
   -- handed: numbers that the parent has and that are kept here until the root has them (CBOR ranges, NULL: none);
-  -- digest_at, digest: last number and checksum of the highest segment handed on (own streams) or taken in (others).
+  -- digest_at, digest, digest_items: last number, checksum and size of the highest segment handed on (own streams) or taken in (others).
   ALTER TABLE stream ADD COLUMN strict_order INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE stream ADD COLUMN policy INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE stream ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE stream ADD COLUMN handed BLOB;
   ALTER TABLE stream ADD COLUMN digest_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE stream ADD COLUMN digest_items INTEGER NOT NULL DEFAULT 0;
   UPDATE stream SET segments =
     (SELECT COUNT(*) FROM segment WHERE segment.origin = stream.origin AND segment.stream = stream.stream);
   -- Streams that have something stored, in the order in which they take turns.
@@ -167,6 +168,9 @@ export const nodeMigrations: readonly string[] = [
   -- clock: the row of clock by which a segment's times were stamped before the tree's time was known, 0 when they are right.
   ALTER TABLE segment ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
   CREATE TABLE clock(id INTEGER PRIMARY KEY, boot TEXT NOT NULL, offset_ms INTEGER NOT NULL, UNIQUE(boot, offset_ms));
+
+  -- Nodes that a child has ever named as below it: whose messages it may send.
+  CREATE TABLE below(id INTEGER PRIMARY KEY AUTOINCREMENT, child TEXT NOT NULL, node TEXT NOT NULL, UNIQUE(child, node));
 
   -- Segments that could not be handed on and are named as lost; their bodies stay for whoever wants to look. The oldest go first.
   CREATE TABLE quarantine(

@@ -2,16 +2,21 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { NodeName } from "#shared/ids.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
+import type { Fingerprint, Renewal } from "#shared/journal/fingerprint.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
+import type { Holding } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { createAccountingReads } from "./accounting-reads.ts";
 import { CallRepository } from "./call-repository.ts";
 import { ChildRepository, type ChildRow } from "./child-repository.ts";
+import { ClockRepository } from "./clock-repository.ts";
+import { Epochs } from "./epochs.ts";
 import { IdentityRepository, type CursorName, type NodeIdentity } from "./identity-repository.ts";
 import type { QueueBound } from "./queue-repository.ts";
 import { createLinkOperations, type Nothing } from "./link-operations.ts";
+import { LossRepository } from "./loss-repository.ts";
 import { SegmentRepository } from "./segment-repository.ts";
 import { createSessionOperations } from "./session-operations.ts";
 import { StreamRepository } from "./stream-repository.ts";
@@ -26,6 +31,10 @@ export interface Opened {
   readonly children: readonly ChildRow[];
   /** Numbers of the own streams, in the order they were asked for. */
   readonly streamIds: readonly number[];
+  /** The highest number of each own stream of the present epoch. */
+  readonly given: ReadonlyMap<number, number>;
+  /** Why this database has taken a new epoch and instance, if it has. */
+  readonly renewed: Renewal | undefined;
 }
 
 export interface AccountingEntry {
@@ -62,7 +71,8 @@ export function createNodeOperations(
   const children = new ChildRepository(database);
   const calls = new CallRepository(database);
   const usage = usageOf(database);
-  let epoch = 0;
+  const clocks = new ClockRepository(database, hasher);
+  const epochs = new Epochs({ identity, streams, segments, losses: new LossRepository(database, streams) }, name);
 
   const refuseWhenFull = (attempted: string): void => {
     const { full, maxBytes } = usage();
@@ -74,40 +84,73 @@ export function createNodeOperations(
     );
   };
   const sessions = createSessionOperations(database, queueBound, refuseWhenFull);
-  const link = createLinkOperations(database, { streams, segments, hasher }, { name, isFinal, refuseWhenFull });
+  const link = createLinkOperations(
+    database,
+    { identity, streams, segments, clocks, hasher },
+    { name, isFinal, refuseWhenFull },
+  );
 
   const writes = {
-    /** First of all: who this database is. `fresh` is used for a new file. */
+    /**
+     * First of all: who this database is. `fresh` is used for a new file, and for one that is not where it was. `bootId`: of the
+     * operating system, or of this process where that has none.
+     */
     open(args: {
       readonly fresh: NodeIdentity;
+      readonly fingerprint?: Fingerprint;
+      readonly bootId?: string;
       readonly streams: readonly OwnStream[];
       readonly nowMs: number;
       readonly idsAbove: number;
     }): Opened {
-      const known = identity.open(name, args.fresh);
-      epoch = known.epoch;
+      const { identity: known, renewed } = identity.open(name, args.fresh, args.fingerprint);
+      clocks.begin(args.bootId ?? "");
+      const { epoch } = known;
       const streamIds = args.streams.map((stream) => {
         const streamId = streams.numberOf(name, epoch, stream.name);
         streams.describe({ ...stream, streamId, origin: name, epoch, high: 0 }, args.nowMs);
         return streamId;
       });
+      link.releaseOthers();
       segments.raiseIds(args.idsAbove);
       const cursors = { "fan-out": identity.cursor("fan-out"), sink: identity.cursor("sink") };
-      return { identity: known, cursors, newestId: segments.newestId(), children: children.all(), streamIds };
+      const newestId = segments.newestId();
+      const given = new Map(streams.statesOf(name, epoch).map(({ streamId, high }) => [streamId, high]));
+      return { identity: known, renewed, given, cursors, newestId, children: children.all(), streamIds };
     },
 
-    /** Stores a segment of own messages; answers their first number and the newest id. */
+    /** Another database gives numbers in this one's epoch: takes a new one. `holds`: what the parent has of the present one. */
+    renewEpoch(args: {
+      readonly fresh: Pick<NodeIdentity, "epoch" | "instance">;
+      readonly holds: readonly Holding[];
+      readonly nowMs: number;
+    }): { readonly identity: NodeIdentity; readonly newestId: number } {
+      epochs.renew(args.fresh, args.holds, args.nowMs);
+      return { identity: identity.current(), newestId: segments.newestId() };
+    },
+
+    /** To be repeated until it answers that all is done, before anything is handed on. */
+    renumber(_args: Nothing): { readonly isDone: boolean; readonly newestId: number } {
+      return { isDone: epochs.renumber(), newestId: segments.newestId() };
+    },
+
+    /**
+     * Stores a segment of own messages; answers their first number and the newest id. `clockOffsetMs`: of the clock that stamped them
+     * when that is not the tree's.
+     */
     append(args: {
       readonly streamId: number;
       readonly items: number;
       readonly firstMs: number;
       readonly lastMs: number;
       readonly body: Uint8Array;
+      readonly clockOffsetMs?: number;
     }): { readonly first: number; readonly newestId: number } {
       refuseWhenFull("store a message");
-      const { streamId, ...segment } = args;
-      const key = { origin: streams.originId(name, epoch), stream: streamId };
-      const first = segments.append(key, { ...segment, flags: 0, crc: hasher.crc32(args.body) });
+      const { streamId, clockOffsetMs, ...segment } = args;
+      const key = { origin: streams.originId(name, identity.epoch()), stream: streamId };
+      const clock = clocks.idOf(clockOffsetMs);
+      const first = segments.append(key, { ...segment, flags: 0, crc: hasher.crc32(args.body), clock });
       return { first, newestId: segments.newestId() };
     },
 
@@ -146,6 +189,8 @@ export function createNodeOperations(
 
   const rolledBack = (): void => {
     streams.forgetOrigins();
+    identity.rolledBack();
+    link.rolledBack();
     calls.recount();
     sessions.rolledBack();
   };

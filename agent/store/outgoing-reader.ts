@@ -7,13 +7,15 @@
 import type { NodeName } from "#shared/ids.ts";
 import { emptyIntervals, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { lanePriorities, laneOf, type Lane, type Priority } from "#shared/journal/stream.ts";
+import type { Frame } from "#shared/journal/tree-clock.ts";
 import { encodeSegments, wireBytes, type AckedRanges, type WireSegment } from "#shared/link/frames.ts";
 import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { deflated } from "./body-deflation.ts";
+import type { ClockRepository } from "./clock-repository.ts";
 import { OutgoingProgress } from "./outgoing-progress.ts";
 import { OutgoingQueue } from "./outgoing-queue.ts";
-import { outgoingSegment, type ShiftOf } from "./outgoing-segment.ts";
+import { outgoingSegment } from "./outgoing-segment.ts";
 import type { SegmentHead, SegmentRepository } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 
@@ -32,6 +34,8 @@ export interface OutgoingRequest {
   /** What the parent has acknowledged since the last read. */
   readonly acked: readonly AckedRanges[];
   readonly deflate: boolean;
+  /** By what stamps of before the tree's time was known are repaired. */
+  readonly stamps: Frame;
   /** By the monotonic clock. */
   readonly nowMs: number;
 }
@@ -64,7 +68,7 @@ export interface OutgoingReaderDeps {
   readonly streams: StreamRepository;
   readonly segments: SegmentRepository;
   readonly hasher: Hasher;
-  readonly shiftOf: ShiftOf;
+  readonly clocks: Pick<ClockRepository, "shiftOf">;
 }
 
 /** Origins that share one frame; the others have the next ones. */
@@ -252,14 +256,14 @@ export class OutgoingReader {
   #take(
     key: StreamKey,
     { id, first, items }: SegmentHead,
-    { nowMs }: OutgoingRequest,
+    { nowMs, stamps }: OutgoingRequest,
     taken: WireSegment[],
     damaged: SegmentRef[],
   ): number {
-    const { hasher, segments, shiftOf } = this.#deps;
+    const { hasher, segments, clocks } = this.#deps;
     const row = segments.outgoing(id);
     if (row === undefined) return 0;
-    const segment = outgoingSegment(row, hasher, shiftOf, this.#historicalTo);
+    const segment = outgoingSegment(row, hasher, clocks.shiftOf(row.clock, stamps), this.#historicalTo);
     const interval: Interval = [first, first + items - 1];
     if (segment === undefined) {
       this.refuse(key, interval, nowMs);

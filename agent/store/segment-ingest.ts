@@ -2,6 +2,7 @@
 import {
   addInterval,
   countIntervals,
+  coversInterval,
   highestOf,
   missingFrom,
   type Interval,
@@ -35,14 +36,17 @@ export class SegmentIngest {
    * New numbers are stored [O2]. Numbers that this node has stored and handed on before are taken again where it is not the root: the
    * child may be the very node that they were handed to, now that the tree was rearranged; the root drops what has come twice. What
    * was named as lost and comes after all is stored, and no longer lost. Answers how many numbers were taken.
+   * `clock`: row of the clock that stamped it, 0 for the tree's.
    */
-  take(segment: WireSegment): number | "unreadable" | "unknown-stream" {
+  take(segment: WireSegment, clock = 0): number | "unreadable" | "unknown-stream" {
     const { streams } = this.#deps;
     const key = { origin: streams.originId(segment.origin, segment.epoch), stream: segment.streamId };
     const row = streams.find(key);
     if (row === undefined) return "unknown-stream";
     const fresh = missingFrom(row.ranges, segment.first, lastOf(segment));
-    return segment.body === null ? this.#takeGap(key, row, segment, fresh) : this.#takeData(key, row, segment, fresh);
+    return segment.body === null
+      ? this.#takeGap(key, row, segment, fresh)
+      : this.#takeData(key, row, segment, fresh, clock);
   }
 
   #takeGap(key: StreamKey, row: StreamRow, segment: WireSegment, fresh: IntervalSet): number {
@@ -67,10 +71,16 @@ export class SegmentIngest {
     return countIntervals(fresh) + countIntervals(again);
   }
 
-  #takeData(key: StreamKey, row: StreamRow, segment: WireSegment, fresh: IntervalSet): number | "unreadable" {
+  #takeData(
+    key: StreamKey,
+    row: StreamRow,
+    segment: WireSegment,
+    fresh: IntervalSet,
+    clock: number,
+  ): number | "unreadable" {
     const { losses, segments, streams, hasher } = this.#deps;
     const lost = losses.among(key, segment.first, lastOf(segment));
-    const again = this.#isFinal ? [] : this.#handedOn(key, segment, union(fresh, lost));
+    const again = this.#isFinal ? [] : this.#handedOn(key, row, segment, union(fresh, lost));
     const taken = union(union(fresh, lost), again);
     if (taken.length === 0) return 0;
     const parts = splitSegment(segment, taken, hasher);
@@ -78,12 +88,15 @@ export class SegmentIngest {
     losses.withdraw(key, row.priority, lost);
     let heldBytes = 0;
     for (const part of parts) {
-      segments.add({ ...part, key, priority: row.priority });
+      segments.add({ ...part, key, priority: row.priority, clock });
       heldBytes += part.body?.length ?? 0;
     }
     this.#extend(key, row, fresh);
     const held = countIntervals(taken);
-    streams.change(key, { held, heldBytes, delivered: -countIntervals(again), segments: parts.length });
+    const last = lastOf(segment);
+    const isNewest = coversInterval(fresh, last, last);
+    const mark = isNewest ? { mark: { last, items: segment.items, crc: segment.crc } } : {};
+    streams.change(key, { held, heldBytes, delivered: -countIntervals(again), segments: parts.length, ...mark });
     return held;
   }
 
@@ -93,10 +106,11 @@ export class SegmentIngest {
     this.#deps.streams.change(key, { ranges, high: highestOf(ranges) });
   }
 
-  /** Of the segment's numbers those that are not in `known` and not stored here. */
-  #handedOn(key: StreamKey, segment: WireSegment, known: IntervalSet): IntervalSet {
+  /** Of the segment's numbers those that are not in `known`, not stored here, and not known to be at the root. */
+  #handedOn(key: StreamKey, row: StreamRow, segment: WireSegment, known: IntervalSet): IntervalSet {
     const stored = this.#deps.segments.storedAmong(key, segment.first, lastOf(segment));
-    return missingFrom(union(known, stored), segment.first, lastOf(segment));
+    const atRoot: IntervalSet = row.finalMark === 0 ? [] : [[1, row.finalMark]];
+    return missingFrom(union(union(known, stored), atRoot), segment.first, lastOf(segment));
   }
 }
 

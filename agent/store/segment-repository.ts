@@ -6,11 +6,13 @@ import { segmentFlags } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import { wireBytes, type WireSegment } from "#shared/link/frames.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamChange, StreamKey, StreamRepository } from "./stream-repository.ts";
 
 /** A segment with the id of its row. */
 export interface StoredSegment extends WireSegment {
   readonly id: number;
+  /** Row of the clock that stamped it, 0: the tree's time. */
+  readonly clock: number;
 }
 
 /** The same with the clock that its times are from: a row of `clock`, or 0. */
@@ -30,10 +32,23 @@ export interface SegmentHead {
 export interface NewSegment extends Omit<WireSegment, "origin" | "epoch" | "streamId"> {
   readonly key: StreamKey;
   readonly priority: Priority;
+  /** Row of the clock that stamped it; absent: the tree's time. */
+  readonly clock?: number;
 }
 
-const columns = `g.id AS id, o.node AS node, o.epoch AS epoch, g.stream AS stream, g.first AS first, g.items AS items,
-  g.first_ms AS firstMs, g.last_ms AS lastMs, g.flags AS flags, g.crc AS crc, g.gap_reason AS gapReason, g.gap_bytes AS gapBytes, g.body AS body`;
+/** A segment without its body. */
+export interface NumberedSegment {
+  readonly id: number;
+  readonly stream: number;
+  readonly first: number;
+  readonly items: number;
+  readonly bytes: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+const columns = `g.id AS id, g.origin AS originId, o.node AS node, o.epoch AS epoch, g.stream AS stream, g.first AS first, g.items AS items,
+  g.first_ms AS firstMs, g.last_ms AS lastMs, g.flags AS flags, g.crc AS crc, g.gap_reason AS gapReason, g.gap_bytes AS gapBytes, g.clock AS clock, g.body AS body`;
 
 export class SegmentRepository {
   readonly #streams: StreamRepository;
@@ -44,6 +59,9 @@ export class SegmentRepository {
   readonly #descending: StatementSync;
   readonly #unreleased: StatementSync;
   readonly #outgoing: StatementSync;
+  readonly #renumber: StatementSync;
+  readonly #ofOrigin: StatementSync;
+  readonly #ending: StatementSync;
   readonly #byNumber: StatementSync;
   readonly #itemsOf: StatementSync;
   readonly #removeById: StatementSync;
@@ -56,8 +74,8 @@ export class SegmentRepository {
   constructor(database: DatabaseSync, streams: StreamRepository) {
     this.#streams = streams;
     this.#insert = database.prepare(
-      `INSERT INTO segment(origin, stream, first, items, priority, first_ms, last_ms, flags, crc, body)
-       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO segment(origin, stream, first, items, priority, first_ms, last_ms, flags, crc, clock, body)
+       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#overlapping = database.prepare(
       `SELECT first, first + items - 1 AS last FROM segment
@@ -66,7 +84,17 @@ export class SegmentRepository {
     // Bounded on both sides, or each acknowledgement would walk the whole backlog.
     this.#deleteRange = database.prepare(
       `DELETE FROM segment WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND first + items - 1 <= ?
-       RETURNING items, length(body) AS bytes`,
+       RETURNING first, items, crc, clock, length(body) AS bytes`,
+    );
+    this.#renumber = database.prepare(
+      `UPDATE segment SET origin = ?, first = ?, flags = flags | ${segmentFlags.maybeDuplicate} WHERE id = ?`,
+    );
+    this.#ofOrigin = database.prepare(
+      "SELECT id, stream, first, items, LENGTH(body) AS bytes, first_ms AS firstMs, last_ms AS lastMs FROM segment WHERE origin = ? AND body IS NOT NULL ORDER BY stream, first",
+    );
+    this.#ending = database.prepare(
+      `SELECT items, crc FROM segment WHERE origin = ?1 AND stream = ?2 AND first <= ?3 AND first > ?3 - ${limits.segmentItems}
+         AND first + items - 1 = ?3 AND clock = 0 AND body IS NOT NULL`,
     );
     // The bound on ids is met in the index: rows that it skips are not read.
     const heads = `SELECT id, first, items, LENGTH(body) AS bytes FROM segment INDEXED BY segment_by_number
@@ -143,21 +171,56 @@ export class SegmentRepository {
     this.#removeById.run(id);
   }
 
-  /** Deletes the segments that lie wholly inside `ranges`: they have been handed on. Answers how many messages that were. */
-  forget(key: StreamKey, ranges: readonly Interval[]): number {
+  /**
+   * Deletes the segments that lie wholly inside `ranges`: they have been handed on. Answers how many messages that were. Of the own
+   * streams (`isOwn`) the highest segment is remembered.
+   */
+  forget(key: StreamKey, ranges: readonly Interval[], isOwn = false): number {
     let delivered = 0;
     let bytes = 0;
     let rows = 0;
+    let mark: StreamChange["mark"];
     for (const [first, last] of ranges) {
       for (const row of this.#deleteRange.all(key.origin, key.stream, first, last, last)) {
         rows++;
         if (row["bytes"] === null) continue; // a gap: counted as lost already
         delivered += Number(row["items"]);
         bytes += Number(row["bytes"]);
+        const end = Number(row["first"]) + Number(row["items"]) - 1;
+        // What was stamped by another clock was sent with other times, and another checksum.
+        if (isOwn && row["clock"] === 0 && end > (mark?.last ?? 0)) mark = { last: end, ...sizeAndSum(row) };
       }
     }
-    if (rows > 0) this.#streams.change(key, { delivered, held: -delivered, heldBytes: -bytes, segments: -rows });
+    const marked = mark === undefined ? {} : { mark };
+    if (rows > 0)
+      this.#streams.change(key, { delivered, held: -delivered, heldBytes: -bytes, segments: -rows, ...marked });
     return delivered;
+  }
+
+  /** The segment stored here that ends with number `last`, if its checksum is that of what was sent. */
+  endingWith(key: StreamKey, last: number): { readonly items: number; readonly crc: number } | undefined {
+    const row = this.#ending.get(key.origin, key.stream, last);
+    return row === undefined ? undefined : sizeAndSum(row);
+  }
+
+  /** Messages stored under that origin, by stream and number. Only to be read while nothing else is done. */
+  *ofOrigin(origin: number): Iterable<NumberedSegment> {
+    for (const row of this.#ofOrigin.iterate(origin)) {
+      yield {
+        id: Number(row["id"]),
+        stream: Number(row["stream"]),
+        first: Number(row["first"]),
+        items: Number(row["items"]),
+        bytes: Number(row["bytes"]),
+        firstMs: Number(row["firstMs"]),
+        lastMs: Number(row["lastMs"]),
+      };
+    }
+  }
+
+  /** Gives a segment other numbers, and marks it as one that may have been delivered before. The ledgers are the caller's. */
+  renumber(id: number, origin: number, first: number): void {
+    this.#renumber.run(origin, first, id);
   }
 
   /** Segments that begin within `interval` with ids up to `idMax`, by number, in either direction. To be read only as far as needed. */
@@ -217,9 +280,13 @@ export class SegmentRepository {
 
   /** Stores a segment with its messages. The ledger is the caller's. */
   add(segment: NewSegment): void {
-    const { key, first, items, priority, firstMs, lastMs, flags, crc, body } = segment;
-    this.#insert.run(key.origin, key.stream, first, items, priority, firstMs, lastMs, flags, crc, body);
+    const { key, first, items, priority, firstMs, lastMs, flags, crc, clock = 0, body } = segment;
+    this.#insert.run(key.origin, key.stream, first, items, priority, firstMs, lastMs, flags, crc, clock, body);
   }
+}
+
+function sizeAndSum(row: Record<string, SQLOutputValue>): { readonly items: number; readonly crc: number } {
+  return { items: Number(row["items"]), crc: Number(row["crc"]) };
 }
 
 function storedSegment(row: Record<string, SQLOutputValue>): StoredSegment {
@@ -227,6 +294,7 @@ function storedSegment(row: Record<string, SQLOutputValue>): StoredSegment {
   const flags = Number(row["flags"]);
   return {
     id: Number(row["id"]),
+    clock: Number(row["clock"]),
     origin: String(row["node"]),
     epoch: Number(row["epoch"]),
     streamId: Number(row["stream"]),

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
-import { emptyIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
+import { countIntervals, emptyIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonOf } from "#shared/journal/segment.ts";
 import {
@@ -14,6 +14,8 @@ import {
   type StreamOrder,
   type StreamState,
 } from "#shared/journal/stream.ts";
+import type { SegmentMark } from "#shared/link/hello.ts";
+import type { KnownStream } from "#shared/link/told-streams.ts";
 import { packRanges, unpackRanges } from "./packed-ranges.ts";
 
 /** Internal number of an (origin, epoch), and of the stream there. */
@@ -33,6 +35,11 @@ export interface StreamChange {
   readonly heldBytes?: number;
   /** Rows of segments, gaps included. */
   readonly segments?: number;
+  /** Taken over when it is higher than the one that is known. */
+  readonly mark?: Omit<SegmentMark, "streamId">;
+  /** Replaces the numbers that the parent has and that are kept until the root has them. */
+  readonly handed?: IntervalSet;
+  readonly finalMark?: number;
 }
 
 export interface StreamRow {
@@ -43,6 +50,9 @@ export interface StreamRow {
   readonly high: number;
   readonly ranges: IntervalSet;
   readonly low: number;
+  readonly handed: IntervalSet;
+  /** All of 1…this is stored at the root or lost, as far as this node has heard. */
+  readonly finalMark: number;
 }
 
 /** What sending must know of a stream. */
@@ -58,7 +68,8 @@ export interface OutgoingStream {
 const selectLedger = `
   SELECT o.node AS node, o.epoch AS epoch, s.stream AS stream, s.name AS name, s.priority AS priority, s.class AS class,
     s.strict_order AS strictOrder, s.policy AS policy, s.high AS high, s.ranges AS ranges, s.low AS low, s.delivered AS delivered, s.lost AS lost, s.held AS held,
-    s.held_bytes AS heldBytes, s.heard_ms AS heardMs
+    s.held_bytes AS heldBytes, s.heard_ms AS heardMs, s.handed AS handed, s.final_mark AS finalMark,
+    s.digest_at AS digestAt, s.digest_items AS digestItems, s.digest AS digest
   FROM stream s JOIN origin o ON o.id = s.origin`;
 
 export class StreamRepository {
@@ -68,6 +79,10 @@ export class StreamRepository {
   readonly #add;
   readonly #describe;
   readonly #change;
+  readonly #mark;
+  readonly #unhand;
+  readonly #finals;
+  readonly #custodyHanded;
   readonly #ledger;
   readonly #ledgerOf;
   readonly #ledgerRow;
@@ -83,7 +98,7 @@ export class StreamRepository {
     this.#findOrigin = database.prepare("SELECT id FROM origin WHERE node = ? AND epoch = ?");
     this.#addOrigin = database.prepare("INSERT INTO origin(node, epoch) VALUES(?, ?)");
     this.#find = database.prepare(
-      "SELECT priority, class, strict_order AS strictOrder, policy, high, ranges, low FROM stream WHERE origin = ? AND stream = ?",
+      "SELECT priority, class, strict_order AS strictOrder, policy, high, ranges, low, handed, final_mark AS finalMark FROM stream WHERE origin = ? AND stream = ?",
     );
     this.#add = database.prepare(
       `INSERT INTO stream(origin, stream, name, priority, class, strict_order, policy, high, ranges, low, delivered, lost, held, held_bytes, final_mark, digest, heard_ms)
@@ -95,8 +110,17 @@ export class StreamRepository {
     );
     this.#change = database.prepare(
       `UPDATE stream SET ranges = COALESCE(?, ranges), high = MAX(high, ?), low = MAX(low, ?), delivered = delivered + ?,
-         lost = lost + ?, held = held + ?, held_bytes = held_bytes + ?, segments = segments + ? WHERE origin = ? AND stream = ?`,
+         lost = lost + ?, held = held + ?, held_bytes = held_bytes + ?, segments = segments + ?, handed = COALESCE(?, handed),
+         final_mark = MAX(final_mark, ?) WHERE origin = ? AND stream = ?`,
     );
+    this.#mark = database.prepare(
+      "UPDATE stream SET digest_at = ?1, digest_items = ?, digest = ? WHERE origin = ? AND stream = ? AND digest_at < ?1",
+    );
+    this.#unhand = database.prepare("UPDATE stream SET handed = NULL WHERE handed IS NOT NULL");
+    this.#custodyHanded = database.prepare(
+      `SELECT origin, stream, handed FROM stream WHERE handed IS NOT NULL AND class <> ${streamClassCodes.final}`,
+    );
+    this.#finals = database.prepare(`${selectLedger} WHERE s.class = ${streamClassCodes.final} AND s.high > 0`);
     this.#ledger = database.prepare(`${selectLedger} ORDER BY o.node, o.epoch, s.stream`);
     this.#ledgerOf = database.prepare(`${selectLedger} WHERE o.node = ? ORDER BY o.epoch, s.stream`);
     this.#ledgerRow = database.prepare(`${selectLedger} WHERE o.node = ? AND o.epoch = ? AND s.stream = ?`);
@@ -182,14 +206,55 @@ export class StreamRepository {
       high: Number(row["high"]),
       ranges: unpackRanges(row["ranges"]),
       low: Number(row["low"]),
+      handed: row["handed"] === null ? [] : unpackRanges(row["handed"]),
+      finalMark: Number(row["finalMark"]),
     };
   }
 
   change(key: StreamKey, change: StreamChange): void {
     const ranges = change.ranges === undefined ? null : packRanges(change.ranges);
     const { high = 0, low = 0, delivered = 0, lost = 0, held = 0, heldBytes = 0, segments = 0 } = change;
-    this.#change.run(ranges, high, low, delivered, lost, held, heldBytes, segments, key.origin, key.stream);
+    const counts = [delivered, lost, held, heldBytes, segments] as const;
+    const handed = change.handed === undefined ? null : packRanges(change.handed);
+    this.#change.run(ranges, high, low, ...counts, handed, change.finalMark ?? 0, key.origin, key.stream);
+    const { mark } = change;
+    if (mark !== undefined) this.#mark.run(mark.last, mark.items, mark.crc, key.origin, key.stream);
     if (change.segments !== undefined) this.#onSegments(key);
+  }
+
+  /** What the parent had of streams of class final is to be handed on again. */
+  forgetHanded(): void {
+    this.#unhand.run();
+  }
+
+  /** Streams that are not of class final any more, with numbers that were kept for the root. */
+  handedInCustody(): readonly { readonly key: StreamKey; readonly handed: IntervalSet }[] {
+    return this.#custodyHanded.all().map((row) => ({
+      key: { origin: Number(row["origin"]), stream: Number(row["stream"]) },
+      handed: unpackRanges(row["handed"]),
+    }));
+  }
+
+  /** The ledger of streams of class final. */
+  finals(): readonly LedgerRow[] {
+    return this.#finals.all().map(ledgerRow);
+  }
+
+  /** The highest segment known of each of a node's streams. */
+  marks(node: string): readonly (SegmentMark & { readonly epoch: number })[] {
+    return this.#ledgerOf.all(node).flatMap((row) =>
+      row["digestAt"] === 0
+        ? []
+        : [
+            {
+              epoch: Number(row["epoch"]),
+              streamId: Number(row["stream"]),
+              last: Number(row["digestAt"]),
+              items: Number(row["digestItems"]),
+              crc: Number(row["digest"]),
+            },
+          ],
+    );
   }
 
   /** The ledger of one node's streams, or of all. */
@@ -198,8 +263,18 @@ export class StreamRepository {
   }
 
   /** The same as what hellos and heartbeats say. */
-  states(): readonly StreamState[] {
-    return this.#rows(undefined).map(streamState);
+  states(): readonly KnownStream[] {
+    return this.#rows(undefined).map((row) => ({
+      ...streamState(row),
+      isComplete: Number(row["delivered"]) + Number(row["lost"]) >= Number(row["high"]),
+    }));
+  }
+
+  /** The own streams of one epoch. */
+  statesOf(node: string, epoch: number): readonly StreamState[] {
+    return this.#rows(node)
+      .filter((row) => row["epoch"] === epoch)
+      .map(streamState);
   }
 
   /** One of them. */
@@ -255,5 +330,7 @@ function ledgerRow(row: Record<string, unknown>): LedgerRow {
     held: Number(row["held"]),
     heldBytes: Number(row["heldBytes"]),
     heardAtMs: Number(row["heardMs"]),
+    handed: row["handed"] === null ? 0 : countIntervals(unpackRanges(row["handed"])),
+    finalMark: Number(row["finalMark"]),
   };
 }

@@ -2,9 +2,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Clock } from "#shared/system/clock.ts";
 
+/** Since the system was started, where it tells: comparable between processes of one boot. */
+const processStartMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => processStartMs + performance.now(),
   sleep,
 };
 

@@ -27,6 +27,10 @@ export interface LedgerRow {
   readonly heldBytes: number;
   /** When this node last heard of the stream, milliseconds since 1970. */
   readonly heardAtMs: number;
+  /** Of what is held, what the parent has and is kept until the root has it: class final. */
+  readonly handed?: number;
+  /** All of 1…this is stored at the root or lost, as far as this node has heard: class final. */
+  readonly finalMark?: number;
 }
 
 /** A range of numbers that will never be delivered. */

@@ -5,7 +5,10 @@ import { limits } from "../limits.ts";
 
 /** One message as it stands in a segment's body: `[timeMs, topic, payload, flags?]`. */
 export interface Item {
-  /** Milliseconds since 1970, stamped where the message entered the journal. */
+  /**
+   * Milliseconds since 1970 in the tree's time, stamped where the message entered the journal. While the node that stamps has not heard
+   * of a root since it started, it is that node's own clock, and the segment is marked (`unsynced`) until it is repaired on its way up.
+   */
   readonly timeMs: number;
   readonly topic: string;
   /** Aliases the segment's body when decoded. */
@@ -14,17 +17,26 @@ export interface Item {
   readonly retain: boolean;
 }
 
-/** Bits of a segment's flags on the wire and in the store. */
-export const segmentFlags = { gap: 1, deflate: 2, final: 4, maybeDuplicate: 8, historical: 16, unsynced: 32 } as const;
+/** Bits of a segment's flags on the wire and in the store. `adrift`: unsynced, and nobody can tell by how much. */
+export const segmentFlags = {
+  gap: 1,
+  deflate: 2,
+  final: 4,
+  maybeDuplicate: 8,
+  historical: 16,
+  unsynced: 32,
+  adrift: 64,
+} as const;
 
-/** Why numbers of a stream will never be delivered. */
-export type LossReason = "evicted" | "expired" | "corrupt" | "rejected" | "presumed-lost";
+/** Why numbers of a stream will never be delivered. `renumbered`: their messages come under numbers of a newer epoch. */
+export type LossReason = "evicted" | "expired" | "corrupt" | "rejected" | "presumed-lost" | "renumbered";
 export const lossReasonCodes: Readonly<Record<LossReason, number>> = {
   evicted: 1,
   expired: 2,
   corrupt: 3,
   rejected: 4,
   "presumed-lost": 5,
+  renumbered: 6,
 };
 
 /** The reason with that code; an unknown code of a newer peer reads as presumed lost. */

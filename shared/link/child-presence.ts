@@ -14,6 +14,8 @@ export type ChildState = "online" | "lost" | "left";
 export interface ChildPresence {
   readonly name: NodeName;
   readonly uuid: string;
+  /** Of its database; undefined as long as it has not said hello since this node started. */
+  readonly epoch?: number;
   /** Number of this session at the parent: frames of older ones are dropped. */
   readonly session: number;
   /** The child's own number of this connection. */
@@ -40,6 +42,7 @@ export function bornChild(previous: ChildPresence | undefined, hello: Hello, at:
   return {
     name: hello.name,
     uuid: hello.uuid,
+    epoch: hello.epoch,
     session: (previous?.session ?? 0) + 1,
     conn: hello.conn,
     place: hello.place,

@@ -1,5 +1,6 @@
 // The frames that carry data upward and their acknowledgements. Layout and rules: PROTOCOL.md.
 import { encodeCbor } from "../cbor.ts";
+import type { NodeName } from "../ids.ts";
 import type { IntervalSet } from "../journal/interval-set.ts";
 import { segmentFlags } from "../journal/segment.ts";
 import type { Lane, LowMark, StreamState } from "../journal/stream.ts";
@@ -17,7 +18,19 @@ import {
   optional,
   u32Max,
 } from "./fields.ts";
-import { packLow, packRange, packStream, readLow, readStream, readUrgentCredit, wireInt } from "./hello.ts";
+import {
+  packFinalMark,
+  packLow,
+  packRange,
+  packStream,
+  readFinalMarks,
+  readLow,
+  readRelays,
+  readStream,
+  readUrgentCredit,
+  wireInt,
+  type FinalMark,
+} from "./hello.ts";
 
 /** `[origin, epoch, streamId, first, items, firstMs, flags, crc32, body | null, ext?]` */
 export interface WireSegment {
@@ -47,10 +60,12 @@ export interface BatchHead {
   readonly frameNumber: number;
   /** Every stream that this session has not named yet. */
   readonly streams: readonly StreamState[];
+  /** Origins of those that are not the sender itself. */
+  readonly relays?: readonly NodeName[];
   readonly lows: readonly LowMark[];
 }
 
-/** `[1, lows, segments, {0: session, 1: streams, 2: frame number, 3: lane}]` */
+/** `[1, lows, segments, {0: session, 1: streams, 2: frame number, 3: lane, 4?: relays}]` */
 export interface Batch extends BatchHead {
   readonly segments: readonly WireSegment[];
 }
@@ -66,7 +81,7 @@ export interface AckedRanges {
 export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable";
 const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable"];
 
-/** `{0: 1, 1: ranges, 2: credit, 4: naks, 5: session, 6: [lane, frame number], 7: credit of P0}` */
+/** `{0: 1, 1: ranges, 2: credit, 3?: final marks, 4: naks, 5: session, 6: [lane, frame number], 7: credit of P0}` */
 export interface Ack {
   readonly session: number;
   readonly lane: Lane;
@@ -83,6 +98,8 @@ export interface Ack {
     readonly first: number;
     readonly code: NakCode;
   }[];
+  /** What has changed for streams that the child has named. */
+  readonly marks?: readonly FinalMark[];
 }
 
 /** `{0: 1, 1: name, 2: connection number, 3?: true}`: the will, and with key 3 the notice of a clean departure. */
@@ -114,6 +131,7 @@ export function frameBatch(head: BatchHead, segments: Uint8Array): Uint8Array {
     [3, lanes.indexOf(head.lane)],
   ]);
   if (head.streams.length > 0) ext.set(1, head.streams.map(packStream));
+  if (head.relays !== undefined && head.relays.length > 0) ext.set(4, head.relays);
   const lows = encodeCbor(head.lows.map(packLow));
   const extension = encodeCbor(ext);
   const frame = new Uint8Array(batchHead.length + lows.length + segments.length + extension.length);
@@ -153,6 +171,7 @@ export function decodeBatch(
       frameNumber: asUint(ext.get(2), "frame number"),
       lane: readLane(ext.get(3)),
       streams: asArray(ext.get(1) ?? [], "streams", segmentsOnWire).map(readStream),
+      ...(ext.has(4) && { relays: readRelays(ext.get(4)) }),
       lows: asArray(lows, "lows", segmentsOnWire).map(readLow),
       segments: asArray(segments, "segments", segmentsOnWire).map((segment) => readSegment(segment, sender)),
     };
@@ -176,6 +195,7 @@ export function encodeAck(ack: Ack, child: string): Uint8Array {
     [6, [lanes.indexOf(ack.lane), ack.frameNumber]],
   ]);
   if (ack.urgentCreditBytes !== undefined) map.set(7, ack.urgentCreditBytes);
+  if (ack.marks !== undefined) map.set(3, ack.marks.map(packFinalMark));
   if (ack.naks.length > 0) {
     map.set(
       4,
@@ -195,7 +215,9 @@ export function decodeAck(bytes: Uint8Array, child: string): { readonly frame: A
   return decodeFrame(bytes, (value) => {
     const map = asMap(value, "ack");
     const [lane, frameNumber] = asArray(map.get(6), "frame", 4);
+    const marks = optional(map.get(3), readFinalMarks);
     return {
+      ...(marks === undefined ? {} : { marks }),
       session: asUint(map.get(5), "session", u32Max),
       lane: readLane(lane),
       frameNumber: asUint(frameNumber, "frame number"),

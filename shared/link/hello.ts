@@ -68,6 +68,32 @@ export interface Hello {
   readonly descendants: readonly Descendant[];
   /** Of the child's own streams. */
   readonly lows: readonly LowMark[];
+  /** Further nodes that were below once, whose streams are named. */
+  readonly relays?: readonly NodeName[];
+}
+
+/** The highest segment that is known of a stream: its last number, how many messages, and the checksum of its body. */
+export interface SegmentMark {
+  readonly streamId: number;
+  readonly last: number;
+  readonly items: number;
+  readonly crc: number;
+}
+
+/** What a parent holds of a stream of the child's own: `[epoch, streamId, ranges, [last, crc, items]?]`. */
+export interface Holding {
+  readonly epoch: number;
+  readonly streamId: number;
+  readonly ranges: IntervalSet;
+  readonly mark?: SegmentMark;
+}
+
+/** All of 1…`fin` is stored at the root or lost: `[origin, epoch, streamId, fin]`. */
+export interface FinalMark {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly streamId: number;
+  readonly fin: number;
 }
 
 /** Bits of what a parent can do. */
@@ -80,7 +106,7 @@ export interface Welcome {
   readonly parentInstance: number;
   readonly session: number;
   /** What the parent holds of the child's own streams. */
-  readonly holds: readonly { readonly epoch: number; readonly streamId: number; readonly ranges: IntervalSet }[];
+  readonly holds: readonly Holding[];
   readonly creditBytes: number;
   /** What P0 may have in flight while the credit is 0; absent: nothing. */
   readonly urgentCreditBytes?: number;
@@ -88,6 +114,8 @@ export interface Welcome {
   readonly capabilities?: number;
   readonly nowMs: number;
   readonly path: readonly PathHop[];
+  /** `nowMs` stems from a root. */
+  readonly synced?: boolean;
 }
 
 /** Instead of a Welcome. */
@@ -97,7 +125,7 @@ export interface Refusal {
   readonly text: string;
 }
 
-/** Up: streams and descendants that changed. Down: credit, and the path when it changed. */
+/** Up: streams and descendants that changed. Down: credit, whether `nowMs` stems from a root, and the path when it changed. */
 export interface Heartbeat {
   readonly nowMs: number;
   readonly streams: readonly StreamState[];
@@ -105,6 +133,11 @@ export interface Heartbeat {
   readonly urgentCreditBytes?: number;
   readonly path: readonly PathHop[] | undefined;
   readonly descendants: readonly Descendant[] | undefined;
+  /** Up: further nodes that were below once, whose messages are about to come. */
+  readonly relays?: readonly NodeName[];
+  /** Down: what has changed for streams that the child has named. */
+  readonly marks?: readonly FinalMark[];
+  readonly synced?: boolean;
 }
 
 const refusalCodes: readonly Refusal["code"][] = ["version", "loop", "name-taken", "busy"];
@@ -125,6 +158,7 @@ export function encodeHello(hello: Hello): Uint8Array {
       [12, packPlace(hello.place)],
       [13, hello.descendants.map(packDescendant)],
       [14, hello.lows.map(packLow)],
+      ...(hello.relays === undefined ? [] : [[15, hello.relays] as const]),
     ]),
   );
 }
@@ -136,6 +170,9 @@ export function encodeHeartbeat(beat: Heartbeat): Uint8Array {
   if (beat.urgentCreditBytes !== undefined) map.set(7, beat.urgentCreditBytes);
   if (beat.path !== undefined) map.set(10, beat.path.map(packHop));
   if (beat.descendants !== undefined) map.set(13, beat.descendants.map(packDescendant));
+  if (beat.relays !== undefined) map.set(15, beat.relays);
+  if (beat.marks !== undefined) map.set(3, beat.marks.map(packFinalMark));
+  if (beat.synced !== undefined) map.set(17, beat.synced);
   return encodeCbor(map);
 }
 
@@ -145,10 +182,11 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
     [1, welcome.parent],
     [2, welcome.parentInstance],
     [3, welcome.session],
-    [4, welcome.holds.map((held) => [held.epoch, held.streamId, held.ranges.map(packRange)])],
+    [4, welcome.holds.map(packHolding)],
     [5, welcome.creditBytes],
     [8, BigInt(welcome.nowMs)],
     [10, welcome.path.map(packHop)],
+    [17, welcome.synced ?? false],
   ]);
   if (welcome.urgentCreditBytes !== undefined) map.set(7, welcome.urgentCreditBytes);
   if (welcome.capabilities !== undefined) map.set(9, welcome.capabilities);
@@ -229,6 +267,20 @@ export function readLow(value: unknown): LowMark {
   };
 }
 
+export function packFinalMark(mark: FinalMark): readonly unknown[] {
+  return [mark.origin, mark.epoch, mark.streamId, wireInt(mark.fin)];
+}
+
+function readFinalMark(value: unknown): FinalMark {
+  const [origin, epoch, streamId, fin] = asArray(value, "final mark", 8);
+  return {
+    origin: asNodeName(origin, "origin"),
+    epoch: asUint(epoch, "epoch", u32Max),
+    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    fin: asUint(fin, "final mark"),
+  };
+}
+
 export function packRange(range: readonly [number, number]): readonly unknown[] {
   return [wireInt(range[0]), wireInt(range[1])];
 }
@@ -236,6 +288,11 @@ export function packRange(range: readonly [number, number]): readonly unknown[] 
 /** Integers beyond 32 bits must be bigint for the encoder, or they turn into floats. */
 export function wireInt(value: number): number | bigint {
   return value > u32Max ? BigInt(value) : value;
+}
+
+function packHolding({ epoch, streamId, ranges, mark }: Holding): readonly unknown[] {
+  const held = [epoch, streamId, ranges.map(packRange)];
+  return mark === undefined ? held : [...held, [wireInt(mark.last), mark.crc, mark.items]];
 }
 
 function packPlace(place: NodePlace): readonly unknown[] {
@@ -259,7 +316,9 @@ function packHop(hop: PathHop): readonly unknown[] {
 }
 
 function readHello(map: ReadonlyMap<unknown, unknown>): Hello {
+  const relays = optional(map.get(15), readRelays);
   return {
+    ...(relays === undefined ? {} : { relays }),
     version: asUint(map.get(0), "version", 255),
     name: asNodeName(map.get(1), "name"),
     epoch: asUint(map.get(2), "epoch", u32Max),
@@ -286,15 +345,29 @@ function readWelcome(map: ReadonlyMap<unknown, unknown>): Welcome {
     ...(map.has(9) && { capabilities: asUint(map.get(9), "capabilities", u32Max) }),
     nowMs: asTimeMs(map.get(8), "time"),
     path: readPath(map.get(10)),
+    ...(map.get(17) === true ? { synced: true } : {}),
   };
 }
 
-function readHolding(value: unknown): Welcome["holds"][number] {
-  const [epoch, streamId, ranges] = asArray(value, "holding", 8);
+function readHolding(value: unknown): Holding {
+  const [epoch, number, ranges, markValue] = asArray(value, "holding", 8);
+  const streamId = asUint(number, "stream number", limits.streamsPerNode);
+  const mark = optional(markValue, (known) => readSegmentMark(known, streamId));
   return {
     epoch: asUint(epoch, "epoch", u32Max),
-    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
+    streamId,
     ranges: asRanges(ranges, "held ranges"),
+    ...(mark === undefined ? {} : { mark }),
+  };
+}
+
+function readSegmentMark(value: unknown, streamId: number): SegmentMark {
+  const [last, crc, items] = asArray(value, "segment mark", 8);
+  return {
+    streamId,
+    last: asUint(last, "last number"),
+    crc: asUint(crc, "crc", u32Max),
+    items: asUint(items, "items", limits.segmentItems),
   };
 }
 
@@ -308,7 +381,13 @@ function readRefusal(value: unknown): Refusal {
 }
 
 function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
+  const relays = optional(map.get(15), readRelays);
+  const marks = optional(map.get(3), readFinalMarks);
+  const synced = map.get(17);
   return {
+    ...(relays === undefined ? {} : { relays }),
+    ...(marks === undefined ? {} : { marks }),
+    ...(typeof synced === "boolean" ? { synced } : {}),
     nowMs: asTimeMs(map.get(8), "time"),
     streams: asArray(map.get(4) ?? [], "streams", streamsOnWire).map(readStream),
     creditBytes: optional(map.get(5), (value) => asUint(value, "credit")),
@@ -323,6 +402,15 @@ function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
 /** Key 7 of Welcome, heartbeat and acknowledgement. */
 export function readUrgentCredit(map: ReadonlyMap<unknown, unknown>): { readonly urgentCreditBytes?: number } {
   return map.has(7) ? { urgentCreditBytes: asUint(map.get(7), "credit of P0") } : {};
+}
+
+export function readRelays(value: unknown): readonly NodeName[] {
+  return asArray(value, "relays", limits.descendants).map((name) => asNodeName(name, "relay"));
+}
+
+/** Of a heartbeat or an acknowledgement. */
+export function readFinalMarks(value: unknown): readonly FinalMark[] {
+  return asArray(value, "final marks", streamsOnWire).map(readFinalMark);
 }
 
 function readPlace(value: unknown): NodePlace {

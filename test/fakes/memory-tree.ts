@@ -9,9 +9,14 @@ import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.t
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { parseNodeName, type Level } from "#shared/ids.ts";
-import type { LedgerRow } from "#shared/journal/ledger.ts";
+import { segmentFlags } from "#shared/journal/segment.ts";
+import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
+import { encodeSegment } from "#shared/journal/segment.ts";
 import type { DataDocument, DocumentStore } from "#shared/system/document-store.ts";
+import type { Fingerprint } from "#shared/journal/fingerprint.ts";
+import type { StreamClass } from "#shared/journal/stream.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { MachineClock } from "./machine-clock.ts";
 import { MemoryBroker, type MemoryClient } from "./memory-broker.ts";
 import { createMemoryDocumentStore } from "./memory-document-store.ts";
 import { silentLogger } from "./silent-logger.ts";
@@ -22,12 +27,16 @@ export type LinkCondition =
   /** Connections are refused, open ones are reset. */
   | "down"
   /** Nothing arrives in either direction, and nobody is told. */
-  | "silent";
+  | "silent"
+  /** What the child sends arrives, what the parent sends does not. */
+  | "deaf";
 
 export interface NodeOptions {
   readonly level: Level;
   readonly parent?: string;
   readonly maxBytes?: number;
+  /** Class of its one stream. */
+  readonly streamClass?: StreamClass;
   /** When it is not the name it is known by here. */
   readonly name?: string;
 }
@@ -35,6 +44,10 @@ export interface NodeOptions {
 interface Member {
   options: NodeOptions;
   readonly dataDir: string;
+  readonly clock: MachineClock;
+  fingerprint: Fingerprint;
+  /** Of the segments taken in. */
+  readonly flags: number[];
   link: LinkCondition;
   node: RunningNode | undefined;
   broker: MemoryBroker | undefined;
@@ -56,17 +69,7 @@ export class MemoryTree implements AsyncDisposable {
 
   /** Adds a node and starts it. */
   async add(name: string, options: NodeOptions): Promise<void> {
-    const dataDir = join(this.#directory, name);
-    this.#members.set(name, {
-      options,
-      dataDir,
-      link: "up",
-      node: undefined,
-      broker: undefined,
-      store: undefined,
-      uplinks: new Set(),
-      dials: 0,
-    });
+    this.#join(name, options);
     await this.start(name);
   }
 
@@ -74,16 +77,17 @@ export class MemoryTree implements AsyncDisposable {
     const member = this.#member(name);
     member.node = await startNode(
       {
-        clock: this.clock,
+        clock: member.clock,
         random: { unit: () => 0.5, uint32: () => ++this.#uuids, uuid: () => `uuid-${++this.#uuids}` },
         log: this.log.child({ node: name }),
         logControl: { level: () => "info", setLevel: () => undefined },
         openStore: async (config) =>
-          (member.store = openNodeStoreInThread({ clock: this.clock, hasher: nodeHasher }, config)),
+          (member.store = observed(openNodeStoreInThread({ clock: member.clock, hasher: nodeHasher }, config), member)),
         createBroker: async (authorizer) =>
           (member.broker = new MemoryBroker({ clock: this.clock, log: this.log }, { authorizer })),
         dialParent: () => this.#dialParent(name),
         openDocuments: async () => ({ documents: this.documents, async [Symbol.asyncDispose]() {} }),
+        fingerprint: () => member.fingerprint,
         version: "test",
         pid: 1,
       },
@@ -103,6 +107,37 @@ export class MemoryTree implements AsyncDisposable {
     await stopping;
     member.broker = undefined;
     member.store = undefined;
+  }
+
+  /** The clock of that node's machine. */
+  machineClock(name: string): MachineClock {
+    return this.#member(name).clock;
+  }
+
+  /** The machine of a stopped node is started anew. */
+  reboot(name: string): void {
+    const member = this.#member(name);
+    member.clock.reboot();
+    member.fingerprint = { ...member.fingerprint, bootId: `boot ${++this.#uuids} of ${name}` };
+  }
+
+  /** From now on the operating system shows another file in the place of that node's database. */
+  replaceFile(name: string): void {
+    const member = this.#member(name);
+    member.fingerprint = { ...member.fingerprint, file: `disk ${++this.#uuids} of ${name}` };
+  }
+
+  /** Deletes the data of a stopped node. */
+  wipe(name: string): void {
+    rmSync(this.#member(name).dataDir, { recursive: true, force: true });
+  }
+
+  /** Starts a node on the data of another one that is stopped: the clone of its disk, in another machine if that can be told. */
+  async clone(name: string, original: string, options: NodeOptions, how?: "alike"): Promise<void> {
+    cpSync(this.#member(original).dataDir, join(this.#directory, name), { recursive: true });
+    this.#join(name, { ...options, name: original });
+    if (how === "alike") this.#member(name).fingerprint = this.#member(original).fingerprint;
+    await this.start(name);
   }
 
   /** Copies the data of a stopped node, or puts a copy back. */
@@ -161,6 +196,57 @@ export class MemoryTree implements AsyncDisposable {
     return entries.map(({ row }) => row).filter(({ high }) => high > 0);
   }
 
+  /** The gaps that a node names for an origin. */
+  async gaps(name: string, origin: string): Promise<readonly GapRow[]> {
+    const entries = (await this.#member(name).store?.read("accounting", { origin })) ?? [];
+    return entries.flatMap(({ gaps }) => gaps);
+  }
+
+  /** Flags of the segments that a node has taken in from its children, in the order they came, repetitions left out. */
+  flagsSeen(name: string): readonly number[] {
+    const flags = this.#member(name).flags.map((one) => one & ~segmentFlags.historical);
+    return flags.filter((one, index) => one !== flags[index - 1]);
+  }
+
+  /** Gives up the segment that begins with that number of a node's only stream, as one whose body is broken. */
+  async quarantine(name: string, first: number): Promise<void> {
+    const { store } = this.#member(name);
+    const [entry] = (await store?.read("accounting", { origin: name })) ?? [];
+    if (entry === undefined) throw new Error(`${name} has no stream of its own`);
+    const { epoch, streamId } = entry.row;
+    const nowMs = this.clock.now();
+    await store?.write("quarantine", { origin: name, epoch, streamId, first, reason: "corrupt", nowMs });
+  }
+
+  /** Lets a node draw a new epoch, and stops half-way. */
+  async renewEpoch(name: string, epoch: number): Promise<void> {
+    const { store } = this.#member(name);
+    const nowMs = this.clock.now();
+    await store?.write("renewEpoch", { fresh: { epoch, instance: epoch }, holds: [], nowMs });
+    await store?.write("renumber", {});
+  }
+
+  /** A batch of a child's only stream arrives, whose payloads are the numbers. */
+  async ingest(name: string, child: string, { first, last }: { first: number; last: number }): Promise<void> {
+    const { store } = this.#member(name);
+    const [row] = (await store?.read("accounting", { origin: child })) ?? [];
+    if (row === undefined) throw new Error(`${name} knows no stream of ${child}`);
+    const items = Array.from({ length: last - first + 1 }, (_, index) => ({
+      timeMs: this.clock.now(),
+      topic: "/data/x",
+      payload: new TextEncoder().encode(String(first + index)),
+      retain: false,
+    }));
+    const body = encodeSegment(items);
+    const { epoch, streamId } = row.row;
+    const nowMs = this.clock.now();
+    const identity = { origin: child, epoch, streamId, first, items: items.length };
+    const segment = { ...identity, firstMs: nowMs, lastMs: nowMs, flags: 0, crc: nodeHasher.crc32(body), body };
+    const batch = { streams: [], lows: [], segments: [{ ...segment, gap: undefined }] };
+    await store?.write("ingest", { child, batch, nowMs });
+    await this.settle();
+  }
+
   /** What the root's document store holds, in order of arrival. */
   stored(): Promise<readonly DataDocument[]> {
     return this.documents.findData({ limit: 1_000_000 });
@@ -169,6 +255,22 @@ export class MemoryTree implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const [name, { node }] of [...this.#members].toReversed()) if (node !== undefined) await this.stop(name);
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #join(name: string, options: NodeOptions): void {
+    this.#members.set(name, {
+      options,
+      dataDir: join(this.#directory, name),
+      clock: new MachineClock(this.clock),
+      fingerprint: { bootId: `boot of ${name}`, file: `disk of ${name}`, birth: undefined },
+      flags: [],
+      link: "up",
+      node: undefined,
+      broker: undefined,
+      store: undefined,
+      uplinks: new Set(),
+      dials: 0,
+    });
   }
 
   #member(name: string): Member {
@@ -208,7 +310,7 @@ export class MemoryTree implements AsyncDisposable {
       let sent: Promise<unknown> = Promise.resolve();
       return {
         send(topic, payload) {
-          if (member.link !== "up") return;
+          if (member.link !== "up" && member.link !== "deaf") return;
           sent = client.publish({ topic, payload, qos: 0, retain: false }).catch(() => undefined);
         },
         drop: () => void client.drop(),
@@ -236,5 +338,20 @@ function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
     capture: [{ filter: "/data/#", stream: "data" }],
     sources: { host: { enabled: false, intervalMs: 1000 } },
     journal: maxBytes === undefined ? {} : { maxBytes },
+  };
+}
+
+/** Notes flags; and sets the class of streams until that can be configured. */
+function observed(store: NodeStore, { options: { streamClass }, flags }: Member): NodeStore {
+  return {
+    ...store,
+    write(name, args, lazy) {
+      if (name === "ingest" && "batch" in args) flags.push(...args.batch.segments.map((segment) => segment.flags));
+      if (name === "open" && "streams" in args && streamClass !== undefined) {
+        const streams = args.streams.map((stream) => ("class" in stream ? { ...stream, class: streamClass } : stream));
+        return store.write(name, { ...args, streams }, lazy);
+      }
+      return store.write(name, args, lazy);
+    },
   };
 }

@@ -116,7 +116,7 @@ const mutations: readonly Mutation[] = [
     fault: "low marks are ignored",
     edits: [
       {
-        file: "agent/store/link-operations.ts",
+        file: "agent/store/intake-operations.ts",
         find: "streams.change({ origin: streams.originId(child, of), stream: streamId }, { low });",
         replace: "void [child, of, streamId, low];",
       },
@@ -137,6 +137,32 @@ const mutations: readonly Mutation[] = [
       },
     ],
     caughtBy: [{ file: operationsTest, test: "[O2] any order, repetition and overlap of what children send" }],
+  },
+  {
+    fault:
+      "the epoch is not changed after a restore: neither where the system shows another file nor where the parent shows more numbers",
+    edits: [
+      {
+        file: "agent/store/identity-repository.ts",
+        find: "if (renewed !== undefined) this.renew(fresh);",
+        replace: "",
+      },
+      {
+        file: "agent/link/own-identity.ts",
+        find: "if (fault === undefined) return false;",
+        replace: "if (fault === undefined || fault !== undefined) return false;",
+      },
+    ],
+    caughtBy: [
+      {
+        file: "test/scenarios/identity.test.ts",
+        test: "[O10] R0 a restored file never gives a number again, though its parent knows nothing of it",
+      },
+      {
+        file: "test/scenarios/identity.test.ts",
+        test: "[O10] R1 a database that is an older copy goes on under a new epoch",
+      },
+    ],
   },
 ];
 

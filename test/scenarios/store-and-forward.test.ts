@@ -168,26 +168,6 @@ test("a second node of one name is kept out while the first is connected, and sa
   expect(uplink.at(-1)).toContain('"state":"up"');
 });
 
-test("a data directory that was restored from an older copy sends nothing and loses nothing, and says so", async () => {
-  await using tree = await threeLevels();
-  await publishAll(await tree.client("device-1", "sensor"), 1, 10);
-  await tree.advance(1000);
-  await tree.stop("device-1");
-  tree.copyData("device-1", "node");
-  await tree.start("device-1");
-  await publishAll(await tree.client("device-1", "sensor"), 11, 20);
-  await tree.advance(2000);
-  await tree.stop("device-1");
-  tree.copyData("device-1", "copy");
-  await tree.start("device-1");
-  const uplink = await inbox(await tree.client("device-1", "reader"), "/level/uplink");
-  await publishAll(await tree.client("device-1", "sensor"), 101, 105);
-  await tree.advance(5000);
-  expect(uplink.at(-1)).toContain("the data directory here is an older copy");
-  expect(await tree.ledger("device-1")).toMatchObject([{ held: 5 }]);
-  expect((await tree.stored()).map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
-});
-
 test("[J4] [T1] no node ever opens a connection to a node below it", async () => {
   await using tree = await threeLevels();
   await tree.link("device-1", "down");

@@ -25,7 +25,7 @@ async function rootAt(clock: FakeClock) {
   const tree: TreeReport = { uplink: () => uplink, children: () => [] };
   const parts = { store, tree, clock, documents, counters: () => ({}), refusing: () => undefined };
   const place = { name, level: "cloud" as const, zone: undefined, tags: [] };
-  const view = createNodeView(parts, { ...place, identity, version: "1", pid: 1, startedAtMs: noon });
+  const view = createNodeView(parts, { ...place, identity: () => identity, version: "1", pid: 1, startedAtMs: noon });
   const append = (times: readonly number[]) => {
     const items = times.map((timeMs) => ({ timeMs, topic: "/data/x", payload: new Uint8Array(1), retain: false }));
     const [firstMs = 0, lastMs = 0] = [times[0], times.at(-1)];

@@ -6,9 +6,11 @@ import { expect, test } from "vitest";
 import { treeAuthorizer } from "#agent/broker/authorize.ts";
 import { startChildLinks } from "#agent/link/child-links.ts";
 import { createTreeTime } from "#agent/link/tree-time.ts";
+import { createOwnIdentity } from "#agent/link/own-identity.ts";
 import { createPresence } from "#agent/presence/presence.ts";
 import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
+import { systemRandom } from "#agent/system/system-random.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { encodeSegment } from "#shared/journal/segment.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
@@ -51,11 +53,12 @@ async function startParent(file: string, disk: Disk) {
       disk.stops && name === "ingest" ? new Promise<never>(() => undefined) : real.write(name, args, lazy),
   };
   const fresh = { uuid: "u", epoch: 5, instance: 6 };
-  const { identity } = await store.write("open", { fresh, streams: [], nowMs: 1, idsAbove: 0 });
+  const opened = await store.write("open", { fresh, streams: [], nowMs: 1, idsAbove: 0 });
   const broker = new MemoryBroker({ clock, log }, { authorizer: treeAuthorizer });
   const tree = createPresence({ bus: broker, clock, log }, { name: parent, level: "fog", url: undefined });
-  const deps = { bus: broker, disconnect: () => undefined, store, tree, time: createTreeTime(clock), clock, log };
-  startChildLinks(deps, { name: parent, identity });
+  const deps = { bus: broker, disconnect: () => undefined, store, tree, time: createTreeTime(clock, true), clock, log };
+  const own = createOwnIdentity({ store, tree, clock, random: systemRandom, log }, opened);
+  startChildLinks(deps, { name: parent, identity: own });
   return {
     broker,
     store,

@@ -244,6 +244,19 @@ test("a broken body, an unknown stream and a claim to be this node itself are an
   expect(outcome.acked).toEqual([{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[5, 6]] }]);
 });
 
+test("a child sends for itself and for nodes that it has ever named as below it, for nobody else", () => {
+  const node = open("cloud-1");
+  const send = (child: string) =>
+    node.writes.ingest({ child, batch: { streams: [stream], lows: [], segments: [segmentOf(1, 2)] }, nowMs: 1 });
+  expect(send("fog-1").naks.map(({ code }) => code)).toEqual(["not-below"]);
+  expect(node.reads.accounting({ origin: "device-1" })).toEqual([]);
+  node.writes.hear({ child: "fog-1", streams: [], lows: [], below: ["device-1"], nowMs: 1 });
+  node.writes.hear({ child: "fog-1", streams: [], lows: [], below: [], nowMs: 2 });
+  expect(send("fog-1")).toMatchObject({ naks: [], stored: 2 });
+  expect(send("fog-2").naks.map(({ code }) => code)).toEqual(["not-below"]);
+  expect(send("device-1")).toMatchObject({ naks: [], duplicates: 2 });
+});
+
 test("a gap is counted as lost with its reason, passed on, and never counted as delivered", () => {
   const node = open("fog-1");
   ingest(node, [segmentOf(1, 5), gapOf(6, 9), segmentOf(10, 10)]);
@@ -273,7 +286,13 @@ test("[O5] only segments that lie wholly inside the acknowledged ranges go", () 
 test("heartbeats raise what is known to be given, so that what is still below shows as missing", () => {
   const node = open("cloud-1");
   ingest(node, [segmentOf(1, 10)]);
-  node.writes.hear({ child: "fog-1", lows: [], streams: [{ ...stream, high: 25 }], nowMs: 5000 });
+  node.writes.hear({
+    child: "fog-1",
+    lows: [],
+    streams: [{ ...stream, high: 25 }],
+    below: ["device-1"],
+    nowMs: 5000,
+  });
   node.writes.hear({ child: "fog-1", lows: [], streams: [{ ...stream, high: 20 }], nowMs: 4000 });
   const [entry] = node.reads.accounting({ origin: "device-1" });
   expect(entry?.row).toMatchObject({ high: 25, held: 10, heardAtMs: 5000 });

@@ -6,12 +6,13 @@ import { openDatabase } from "#agent/store/database.ts";
 import { nodeMigrations } from "#agent/store/node-migrations.ts";
 import { createLinkOperations } from "#agent/store/link-operations.ts";
 import type { OutgoingRequest } from "#agent/store/outgoing-reader.ts";
-import type { ClockShift } from "#agent/store/outgoing-segment.ts";
+import { IdentityRepository } from "#agent/store/identity-repository.ts";
 import { SegmentRepository } from "#agent/store/segment-repository.ts";
 import { StreamRepository } from "#agent/store/stream-repository.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { decodeSegment, encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
+import type { Repair } from "#shared/journal/tree-clock.ts";
 import { presetOrder, type Priority, type StreamState } from "#shared/journal/stream.ts";
 import { decodeBatch, frameBatch, type WireSegment } from "#shared/link/frames.ts";
 import { limits } from "#shared/limits.ts";
@@ -33,11 +34,17 @@ class Scene {
   readonly database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000 });
   readonly streams = new StreamRepository(this.database);
   readonly segments = new SegmentRepository(this.database, this.streams);
-  shift: ClockShift | undefined;
+  shift: Repair | undefined;
   readonly operations = createLinkOperations(
     this.database,
-    { streams: this.streams, segments: this.segments, hasher: nodeHasher },
-    { name: parseNodeName("fog-1"), isFinal: false, refuseWhenFull: () => undefined, shiftOf: () => this.shift },
+    {
+      identity: new IdentityRepository(this.database),
+      streams: this.streams,
+      segments: this.segments,
+      clocks: { shiftOf: () => this.shift, repaired: (segment) => segment, idOf: () => 0 },
+      hasher: nodeHasher,
+    },
+    { name: parseNodeName("fog-1"), isFinal: false, refuseWhenFull: () => undefined },
   );
   generation = 1;
   session = 1;
@@ -73,6 +80,7 @@ class Scene {
       crowded: [],
       acked: [],
       deflate: false,
+      stamps: { offsetMs: 0, synced: true },
       ...change,
     });
     this.dry = read.dry;
@@ -267,7 +275,7 @@ test("times of a clock that was wrong are put right on the wire, and stay as the
   scene.read();
   scene.store(1, 3, strict);
   scene.database.exec("UPDATE segment SET clock = 1");
-  scene.shift = { shiftMs: 500, synced: true };
+  scene.shift = { shiftMs: 500, synced: true, isAdrift: false };
   const [segment] = scene.read();
   expect(segment).toMatchObject({ flags: 0, firstMs: 1501, lastMs: 1503 });
   const body = segment?.body ?? new Uint8Array();
@@ -275,7 +283,7 @@ test("times of a clock that was wrong are put right on the wire, and stay as the
   expect(decodeSegment(body, 3)?.map(({ timeMs }) => timeMs)).toEqual([1501, 1502, 1503]);
   expect(scene.segments.readAfter(0, 1)[0]).toMatchObject({ firstMs: 1001 });
   scene.generation++;
-  scene.shift = undefined;
+  scene.shift = { shiftMs: 0, synced: false, isAdrift: false };
   expect(scene.read()).toMatchObject([{ flags: segmentFlags.unsynced, firstMs: 1001 }]);
 });
 

@@ -116,6 +116,13 @@ test("an acknowledgement survives the wire", () => {
   fc.assert(
     fc.property(ack, name, (sent, child) => {
       expect(decodeAck(encodeAck(sent, child), child)).toEqual({ frame: sent });
+      const marks = sent.acked.map((held) => ({
+        origin: child,
+        epoch: held.epoch,
+        streamId: held.streamId,
+        fin: 2 ** 40,
+      }));
+      expect(decodeAck(encodeAck({ ...sent, marks }, child), child)).toEqual({ frame: { ...sent, marks } });
     }),
   );
 });

@@ -39,6 +39,9 @@ const hop = fc.record({
   sinceMs: time,
 });
 
+const mark = fc.record({ origin: name, epoch: u32, streamId: fc.constant(1), fin: fc.maxSafeNat() });
+const segmentMark = fc.record({ streamId: fc.constant(1), last: fc.maxSafeNat(), items: fc.nat(1000), crc: u32 });
+
 const hello: fc.Arbitrary<Hello> = fc.record({
   version: fc.constant(1),
   name,
@@ -57,6 +60,7 @@ const urgentCredit = fc.oneof(
   fc.nat().map((urgentCreditBytes) => ({ urgentCreditBytes })),
 );
 const abilities = fc.oneof(fc.constant({}), fc.constant({ capabilities: capabilities.deflate }));
+const withRelays = fc.tuple(hello, fc.array(name, { maxLength: 3 })).map(([plain, relays]) => ({ ...plain, relays }));
 const plainWelcome = fc.record({
   version: fc.constant(1),
   parent: name,
@@ -72,6 +76,11 @@ const plainWelcome = fc.record({
 const welcome: fc.Arbitrary<Welcome> = fc
   .tuple(plainWelcome, urgentCredit, abilities)
   .map(([plain, urgent, able]) => ({ ...plain, ...urgent, ...able }));
+const syncedWelcome = fc.tuple(welcome, segmentMark).map(([plain, one]) => ({
+  ...plain,
+  synced: true,
+  holds: plain.holds.map((held) => ({ ...held, mark: one })),
+}));
 const plainBeat = fc.record({
   nowMs: time,
   streams: fc.array(stream, { maxLength: 2 }),
@@ -82,15 +91,18 @@ const plainBeat = fc.record({
 const beat: fc.Arbitrary<Heartbeat> = fc
   .tuple(plainBeat, urgentCredit)
   .map(([plain, urgent]) => ({ ...plain, ...urgent }));
+const fullBeat: fc.Arbitrary<Heartbeat> = fc
+  .tuple(beat, fc.boolean(), fc.array(mark, { maxLength: 3 }), fc.array(name, { maxLength: 3 }))
+  .map(([plain, synced, marks, relays]) => ({ ...plain, synced, marks, relays }));
 
 test("hello and heartbeat of a child survive the wire and are told apart", () => {
   fc.assert(
-    fc.property(hello, (sent) => {
+    fc.property(fc.oneof(hello, withRelays), (sent) => {
       expect(decodeFromChild(encodeHello(sent))).toEqual({ frame: { hello: sent } });
     }),
   );
   fc.assert(
-    fc.property(beat, (sent) => {
+    fc.property(fc.oneof(beat, fullBeat), (sent) => {
       expect(decodeFromChild(encodeHeartbeat(sent))).toEqual({ frame: { beat: sent } });
     }),
   );
@@ -98,12 +110,12 @@ test("hello and heartbeat of a child survive the wire and are told apart", () =>
 
 test("welcome, refusal and heartbeat of a parent survive the wire and are told apart", () => {
   fc.assert(
-    fc.property(welcome, (sent) => {
+    fc.property(fc.oneof(welcome, syncedWelcome), (sent) => {
       expect(decodeFromParent(encodeWelcome(sent))).toEqual({ frame: { welcome: sent } });
     }),
   );
   fc.assert(
-    fc.property(beat, (sent) => {
+    fc.property(fc.oneof(beat, fullBeat), (sent) => {
       expect(decodeFromParent(encodeHeartbeat(sent))).toEqual({ frame: { beat: sent } });
     }),
   );

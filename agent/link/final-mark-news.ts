@@ -1,0 +1,62 @@
+// Which of the root's marks each child has yet to hear: those of streams that it has named in this session, when they have changed.
+import type { StreamState } from "#shared/journal/stream.ts";
+import type { FinalMark } from "#shared/link/hello.ts";
+import { limits } from "#shared/limits.ts";
+import type { NodeStore } from "../store/node-store.ts";
+
+type StreamName = Pick<StreamState, "origin" | "epoch" | "streamId">;
+
+export class FinalMarkNews {
+  readonly #store: Pick<NodeStore, "read">;
+  /** As of the last look into the store. */
+  #marks: readonly FinalMark[] = [];
+  /** By child, then by stream that it has named: the mark that it was told. */
+  readonly #told = new Map<string, Map<string, number>>();
+  /** Children for whom there may be something: every acknowledgement asks. */
+  readonly #open = new Set<string>();
+
+  constructor(store: Pick<NodeStore, "read">) {
+    this.#store = store;
+  }
+
+  /** A session has begun: nothing is told yet. */
+  begin(child: string, streams: readonly StreamState[]): void {
+    this.#told.delete(child);
+    this.name(child, streams);
+  }
+
+  name(child: string, streams: readonly StreamState[]): void {
+    for (const stream of streams) {
+      if (stream.class !== "final") continue;
+      const told = this.#told.get(child) ?? new Map<string, number>();
+      this.#told.set(child, told);
+      if (told.has(keyOf(stream))) continue;
+      told.set(keyOf(stream), 0);
+      this.#open.add(child);
+    }
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#told.size === 0) return;
+    this.#marks = await this.#store.read("finalMarks", {}).catch(() => this.#marks);
+    for (const child of this.#told.keys()) this.#open.add(child);
+  }
+
+  /** What to put into the next frame to the child. */
+  take(child: string): { readonly marks?: readonly FinalMark[] } {
+    const told = this.#told.get(child);
+    if (told === undefined || !this.#open.delete(child)) return {};
+    const marks: FinalMark[] = [];
+    for (const mark of this.#marks) {
+      const before = told.get(keyOf(mark));
+      if (before === undefined || before >= mark.fin || marks.length === limits.streamsPerHello) continue;
+      told.set(keyOf(mark), mark.fin);
+      marks.push(mark);
+    }
+    return marks.length === 0 ? {} : { marks };
+  }
+}
+
+function keyOf({ origin, epoch, streamId }: StreamName): string {
+  return `${origin}/${epoch}/${streamId}`;
+}

@@ -1,0 +1,93 @@
+// Who this node is to its parent and its children, which may change while it runs: when the parent shows that another database gives
+// numbers in this one's epoch, this one goes on under a new epoch.
+import { identityFault, type IdentityFault } from "#shared/link/identity-check.ts";
+import type { Welcome } from "#shared/link/hello.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import type { Random } from "#shared/system/random.ts";
+import type { NodeIdentity } from "../store/identity-repository.ts";
+import type { NodeStore } from "../store/node-store.ts";
+import type { TreeView } from "./tree-view.ts";
+
+export interface OwnIdentity {
+  current(): NodeIdentity;
+  /**
+   * Compares what the parent holds with what this node had `given` when it said hello. True: a new epoch has been taken, and hello is to
+   * be said again.
+   */
+  renewedBy(welcome: Welcome, given: ReadonlyMap<number, number>): Promise<boolean>;
+  /** Resolves when everything stored is under its epoch: nothing may be handed on before. */
+  settled(): Promise<void>;
+  /** Those below must hear of it: what they handed on to the other database may not be here. */
+  onRenewed(listener: () => void): Disposable;
+}
+
+export interface OwnIdentityDeps {
+  readonly store: NodeStore;
+  readonly tree: Pick<TreeView, "setUplinkAlarm">;
+  readonly clock: Pick<Clock, "now">;
+  readonly random: Pick<Random, "uint32">;
+  readonly log: Logger;
+}
+
+const descriptions: Readonly<Record<IdentityFault, string>> = {
+  "older-copy": "the database of this node is an older copy of what its parent knows",
+  clone: "another node gives messages under the name and epoch of this one",
+};
+
+/** `opened`: the identity, and the highest numbers of the own streams, as the store was opened. */
+export function createOwnIdentity(
+  deps: OwnIdentityDeps,
+  opened: { readonly identity: NodeIdentity; readonly given: ReadonlyMap<number, number> },
+): OwnIdentity {
+  const { store, tree, clock, random, log } = deps;
+  const listeners = new Set<() => void>();
+  let { identity } = opened;
+  /** Before this process has had a parent, nobody can have what it has given. */
+  let hasMet = false;
+  let isSettled = true;
+  let settling: Promise<void> | undefined;
+
+  /** What has failed half-way is gone on with at the next call. */
+  const settled = async (): Promise<void> => {
+    if (isSettled) return;
+    settling ??= renumberAll(store).finally(() => (settling = undefined));
+    await settling;
+    isSettled = true;
+  };
+
+  return {
+    settled,
+    current: () => identity,
+    async renewedBy({ parent, holds }, given) {
+      const { epoch } = identity;
+      const known = await store.read("marks", { epoch, holds });
+      const sendable = hasMet ? given : lower(given, opened.given);
+      hasMet = true;
+      const fault = identityFault(epoch, sendable, holds, known);
+      if (fault === undefined) return false;
+      const fresh = { epoch: random.uint32(), instance: random.uint32() };
+      ({ identity } = await store.write("renewEpoch", { fresh, holds, nowMs: clock.now() }));
+      isSettled = false;
+      const reason = `${descriptions[fault]}: it goes on under epoch ${identity.epoch} instead of ${epoch}, and what was not acknowledged may arrive twice`;
+      log.error({ fault, parent, epoch, newEpoch: identity.epoch }, "this database has taken a new epoch");
+      tree.setUplinkAlarm(`${new Date(clock.now()).toISOString()}: ${reason}`);
+      for (const listener of listeners) listener();
+      await settled();
+      return true;
+    },
+    onRenewed(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+  };
+}
+
+/** Brings what is stored and not acknowledged under the new epoch. */
+export async function renumberAll(store: NodeStore): Promise<void> {
+  while (!(await store.write("renumber", {})).isDone);
+}
+
+function lower(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): ReadonlyMap<number, number> {
+  return new Map([...a].map(([streamId, high]) => [streamId, Math.min(high, b.get(streamId) ?? 0)]));
+}

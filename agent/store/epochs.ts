@@ -1,0 +1,143 @@
+// Lets a database that is found to be an older copy, or a clone, go on under a new epoch: see shared/journal/renumbering.
+// First one transaction in which the new epoch is drawn and its first numbers are set aside for what is stored and not acknowledged;
+// then bounded ones, each of which moves some segments there. A crash in between goes on with those when the database is opened.
+import {
+  contiguousEnd,
+  coversInterval,
+  countIntervals,
+  missingFrom,
+  addInterval,
+} from "#shared/journal/interval-set.ts";
+import { closeEpoch } from "#shared/journal/renumbering.ts";
+import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
+import type { Interval } from "#shared/journal/interval-set.ts";
+import type { Holding } from "#shared/link/hello.ts";
+import { limits } from "#shared/limits.ts";
+import type { IdentityRepository, NodeIdentity } from "./identity-repository.ts";
+import type { LossRepository } from "./loss-repository.ts";
+import type { NumberedSegment, SegmentRepository } from "./segment-repository.ts";
+import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+
+export interface EpochsDeps {
+  readonly identity: IdentityRepository;
+  readonly streams: StreamRepository;
+  readonly segments: SegmentRepository;
+  readonly losses: LossRepository;
+}
+
+/** One transaction moves so much: the write-ahead log stays small. */
+const segmentsPerStep = 256;
+const bytesPerStep = 4 * 1024 * 1024;
+
+export class Epochs {
+  readonly #deps: EpochsDeps;
+  readonly #name: string;
+
+  constructor(deps: EpochsDeps, name: string) {
+    this.#deps = deps;
+    this.#name = name;
+  }
+
+  /** Draws a new epoch and closes the present one, of which the parent holds `holds`. `renumber` has to follow until it is done. */
+  renew(fresh: Pick<NodeIdentity, "epoch" | "instance">, holds: readonly Holding[], nowMs: number): void {
+    const { identity, streams } = this.#deps;
+    const old = identity.current().epoch;
+    const from = streams.originId(this.#name, old);
+    const reserved = new Map<number, number>();
+    for (const { stream, items } of this.#unacknowledged(from)) {
+      reserved.set(stream, (reserved.get(stream) ?? 0) + items);
+    }
+    for (const state of streams.statesOf(this.#name, old)) {
+      const { streamId } = state;
+      const high = reserved.get(streamId) ?? 0;
+      streams.describe({ ...state, epoch: fresh.epoch, high }, nowMs);
+      identity.setCounter(`renumber-${streamId}`, high);
+      const held = holds.find((one) => one.epoch === old && one.streamId === streamId);
+      if (held !== undefined) this.#close({ origin: from, stream: streamId }, held);
+    }
+    identity.renew(fresh);
+    identity.setCounter("renumber-from", old);
+    identity.setCounter("renumber-to", fresh.epoch);
+  }
+
+  /** Moves some of what is left of the closed epoch to the new one. Answers whether all is done. */
+  renumber(): boolean {
+    const { identity, streams } = this.#deps;
+    const old = identity.counter("renumber-from");
+    if (old === 0) return true;
+    const epoch = identity.counter("renumber-to");
+    const from = streams.originId(this.#name, old);
+    const to = streams.originId(this.#name, epoch);
+    const step: NumberedSegment[] = [];
+    let bytes = 0;
+    for (const segment of this.#unacknowledged(from)) {
+      if (step.length === segmentsPerStep || bytes > bytesPerStep) break;
+      step.push(segment);
+      bytes += segment.bytes;
+    }
+    for (const segment of step) this.#move(from, to, segment);
+    if (step.length > 0) return false;
+    for (const { streamId } of streams.statesOf(this.#name, epoch)) {
+      this.#giveBack({ origin: to, stream: streamId }, identity.counter(`renumber-${streamId}`));
+    }
+    identity.setCounter("renumber-from", 0);
+    return true;
+  }
+
+  /** Messages of class final that the parent has keep their numbers. */
+  *#unacknowledged(origin: number): Iterable<NumberedSegment> {
+    const { segments, streams } = this.#deps;
+    for (const segment of segments.ofOrigin(origin)) {
+      const { stream, first, items } = segment;
+      const handed = streams.find({ origin, stream })?.handed ?? [];
+      if (!coversInterval(handed, first, first + items - 1)) yield segment;
+    }
+  }
+
+  #close(key: StreamKey, held: Holding): void {
+    const { streams, losses } = this.#deps;
+    const row = streams.find(key);
+    if (row === undefined) return;
+    const isCut = held.ranges.length === limits.rangesOnWire;
+    const { ranges, delivered, presumedLost } = closeEpoch(row.ranges, held.ranges, isCut);
+    streams.change(key, { ranges, delivered, high: ranges.at(-1)?.[1] ?? 0 });
+    for (const range of presumedLost) losses.add(key, row.priority, lossOf(range, "presumed-lost"));
+  }
+
+  #move(from: number, to: number, segment: NumberedSegment): void {
+    const { streams, segments, losses } = this.#deps;
+    const { id, stream, first, items, bytes, firstMs, lastMs } = segment;
+    const [source, target] = [
+      { origin: from, stream },
+      { origin: to, stream },
+    ];
+    const row = streams.find(target);
+    if (row === undefined) throw new Error("assertion failed: the new epoch has every stream of the old one");
+    const next = contiguousEnd(row.ranges) + 1;
+    segments.renumber(id, to, next);
+    streams.change(source, { held: -items, heldBytes: -bytes, segments: -1 });
+    streams.change(target, {
+      held: items,
+      heldBytes: bytes,
+      segments: 1,
+      ranges: addInterval(row.ranges, next, next + items - 1),
+    });
+    losses.add(source, row.priority, { ...lossOf([first, first + items - 1], "renumbered"), firstMs, lastMs });
+  }
+
+  /** Numbers that were set aside for what has gone since. */
+  #giveBack(key: StreamKey, reserved: number): void {
+    const { streams, losses } = this.#deps;
+    const row = streams.find(key);
+    if (row === undefined || reserved === 0) return;
+    const unused = missingFrom(row.ranges, 1, reserved);
+    if (countIntervals(unused) === 0) return;
+    const ranges = unused.reduce((set, [first, last]) => addInterval(set, first, last), row.ranges);
+    streams.change(key, { ranges });
+    for (const range of unused) losses.add(key, row.priority, lossOf(range, "renumbered"));
+  }
+}
+
+function lossOf([first, last]: Interval, reason: LossReason): Parameters<LossRepository["add"]>[2] {
+  return { first, last, reasonCode: lossReasonCodes[reason], bytes: 0, firstMs: 0, lastMs: 0 };
+}

@@ -1,0 +1,72 @@
+// Streams of class final: what the parent has acknowledged is kept until the root's mark has passed it. The mark comes from above and is
+// passed on downward; a root makes it from what its document store has.
+import { addInterval, contiguousEnd, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
+import type { FinalMark } from "#shared/link/hello.ts";
+import type { SegmentRepository } from "./segment-repository.ts";
+import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
+
+export class FinalMarks {
+  readonly #streams: StreamRepository;
+  readonly #segments: SegmentRepository;
+  readonly #isRoot: boolean;
+
+  constructor(streams: StreamRepository, segments: SegmentRepository, isRoot: boolean) {
+    this.#streams = streams;
+    this.#segments = segments;
+    this.#isRoot = isRoot;
+  }
+
+  /** Whether what the parent acknowledges of this stream stays. */
+  keeps(row: StreamRow): boolean {
+    return row.class === "final" && !this.#isRoot;
+  }
+
+  /** Remembers what the parent has: it is not sent again, unless the parent loses it. */
+  handOn(key: StreamKey, row: StreamRow, ranges: IntervalSet): void {
+    let handed = row.handed;
+    for (const [first, last] of ranges) {
+      const from = Math.max(first, row.finalMark + 1);
+      const to = Math.min(last, row.high);
+      if (from <= to) handed = addInterval(handed, from, to);
+    }
+    this.#streams.change(key, { handed });
+  }
+
+  /** Takes over a mark from above: what it has passed is delivered. Answers how many messages that were. */
+  settle({ origin, epoch, streamId, fin }: FinalMark, self: string): number {
+    if (this.#isRoot || this.#streams.state(origin, epoch, streamId) === undefined) return 0;
+    const key = { origin: this.#streams.originId(origin, epoch), stream: streamId };
+    const row = this.#streams.find(key);
+    const finalMark = Math.min(fin, row?.high ?? 0);
+    if (row === undefined || row.class !== "final" || finalMark <= row.finalMark) return 0;
+    const delivered = this.#segments.forget(key, [[1, finalMark]], origin === self);
+    // A segment that the mark has not passed as a whole stays, and stays handed on.
+    const kept = Math.min(finalMark, (this.#segments.lowestNumber(key) ?? Infinity) - 1);
+    const handed = missingFrom(missingFrom(row.handed, kept + 1, row.high), kept + 1, row.high);
+    this.#streams.change(key, { finalMark, handed });
+    return delivered;
+  }
+
+  /** A stream that has left the class waits for no mark: what the parent has goes. */
+  releaseOthers(): void {
+    for (const { key, handed } of this.#streams.handedInCustody()) {
+      this.#segments.forget(key, handed);
+      this.#streams.change(key, { handed: [] });
+    }
+  }
+
+  /** The marks that children are to be told. */
+  all(): readonly FinalMark[] {
+    return this.#streams.finals().flatMap((row) => {
+      const { origin, epoch, streamId } = row;
+      const fin = this.#isRoot ? this.#rootMark(origin, epoch, streamId, row.ranges) : (row.finalMark ?? 0);
+      return fin === 0 ? [] : [{ origin, epoch, streamId, fin }];
+    });
+  }
+
+  /** Everything up to there has left for the document store, or is lost. */
+  #rootMark(origin: string, epoch: number, streamId: number, ranges: IntervalSet): number {
+    const lowest = this.#segments.lowestNumber({ origin: this.#streams.originId(origin, epoch), stream: streamId });
+    return Math.min(contiguousEnd(ranges), (lowest ?? Infinity) - 1);
+  }
+}

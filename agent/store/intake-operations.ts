@@ -1,0 +1,156 @@
+// What the links of children ask of a node's database: to take in what they send, and to remember what they say.
+import type { DatabaseSync } from "node:sqlite";
+import type { NodeName } from "#shared/ids.ts";
+import { addInterval } from "#shared/journal/interval-set.ts";
+import { segmentFlags } from "#shared/journal/segment.ts";
+import type { LowMark, StreamState } from "#shared/journal/stream.ts";
+import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/frames.ts";
+import { limits } from "#shared/limits.ts";
+import { BelowRepository } from "./below-repository.ts";
+import { inflated } from "./body-deflation.ts";
+import type { ClockRepository } from "./clock-repository.ts";
+import { SegmentIngest, type SegmentIngestDeps } from "./segment-ingest.ts";
+
+export interface IngestOutcome {
+  /** The numbers of the batch that are stored or have been, to be acknowledged once this is committed. */
+  readonly acked: readonly AckedRanges[];
+  readonly naks: readonly {
+    readonly segment: Pick<WireSegment, "origin" | "epoch" | "streamId" | "first">;
+    readonly code: NakCode;
+  }[];
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly newestId: number;
+}
+
+export interface IntakeRepositories extends SegmentIngestDeps {
+  readonly clocks: Pick<ClockRepository, "idOf">;
+}
+
+export interface IntakeOptions {
+  /** Whose database this is. */
+  readonly name: NodeName;
+  /** What comes here goes no further. */
+  readonly isFinal: boolean;
+  /** Throws FOGBANK_STORE_FULL. */
+  readonly refuseWhenFull: (attempted: string) => void;
+}
+
+export function createIntakeOperations(
+  database: DatabaseSync,
+  repositories: IntakeRepositories,
+  { name, isFinal, refuseWhenFull }: IntakeOptions,
+) {
+  const { streams, segments, clocks, hasher } = repositories;
+  const intake = new SegmentIngest(repositories, isFinal);
+  const below = new BelowRepository(database);
+
+  const writes = {
+    /**
+     * Takes in a batch of child `child`. What cannot be taken is answered, not thrown; a full store is thrown. `clockOffsetMs`: of the
+     * clock that this node told its children before it knew the tree's time, if it has.
+     */
+    ingest(args: {
+      readonly child: string;
+      readonly batch: Pick<Batch, "streams" | "lows" | "segments" | "relays">;
+      readonly nowMs: number;
+      readonly clockOffsetMs?: number;
+    }): IngestOutcome {
+      refuseWhenFull(`take in data of ${args.child}`);
+      below.add(args.child, args.batch.relays ?? []);
+      describeAll(args.child, args.batch.streams, args.nowMs);
+      keepLows(args.child, args.batch.lows);
+      return ingestSegments(args.child, args.batch.segments, args.clockOffsetMs);
+    },
+
+    /** What hellos and heartbeats said: about streams, and who is or was below that child. */
+    hear(args: {
+      readonly child: string;
+      readonly streams: readonly StreamState[];
+      readonly lows: readonly LowMark[];
+      readonly below?: readonly string[];
+      readonly nowMs: number;
+    }): null {
+      below.add(args.child, args.below ?? []);
+      describeAll(args.child, args.streams, args.nowMs);
+      keepLows(args.child, args.lows);
+      return null;
+    },
+  };
+
+  return { writes, rolledBack: () => below.rolledBack() };
+
+  /** Its own messages, and those of nodes that it has named as below it. This node's own are another matter: `isMisattributed`. */
+  function maySend(child: string, origin: string): boolean {
+    return origin === child || origin === name || below.has(child, origin);
+  }
+
+  function describeAll(child: string, described: readonly StreamState[], nowMs: number): void {
+    for (const stream of described) {
+      if (stream.origin !== name && maySend(child, stream.origin)) streams.describe(stream, nowMs);
+    }
+  }
+
+  /** Kept beside the ranges: a low mark makes no segment a duplicate. */
+  function keepLows(child: string, lows: readonly LowMark[]): void {
+    for (const { epoch: of, streamId, low } of lows) {
+      streams.change({ origin: streams.originId(child, of), stream: streamId }, { low });
+    }
+  }
+
+  function ingestSegments(
+    child: string,
+    incoming: readonly WireSegment[],
+    clockOffsetMs: number | undefined,
+  ): IngestOutcome {
+    const naks: IngestOutcome["naks"][number][] = [];
+    const taken = new Map<string, AckedRanges>();
+    let stored = 0;
+    let duplicates = 0;
+    for (const wire of incoming) {
+      const { origin, epoch: of, streamId, first, items } = wire;
+      const segment = inflated(wire) ?? wire;
+      const isForeign = !maySend(child, origin) || isMisattributed(segment);
+      const code = isForeign ? "not-below" : isBroken(segment) ? "corrupt" : undefined;
+      const outcome = code ?? intake.take(segment, clockOf(segment, clockOffsetMs));
+      if (typeof outcome === "number") {
+        stored += outcome;
+        duplicates += items - outcome;
+        const key = `${origin}/${of}/${streamId}`;
+        const ranges = addInterval(taken.get(key)?.ranges ?? [], first, first + items - 1);
+        taken.set(key, { origin, epoch: of, streamId, ranges });
+      } else {
+        naks.push({ segment: wire, code: outcome === "unknown-stream" ? "unreadable" : outcome });
+      }
+    }
+    // Just what was in the batch: of other numbers, this node may have handed some to the very child that asks.
+    return { acked: [...taken.values()].flatMap(inPortions), naks, stored, duplicates, newestId: segments.newestId() };
+  }
+
+  /** A node's own messages may come back from below when the tree was rearranged, but only those that it has numbered itself. */
+  function isMisattributed({ origin, epoch: of, streamId, first, items }: WireSegment): boolean {
+    if (origin !== name) return false;
+    const row = streams.find({ origin: streams.originId(origin, of), stream: streamId });
+    return row === undefined || first + items - 1 > row.high;
+  }
+
+  /** What its sender could not stamp by the tree's time is in the time that this node has told; what is adrift is in nobody's. */
+  function clockOf({ flags }: WireSegment, clockOffsetMs: number | undefined): number {
+    const marks = flags & (segmentFlags.unsynced | segmentFlags.adrift);
+    return marks === segmentFlags.unsynced ? clocks.idOf(clockOffsetMs) : 0;
+  }
+
+  /** One that is deflated still could not be inflated. */
+  function isBroken({ body, crc, flags }: WireSegment): boolean {
+    return body !== null && ((flags & segmentFlags.deflate) !== 0 || hasher.crc32(body) !== crc);
+  }
+}
+
+/** An acknowledgement's entry holds a bounded number of ranges; the rest goes into further entries. */
+function inPortions(acked: AckedRanges): readonly AckedRanges[] {
+  const portions: AckedRanges[] = [];
+  for (let at = 0; at < acked.ranges.length; at += limits.rangesOnWire) {
+    portions.push({ ...acked, ranges: acked.ranges.slice(at, at + limits.rangesOnWire) });
+  }
+  return portions;
+}

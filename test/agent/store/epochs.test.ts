@@ -1,0 +1,111 @@
+// A new epoch for what is stored and not acknowledged.
+import { afterEach, expect, test } from "vitest";
+import type { DatabaseSync } from "node:sqlite";
+import { openDatabase } from "#agent/store/database.ts";
+import { nodeMigrations } from "#agent/store/node-migrations.ts";
+import { createNodeOperations } from "#agent/store/node-operations.ts";
+import { nodeHasher } from "#agent/system/node-hasher.ts";
+import { parseNodeName } from "#shared/ids.ts";
+import { isBalanced } from "#shared/journal/ledger.ts";
+import { encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
+
+const databases: DatabaseSync[] = [];
+afterEach(() => {
+  for (const database of databases.splice(0)) database.close();
+});
+
+function open() {
+  const database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000 });
+  databases.push(database);
+  const node = createNodeOperations(database, parseNodeName("device-1"), nodeHasher);
+  const streams = [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }] as const;
+  node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams, nowMs: 1, idsAbove: 0 });
+  return node;
+}
+
+type Node = ReturnType<typeof open>;
+
+function append(node: Node, value: number, items = 1): number {
+  const item = { timeMs: value, topic: "/data/x", payload: Uint8Array.of(value), retain: false };
+  const body = encodeSegment(Array.from({ length: items }, () => item));
+  return node.writes.append({ streamId: 1, items, firstMs: value, lastMs: value, body }).first;
+}
+
+function acknowledge(node: Node, first: number, last: number): void {
+  node.writes.forget({ acked: [{ origin: "device-1", epoch: 5, streamId: 1, ranges: [[first, last]] }] });
+}
+
+function rows(node: Node) {
+  const all = node.reads.accounting({}).map(({ row }) => row);
+  for (const row of all) expect({ row, balanced: isBalanced(row) }).toMatchObject({ balanced: true });
+  return all.map(({ epoch, high, delivered, lost, held }) => ({ epoch, high, delivered, lost, held }));
+}
+
+const fresh = { epoch: 7, instance: 8 };
+
+test("[O4] what is stored keeps its order under the new epoch, in front of what is appended meanwhile, and is marked", () => {
+  const node = open();
+  for (const value of [1, 2, 3, 4]) append(node, value, value);
+  acknowledge(node, 1, 3);
+  node.writes.renewEpoch({ fresh, holds: [], nowMs: 2 });
+  expect(append(node, 5)).toBe(8);
+  expect(rows(node)).toEqual([
+    { epoch: 5, high: 10, delivered: 3, lost: 0, held: 7 },
+    { epoch: 7, high: 8, delivered: 0, lost: 0, held: 1 },
+  ]);
+  expect(node.writes.renumber({}).isDone).toBe(false);
+  expect(node.writes.renumber({}).isDone).toBe(true);
+  expect(rows(node)).toEqual([
+    { epoch: 5, high: 10, delivered: 3, lost: 7, held: 0 },
+    { epoch: 7, high: 8, delivered: 0, lost: 0, held: 8 },
+  ]);
+  const data = node.reads.after({ id: 0, bytesMax: 1e6 }).segments.filter(({ body }) => body !== null);
+  expect(data.map(({ epoch, first, items, flags }) => ({ epoch, first, items, flags }))).toEqual([
+    { epoch: 7, first: 1, items: 3, flags: segmentFlags.maybeDuplicate },
+    { epoch: 7, first: 4, items: 4, flags: segmentFlags.maybeDuplicate },
+    { epoch: 7, first: 8, items: 1, flags: 0 },
+  ]);
+});
+
+test("[O3] numbers set aside for what has gone meanwhile are named as well", () => {
+  const node = open();
+  for (const value of [1, 2, 3]) append(node, value);
+  node.writes.renewEpoch({ fresh, holds: [], nowMs: 2 });
+  node.writes.quarantine({ origin: "device-1", epoch: 5, streamId: 1, first: 2, reason: "corrupt", nowMs: 3 });
+  while (!node.writes.renumber({}).isDone);
+  expect(rows(node)).toEqual([
+    { epoch: 5, high: 3, delivered: 0, lost: 3, held: 0 },
+    { epoch: 7, high: 3, delivered: 0, lost: 1, held: 2 },
+  ]);
+});
+
+test("in bounded steps: a long backlog takes several", () => {
+  const node = open();
+  for (let value = 0; value < 600; value++) append(node, value % 256);
+  node.writes.renewEpoch({ fresh, holds: [], nowMs: 2 });
+  let steps = 0;
+  while (!node.writes.renumber({}).isDone) steps++;
+  expect(steps).toBe(3);
+  expect(rows(node)).toMatchObject([{ lost: 600 }, { held: 600 }]);
+});
+
+test("[O10] another file takes a new epoch before its first append, and keeps what is stored under the old one", () => {
+  const node = open();
+  const fingerprint = { bootId: "boot-1", file: "8:15", birth: "1" };
+  const again = (file: string, epoch: number) =>
+    node.writes.open({
+      fresh: { uuid: "v", epoch, instance: epoch },
+      fingerprint: { ...fingerprint, file },
+      streams: [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }],
+      nowMs: 1,
+      idsAbove: 0,
+    });
+  expect(again("8:15", 20).renewed).toBeUndefined();
+  expect(append(node, 1)).toBe(1);
+  expect(again("8:16", 21)).toMatchObject({ renewed: "other-file", identity: { uuid: "u", epoch: 21, instance: 21 } });
+  expect(append(node, 2)).toBe(1);
+  expect(rows(node)).toEqual([
+    { epoch: 5, high: 1, delivered: 0, lost: 0, held: 1 },
+    { epoch: 21, high: 1, delivered: 0, lost: 0, held: 1 },
+  ]);
+});

@@ -1,0 +1,123 @@
+// Class final in the store: nothing goes before the root's mark has passed it, whatever is acknowledged, repeated or lost on the way.
+import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { openDatabase } from "#agent/store/database.ts";
+import { nodeMigrations } from "#agent/store/node-migrations.ts";
+import { createNodeOperations } from "#agent/store/node-operations.ts";
+import { nodeHasher } from "#agent/system/node-hasher.ts";
+import { parseNodeName } from "#shared/ids.ts";
+import { isBalanced } from "#shared/journal/ledger.ts";
+import { encodeSegment } from "#shared/journal/segment.ts";
+import type { Priority } from "#shared/journal/stream.ts";
+
+const self = { origin: "device-1", epoch: 5, streamId: 1 };
+
+function open(isFinal: boolean): {
+  readonly node: ReturnType<typeof createNodeOperations>;
+  readonly database: DatabaseSync;
+} {
+  const database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000 });
+  const node = createNodeOperations(database, parseNodeName("device-1"), nodeHasher, { isFinal });
+  const streams = [{ name: "alarms", priority: 0, class: "final", order: "strict", policy: "newest" }] as const;
+  node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams, nowMs: 1, idsAbove: 0 });
+  return { node, database };
+}
+
+function append(node: ReturnType<typeof createNodeOperations>, items: number): void {
+  const item = { timeMs: 1, topic: "/data/x", payload: Uint8Array.of(1), retain: false };
+  const body = encodeSegment(Array.from({ length: items }, () => item));
+  node.writes.append({ streamId: 1, items, firstMs: 1, lastMs: 1, body });
+}
+
+const step = fc.oneof(
+  fc.record({ what: fc.constant("append" as const), a: fc.integer({ min: 1, max: 4 }), b: fc.constant(0) }),
+  fc.record({
+    what: fc.constantFrom("acknowledge" as const, "mark" as const),
+    a: fc.integer({ min: 1, max: 30 }),
+    b: fc.nat(10),
+  }),
+  fc.record({ what: fc.constant("meet" as const), a: fc.integer({ min: 1, max: 3 }), b: fc.constant(0) }),
+);
+
+test("[O3] [O5] what the mark has not passed is held; what it has passed is delivered as far as whole segments go", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const { node, database } = open(false);
+      const ends: number[] = [];
+      let mark = 0;
+      for (const { what, a, b } of steps) {
+        const high = ends.at(-1) ?? 0;
+        if (what === "append") {
+          append(node, a);
+          ends.push(high + a);
+        } else if (what === "acknowledge") {
+          node.writes.forget({ acked: [{ ...self, ranges: [[a, a + b]] }] });
+        } else if (what === "mark") {
+          node.writes.settleFinal({ marks: [{ ...self, fin: a }] });
+          mark = Math.max(mark, Math.min(a, high));
+        } else {
+          node.writes.meet({ parent: "fog-1", instance: a });
+        }
+        const row = node.reads.accounting({})[0]?.row;
+        const delivered = ends.findLast((end) => end <= mark) ?? 0;
+        expect(row).toMatchObject({ high: ends.at(-1) ?? 0, delivered, held: (ends.at(-1) ?? 0) - delivered });
+        expect(row !== undefined && isBalanced(row)).toBe(true);
+        expect(row?.handed ?? 0).toBeLessThanOrEqual(row?.held ?? 0);
+      }
+      database.close();
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("another database of the parent has nothing: all that is held is read for sending again", () => {
+  const { node, database } = open(false);
+  append(node, 3);
+  let generation = 0;
+  const isReadable = () => {
+    const priorities = [0, 1].map((priority) => ({ priority: priority as Priority, bytes: 1e6 }));
+    const frame = { lane: "control", generation: ++generation, choices: priorities, idMax: 1e9 } as const;
+    const rest = {
+      session: 1,
+      crowded: [],
+      acked: [],
+      deflate: false,
+      nowMs: 0,
+      stamps: { offsetMs: 0, synced: true },
+    };
+    return node.reads.outgoing({ ...frame, ...rest }).found !== null;
+  };
+  expect(node.writes.meet({ parent: "fog-1", instance: 1 })).toBe(true);
+  node.writes.forget({ acked: [{ ...self, ranges: [[1, 3]] }] });
+  expect(node.writes.meet({ parent: "fog-1", instance: 1 })).toBe(false);
+  expect(isReadable()).toBe(false);
+  expect(node.writes.meet({ parent: "fog-1", instance: 2 })).toBe(true);
+  expect(isReadable()).toBe(true);
+  database.close();
+});
+
+test("a root's mark is what has left for the document store without a hole, lost numbers included", () => {
+  const { node, database } = open(true);
+  for (const items of [2, 2, 2]) append(node, items);
+  const marks = () => node.reads.finalMarks({}).map(({ fin }) => fin);
+  expect(marks()).toEqual([]);
+  node.writes.forget({ acked: [{ ...self, ranges: [[3, 4]] }] });
+  expect(marks()).toEqual([]);
+  node.writes.forget({ acked: [{ ...self, ranges: [[1, 2]] }] });
+  expect(marks()).toEqual([4]);
+  node.writes.quarantine({ ...self, first: 5, reason: "corrupt", nowMs: 1 });
+  node.writes.forget({ acked: [{ ...self, ranges: [[5, 6]] }] });
+  expect(marks()).toEqual([6]);
+  database.close();
+});
+
+test("a stream that leaves the class waits for no mark: what the parent has goes at the next start", () => {
+  const { node, database } = open(false);
+  for (const items of [2, 2]) append(node, items);
+  node.writes.forget({ acked: [{ ...self, ranges: [[1, 2]] }] });
+  const streams = [{ name: "alarms", priority: 0, class: "custody", order: "strict", policy: "newest" }] as const;
+  node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams, nowMs: 1, idsAbove: 0 });
+  expect(node.reads.accounting({})[0]?.row).toMatchObject({ delivered: 2, held: 2, handed: 0 });
+  database.close();
+});
