@@ -98,8 +98,10 @@ export class Sending implements AsyncDisposable {
     });
     if (read.damaged.length > 0) void this.#track(this.#giveUp(read.damaged));
     if (read.found !== null && !signal.aborted) this.#found.set(lane, read.found);
-    const found = read.found && { priority: read.found.priority, bytes: read.found.segments.length };
-    return { type: "read", lane, generation, found, dry: read.dry };
+    const { found, dry } = read;
+    if (found === null) return { type: "read", lane, generation, found, dry };
+    const bytes = found.segments.end - found.segments.start;
+    return { type: "read", lane, generation, found: { priority: found.priority, bytes }, dry };
   }
 
   /** The batch with what the last read of that lane found. */

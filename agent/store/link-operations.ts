@@ -4,7 +4,7 @@ import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import type { LossReason } from "#shared/journal/segment.ts";
 import type { LowMark, Priority, StreamState } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
-import type { AckedRanges } from "#shared/link/frames.ts";
+import type { AckedRanges, EncodedSegments } from "#shared/link/frames.ts";
 import type { FinalMark, Holding, SegmentMark } from "#shared/link/hello.ts";
 import type { KnownStream } from "#shared/link/told-streams.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
@@ -26,8 +26,7 @@ export interface OutgoingAnswer {
   /** Null: there is nothing to send now. */
   readonly found: {
     readonly priority: Priority;
-    /** Encoded, as they go into a batch. */
-    readonly segments: Uint8Array<ArrayBuffer>;
+    readonly segments: EncodedSegments;
     /** The ledger's description of every stream among the segments. */
     readonly streams: readonly StreamState[];
     readonly lows: readonly LowMark[];

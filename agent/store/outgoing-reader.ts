@@ -8,7 +8,13 @@ import type { NodeName } from "#shared/ids.ts";
 import { emptyIntervals, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { lanePriorities, laneOf, type Lane, type Priority } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
-import { encodeSegments, wireBytes, type AckedRanges, type WireSegment } from "#shared/link/frames.ts";
+import {
+  encodeSegments,
+  wireBytes,
+  type AckedRanges,
+  type EncodedSegments,
+  type WireSegment,
+} from "#shared/link/frames.ts";
 import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { deflated } from "./body-deflation.ts";
@@ -50,8 +56,7 @@ export interface SegmentRef {
 
 export interface OutgoingFrame {
   readonly priority: Priority;
-  /** As `encodeSegments` makes it. */
-  readonly segments: Uint8Array<ArrayBuffer>;
+  readonly segments: EncodedSegments;
   /** Streams that are in it. */
   readonly streams: readonly Omit<SegmentRef, "first">[];
 }

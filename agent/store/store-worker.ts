@@ -29,7 +29,7 @@ const handlers = {
     const answer = theStore().read(request);
     if (request.name !== ("outgoing" satisfies keyof NodeReads)) return answer;
     const { found } = answer as OutgoingAnswer; // typed where it was requested
-    return new Moved(answer, found === null ? [] : [found.segments.buffer]);
+    return new Moved(answer, found === null ? [] : [found.segments.bytes.buffer]);
   },
   close(_: null): null {
     opened?.close();

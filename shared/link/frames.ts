@@ -113,6 +113,9 @@ const lanes: readonly Lane[] = ["control", "bulk"];
 const segmentsOnWire = 16_384;
 /** A list of four, and the kind of batch. */
 const batchHead = Uint8Array.of(0x84, 1);
+/** Bytes for the low marks of a few streams, and for the description of as many. */
+const roomBefore = 256;
+const roomBehind = 512;
 /** Heads of CBOR items; the length of a list or string follows in four bytes. */
 const listOfTen = 0x8a;
 const listOfMany = 0x9a;
@@ -123,8 +126,16 @@ export function encodeBatch(batch: Batch, sender: string): Uint8Array {
   return frameBatch(batch, encodeSegments(batch.segments, sender));
 }
 
-/** A batch around segments that `encodeSegments` has encoded. */
-export function frameBatch(head: BatchHead, segments: Uint8Array): Uint8Array {
+/** A list of segments as it goes into a batch, in a buffer of its own with room for the rest of the batch around it. */
+export interface EncodedSegments {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where the list begins in `bytes`, and where it ends. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A batch around segments that `encodeSegments` has encoded. It takes their buffer over where the rest finds room in it. */
+export function frameBatch(head: BatchHead, { bytes, start, end }: EncodedSegments): Uint8Array {
   const ext = new Map<number, unknown>([
     [0, head.session],
     [2, head.frameNumber],
@@ -134,28 +145,26 @@ export function frameBatch(head: BatchHead, segments: Uint8Array): Uint8Array {
   if (head.relays !== undefined && head.relays.length > 0) ext.set(4, head.relays);
   const lows = encodeCbor(head.lows.map(packLow));
   const extension = encodeCbor(ext);
-  const frame = new Uint8Array(batchHead.length + lows.length + segments.length + extension.length);
-  frame.set(batchHead);
-  frame.set(lows, batchHead.length);
-  frame.set(segments, batchHead.length + lows.length);
-  frame.set(extension, batchHead.length + lows.length + segments.length);
-  return frame;
+  const first = start - lows.length - batchHead.length;
+  if (first < 0 || end + extension.length > bytes.length) {
+    return joined([batchHead, lows, bytes.subarray(start, end), extension]);
+  }
+  bytes.set(batchHead, first);
+  bytes.set(lows, first + batchHead.length);
+  bytes.set(extension, end);
+  return bytes.subarray(first, end + extension.length);
 }
 
 /**
- * The segments as one CBOR list, in a buffer of its own: a store's thread makes it, and it changes hands. Each body is copied once, into
- * its place; by way of the encoder it would be three times.
+ * The segments as one CBOR list: a store's thread makes it, and its buffer changes hands. Each body is copied once, into its place; by
+ * way of the encoder it would be three times.
  */
-export function encodeSegments(segments: readonly WireSegment[], sender: string): Uint8Array<ArrayBuffer> {
-  const parts: Uint8Array[] = [listHead(segments.length)];
+export function encodeSegments(segments: readonly WireSegment[], sender: string): EncodedSegments {
+  const parts: Uint8Array[] = [new Uint8Array(roomBefore), listHead(segments.length)];
   for (const segment of segments) addSegment(parts, segment, sender);
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  parts.push(new Uint8Array(roomBehind));
+  const bytes = joined(parts);
+  return { bytes, start: roomBefore, end: bytes.length - roomBehind };
 }
 
 export function decodeBatch(
@@ -270,6 +279,16 @@ function addSegment(parts: Uint8Array[], segment: WireSegment, sender: string): 
   if (body === null) parts.push(Uint8Array.of(nothing));
   else parts.push(Uint8Array.of(byteString, ...uint32(body.length)), body);
   parts.push(encodeCbor(ext));
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function listHead(length: number): Uint8Array {

@@ -34,7 +34,7 @@ async function startSending() {
     idsAbove: 0,
   });
   const backlog = { releasedId: () => 1e9, onReleased: () => ({ [Symbol.dispose]: () => undefined }) };
-  const sending = new Sending({ store, backlog, clock, log, time: createTreeTime(clock) });
+  const sending = new Sending({ store, backlog, clock, log, time: createTreeTime(clock, false) }, name);
   sending.begin([], []);
   let generation = 1;
   let frames = 0;

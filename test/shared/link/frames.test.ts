@@ -63,9 +63,10 @@ const batch: fc.Arbitrary<Batch> = fc.record({
       policy: fc.constantFrom("oldest", "newest", "decimate", "ttl"),
       high: number,
     }),
-    { maxLength: 3 },
+    // Also more than find room around the segments.
+    { maxLength: 20 },
   ),
-  lows: fc.array(fc.record({ epoch, streamId, low: number }), { maxLength: 3 }),
+  lows: fc.array(fc.record({ epoch, streamId, low: number }), { maxLength: 30 }),
   segments: fc.array(fc.oneof(dataSegment, gapSegment), { maxLength: 5 }),
 });
 
