@@ -42,7 +42,8 @@ test(
     expect(killsOf(report.kills)).toBeGreaterThan(10);
     expect(report.kills.moves).toBeGreaterThan(0);
     expect(report.timesFull).toBeGreaterThan(0);
-    expect([...report.strikes].filter(([, count]) => count === 0)).toEqual([]);
+    const strikes = [...report.strikes.values()].reduce((sum, count) => sum + count, 0);
+    expect(strikes - killsOf(report.kills)).toBeGreaterThan(10);
     expect(report.acknowledged).toBeGreaterThan(500);
     expect(report.stored).toBeGreaterThanOrEqual(report.acknowledged);
     expect(report.ledgerSamples).toBeGreaterThan(50);
