@@ -52,8 +52,9 @@ test("a silent cut is noticed within ten seconds at both ends, whenever it begin
     const noticed = await Promise.all(waits);
     const [atChild, atParent] = [0, 1].map((end) => Math.round(Math.max(...noticed.map((pair) => pair[end] ?? 0))));
     console.log(`silent cut noticed after ${atChild} ms by the child, ${atParent} ms by the parent, at the latest`);
+    // Several watches run, those of the link and those of MQTT: which one is first depends on when the last packet of each came.
     expect(links.map(({ uplink }) => uplink.heard.at(-1))).toEqual(
-      links.map(() => expect.stringContaining("the parent has fallen silent")),
+      links.map(() => expect.stringMatching(/the parent has fallen silent|timeout/)),
     );
     expect(atChild).toBeLessThan(noticedMs + slackMs);
     expect(atParent).toBeLessThan(noticedMs + slackMs);
