@@ -6,7 +6,7 @@ import type { Hasher } from "#shared/system/hasher.ts";
 import { callWorker } from "#shared/system/worker-rpc.ts";
 import { startWorker } from "../system/worker-entry.ts";
 import { GroupCommit, type Contributor, type WriteOutcome, type WriteRequest } from "./group-commit.ts";
-import { openNodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
+import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
 import type { NodeReads, NodeWrites } from "./node-operations.ts";
 import type { StoreWorkerCalls } from "./store-worker.ts";
 
@@ -73,12 +73,12 @@ export async function openNodeStore(
   });
 }
 
-/** The same in this thread: for tests, whose steps must not depend on a scheduler. */
+/** The same in this thread: for tests, whose steps must not depend on a scheduler. `database`: one that has been opened already. */
 export function openNodeStoreInThread(
   deps: { readonly clock: Clock; readonly hasher: Hasher },
   config: NodeDatabaseConfig,
+  database: NodeDatabase = openNodeDatabase(deps, config),
 ): NodeStore {
-  const database = openNodeDatabase(deps, config);
   return createStore(deps.clock, () => Promise.resolve(), {
     commit: async (requests) => database.commit(requests),
     read: async (request) => database.read(request),

@@ -82,8 +82,14 @@ export class ReturningChildren {
 
   #tick(child: Child): void {
     this.#event(child, { type: "tick" });
+    this.queue.in(this.#ticksUntilNext(child.state) * tickMs, () => this.#tick(child));
+  }
+
+  /** Ticks at which nothing would happen are left out. */
+  #ticksUntilNext(state: UplinkState): number {
     // Heartbeats are not what this is about: a running child is woken by the end of its connection.
-    this.queue.in(child.state.at === "running" ? 60 * tickMs : tickMs, () => this.#tick(child));
+    if (state.at === "running") return 60;
+    return state.at === "down" ? Math.max(1, Math.ceil((state.retryAtMs - this.queue.nowMs) / tickMs)) : 1;
   }
 
   #event(child: Child, event: UplinkEvent): void {

@@ -1,0 +1,171 @@
+// One history: a tree, so many steps in which messages are published and things go wrong, then peace until everything has drained.
+// All of it follows from the seed; a kind of fault that is left out leaves the other steps as they are.
+import type { NodeDatabase } from "#agent/store/node-database.ts";
+import { seeded, type Seeded } from "../../scripts/torture/seeded.ts";
+import { faultNames, faults, type FaultName } from "./faults.ts";
+import { pendingIn, settledFaults, Watch } from "./invariants.ts";
+import { SimulatedTree } from "./simulated-tree.ts";
+
+export interface HistorySetting {
+  readonly seed: number;
+  readonly steps: number;
+  readonly faults: readonly FaultName[];
+  /** Stands between the nodes and their disks: for tests of the simulation itself. */
+  readonly wrap?: (database: NodeDatabase, node: string) => NodeDatabase;
+}
+
+export interface HistoryReport {
+  /** What does not hold, after which step, and what had happened before. */
+  readonly failure:
+    | { readonly step: number; readonly faults: readonly string[]; readonly events: readonly string[] }
+    | undefined;
+  readonly counts: HistoryCounts;
+}
+
+export interface HistoryCounts {
+  readonly published: number;
+  readonly acknowledged: number;
+  readonly frames: number;
+  readonly virtualMs: number;
+  readonly drainMs: number;
+  readonly looks: number;
+  readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+}
+
+/** Virtual time in which everything must drain once nothing is broken any more. */
+const drainMsMax = 300_000;
+const stepsPerLook = 4;
+const stepsPerDeepLook = 20;
+
+export async function runHistory(setting: HistorySetting): Promise<HistoryReport> {
+  const random = seeded(setting.seed);
+  await using tree = new SimulatedTree(random, setting.wrap);
+  const watch = new Watch(tree);
+  const counts: Partial<Record<FaultName, number>> = {};
+  let step = 0;
+  let drainMs = 0;
+  let problems: readonly string[] = [];
+  const crashes: unknown[] = [];
+  const onCrash = (error: unknown): void => void crashes.push(error);
+  process.on("unhandledRejection", onCrash);
+  try {
+    for (const machine of tree.machines) await tree.start(machine);
+    for (; step < setting.steps && problems.length === 0; step++) {
+      await takeStep(tree, random.fork(`step ${step}`), setting.faults, counts);
+      if (step % stepsPerLook === 0) problems = await watch.look(step % stepsPerDeepLook === 0);
+      if (crashes.length > 0) problems = crashes.map((error) => `a node failed: ${stackOf(error)}`);
+    }
+    if (problems.length === 0) {
+      const startMs = tree.clock.monotonic();
+      problems = await settle(tree, watch);
+      drainMs = tree.clock.monotonic() - startMs;
+    }
+  } finally {
+    process.off("unhandledRejection", onCrash);
+  }
+  const { publishers, network, events } = tree;
+  return {
+    failure: problems.length === 0 ? undefined : { step, faults: problems.slice(0, 10), events: [...events] },
+    counts: {
+      published: publishers.published,
+      acknowledged: publishers.acknowledged.size,
+      frames: network.frames,
+      virtualMs: tree.clock.monotonic(),
+      drainMs,
+      looks: watch.looks,
+      faults: counts,
+    },
+  };
+}
+
+const publishWeight = 40;
+const quietWeight = 10;
+
+async function takeStep(
+  tree: SimulatedTree,
+  random: Seeded,
+  allowed: readonly FaultName[],
+  counts: Partial<Record<FaultName, number>>,
+): Promise<void> {
+  const name = drawAction(random);
+  if (name === "publish") publish(tree, random);
+  else if (name !== "quiet" && allowed.includes(name)) {
+    const done = await faults[name].inflict(tree, random);
+    if (done !== undefined) {
+      counts[name] = (counts[name] ?? 0) + 1;
+      tree.note(`${name}: ${done}`);
+    }
+  }
+  await tree.advance(random.unit() < 0.6 ? random.between(1, 120) : random.between(100, 1_500));
+}
+
+/** Always from all kinds, so that leaving one out does not change what the others do. */
+function drawAction(random: Seeded): FaultName | "publish" | "quiet" {
+  const total = faultNames.reduce((sum, name) => sum + faults[name].weight, publishWeight + quietWeight);
+  let left = random.unit() * total - publishWeight;
+  if (left < 0) return "publish";
+  for (const name of faultNames) {
+    left -= faults[name].weight;
+    if (left < 0) return name;
+  }
+  return "quiet";
+}
+
+function publish(tree: SimulatedTree, random: Seeded): void {
+  const machine = random.pick(tree.machines);
+  const stream = random.pick(tree.plan.streams);
+  const count = random.between(1, stream.name === "bulk" ? 6 : 20);
+  const { life } = machine;
+  if (life === undefined) return;
+  const place = { node: machine.id, broker: life.broker, isAlive: () => life.isAlive };
+  tree.publishers.publish(place, stream, count);
+  tree.note(`${machine.id}: ${count} published on ${stream.name}`);
+}
+
+/** Mends everything, waits until all has drained, and looks at all of it. */
+async function settle(tree: SimulatedTree, watch: Watch): Promise<readonly string[]> {
+  tree.note("everything is mended");
+  mend(tree);
+  // Nodes of one name take turns: both at once are kept apart for good.
+  const copies = tree.machines.filter(({ id, name }) => id !== name);
+  const shifts = copies.length === 0 ? [false] : [false, true];
+  for (const isTurnOfCopies of shifts) {
+    for (const copy of copies) {
+      const original = tree.machine(copy.name);
+      const [off, on] = isTurnOfCopies ? [original, copy] : [copy, original];
+      tree.die(off, "process");
+      off.isResting = true;
+      on.isResting = false;
+    }
+    const pending = await drain(tree);
+    if (pending !== undefined) return [`not drained in ${drainMsMax / 1000} s: ${pending}`];
+  }
+  return [...(await watch.look(true)), ...(await settledFaults(tree))];
+}
+
+function mend(tree: SimulatedTree): void {
+  tree.clearAgenda();
+  tree.store.condition = "up";
+  for (const { link, disk } of tree.machines) {
+    disk.full = undefined;
+    disk.crashIn(Number.POSITIVE_INFINITY, "before");
+    link.setCondition("up");
+    Object.assign(link.quality, { latencyMs: 5, loss: 0 });
+  }
+}
+
+/** Answers what is still pending when time is up. */
+async function drain(tree: SimulatedTree): Promise<string | undefined> {
+  const untilMs = tree.clock.monotonic() + drainMsMax;
+  let pending: string | undefined = "not looked yet";
+  while (pending !== undefined && tree.clock.monotonic() < untilMs) {
+    for (const machine of tree.machines) await tree.start(machine);
+    await tree.advance(500);
+    pending = await pendingIn(tree);
+  }
+  return pending;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,113 @@
+// What happens to nodes: they die at any moment, stop, change their parent, run out of disk, have a wrong clock; and the document
+// store at the root goes away.
+import type { Seeded } from "../../scripts/torture/seeded.ts";
+import type { CrashPoint } from "./disk.ts";
+import { drawMs, type Fault } from "./fault.ts";
+import type { Death, Machine } from "./machine.ts";
+import type { SimulatedTree } from "./simulated-tree.ts";
+
+const deaths: readonly Death[] = ["process", "power"];
+const crashPoints: readonly CrashPoint[] = ["before", "torn", "after"];
+
+function drawRunning(tree: SimulatedTree, random: Seeded): Machine | undefined {
+  const running = tree.machines.filter(({ isRunning }) => isRunning);
+  return running.length === 0 ? undefined : random.pick(running);
+}
+
+/** Between commits. */
+const crash: Fault = {
+  weight: 3,
+  inflict(tree, random) {
+    const machine = drawRunning(tree, random);
+    if (machine === undefined) return undefined;
+    const [how, ms] = [random.pick(deaths), drawMs(random, 1, 10_000)];
+    tree.die(machine, how);
+    tree.later(ms, () => tree.start(machine));
+    return `${machine.id}: back in ${ms} ms`;
+  },
+};
+
+/** In the middle of what it does: with a commit half written, or written and not known to anybody. */
+const crashInCommit: Fault = {
+  weight: 6,
+  inflict(tree, random) {
+    const machine = drawRunning(tree, random);
+    if (machine === undefined) return undefined;
+    const [commits, point] = [random.between(1, 8), random.pick(crashPoints)];
+    machine.disk.crashIn(commits, point);
+    return `${machine.id}: will die ${point} its commit number ${commits} from now`;
+  },
+};
+
+const stop: Fault = {
+  weight: 1,
+  async inflict(tree, random) {
+    const machine = drawRunning(tree, random);
+    if (machine === undefined) return undefined;
+    await tree.stop(machine);
+    const ms = drawMs(random, 1, 5_000);
+    tree.later(ms, () => tree.start(machine));
+    return `${machine.id}: back in ${ms} ms`;
+  },
+};
+
+/** Another parent, for a node with all that hangs below it: also an ancestor, also with unanswered frames on their way. */
+const move: Fault = {
+  weight: 4,
+  async inflict(tree, random) {
+    const machine = random.pick(tree.machines.filter(({ parent }) => parent !== undefined));
+    const below = tree.subtreeOf(machine);
+    const parents = tree.machines.filter(
+      (other) => other.plan.level !== "device" && !below.has(other) && other.name !== machine.parent,
+    );
+    if (parents.length === 0) return undefined;
+    const parent = random.pick(parents);
+    if (random.unit() < 0.25) await tree.stop(machine);
+    else tree.die(machine, random.pick(deaths));
+    machine.parent = parent.name;
+    const ms = drawMs(random, 1, 4_000);
+    tree.later(ms, () => tree.start(machine));
+    return `${machine.id}: moves below ${parent.name} in ${ms} ms`;
+  },
+};
+
+const fullDisk: Fault = {
+  weight: 2,
+  inflict(tree, random) {
+    const machine = random.pick(tree.machines);
+    const [full, ms] = [random.pick(["data", "everything"] as const), drawMs(random, 500, 15_000)];
+    machine.disk.full = full;
+    tree.later(ms, () => void (machine.disk.full = undefined));
+    return `${machine.id}: disk full for ${full}, for ${ms} ms`;
+  },
+};
+
+const documents: Fault = {
+  weight: 2,
+  inflict(tree, random) {
+    const [condition, ms] = [random.pick(["down", "fails after storing"] as const), drawMs(random, 500, 20_000)];
+    tree.store.condition = condition;
+    tree.later(ms, () => void (tree.store.condition = "up"));
+    return `document store ${condition} for ${ms} ms`;
+  },
+};
+
+const clock: Fault = {
+  weight: 2,
+  inflict(tree, random) {
+    const machine = random.unit() < 0.3 ? tree.root : random.pick(tree.machines);
+    const ms = drawMs(random, 10, 3 * 365 * 86_400_000) * (random.unit() < 0.5 ? -1 : 1);
+    machine.clockErrorMs = ms;
+    return `${machine.id}: wall clock wrong by ${ms} ms`;
+  },
+};
+
+export const nodeFaults = {
+  crash,
+  "crash-in-commit": crashInCommit,
+  stop,
+  move,
+  "full-disk": fullDisk,
+  documents,
+  clock,
+};

@@ -1,0 +1,37 @@
+// Histories of a simulated tree. As many as FOGBANK_SIMULATE_SEEDS says, from FOGBANK_SIMULATE_FROM on; `npm run simulate` runs more.
+import { expect, test } from "vitest";
+import { faultsByDefault } from "./faults.ts";
+import { runHistory, type HistoryReport } from "./history.ts";
+import { shrinkHistory } from "./shrink.ts";
+import { failureLines } from "./simulation-report.ts";
+
+const seeds = Number(process.env["FOGBANK_SIMULATE_SEEDS"] ?? 60);
+const from = Number(process.env["FOGBANK_SIMULATE_FROM"] ?? 1);
+const steps = 200;
+
+test(
+  `[O1] [O2] [O3] [O4] [O5] [O6] [O7] [O11] ${seeds} histories from seed ${from}: nothing lost, nothing twice, everything accounted for`,
+  { timeout: 600_000 },
+  async () => {
+    const reports: HistoryReport[] = [];
+    for (let seed = from; seed < from + seeds; seed++) {
+      const setting = { seed, steps, faults: faultsByDefault };
+      const report = await runHistory(setting);
+      const lines = report.failure === undefined ? [] : failureLines(await shrinkHistory(setting, report));
+      expect(lines.join("\n")).toBe("");
+      reports.push(report);
+    }
+    const done = (name: (typeof faultsByDefault)[number]): number =>
+      reports.reduce((sum, { counts }) => sum + (counts.faults[name] ?? 0), 0);
+    // Too few histories may happen to leave a kind out.
+    if (seeds >= 20) expect(faultsByDefault.filter((name) => done(name) === 0)).toEqual([]);
+    expect(reports.every(({ counts }) => counts.acknowledged > 50 && counts.looks > 10)).toBe(true);
+  },
+);
+
+test("a seed repeats its history to the last frame", async () => {
+  const setting = { seed: 4711, steps: 120, faults: faultsByDefault };
+  const [first, second] = [await runHistory(setting), await runHistory(setting)];
+  expect(first.counts).toEqual(second.counts);
+  expect(first.counts.frames).toBeGreaterThan(100);
+});
