@@ -103,8 +103,8 @@ export const limits = {
   dataPageBytes: 8 * mib,
   /** Streams with labels of their own in the metrics, each with a handful of time series: those with most on the way. */
   metricsStreams: 200,
-  /** Connections to one broker at once: what one process serves with a few KiB each. */
-  connections: 10_000,
+  /** Connections to one broker at once, a few KiB each: ten thousand children with two of them, and clients. */
+  connections: 25_000,
   /** Clients that one node lets in per second, and at once after a quiet time: the rest of a storm waits for its turn. */
   connectsPerSecond: 1_000,
   connectsBurst: 1_000,

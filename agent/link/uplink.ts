@@ -61,7 +61,9 @@ export interface UplinkStats {
 }
 
 const tickMs = 200;
-const bulkRetryMs = 1_000;
+/** Between two attempts to open the bulk connection, doubled each time: the parent may have no room for it. */
+const bulkRetryMsMin = 1_000;
+const bulkRetryMsMax = 30_000;
 /** The list of those below may be long: with thousands of them coming back it goes up this often, not with each. */
 const newsMs = 1_000;
 
@@ -236,7 +238,8 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#dispatch({ type: "opened" });
   }
 
-  async #keepBulkOpen(signal: AbortSignal): Promise<void> {
+  async #keepBulkOpen(signal: AbortSignal, retryMs = bulkRetryMsMin): Promise<void> {
+    let waitMs = retryMs;
     const closed = Promise.withResolvers<void>();
     try {
       const connection = await this.#deps.dial(
@@ -255,6 +258,7 @@ class Uplink implements ParentLink, AsyncDisposable {
         return;
       }
       this.#bulk = connection;
+      waitMs = bulkRetryMsMin;
       this.#dispatch({ type: "lane-opened" });
       signal.addEventListener("abort", () => closed.resolve(), { once: true });
       await closed.promise;
@@ -265,8 +269,8 @@ class Uplink implements ParentLink, AsyncDisposable {
       if (!(error instanceof FogbankError)) throw error;
     }
     if (signal.aborted) return;
-    await this.#deps.clock.sleep(bulkRetryMs, signal);
-    await this.#keepBulkOpen(signal);
+    await this.#deps.clock.sleep(waitMs * (0.5 + this.#deps.random.unit()), signal);
+    await this.#keepBulkOpen(signal, Math.min(bulkRetryMsMax, 2 * waitMs));
   }
 
   /** Given up, the connections break, so that the parent hears of it; left on purpose, they end with a goodbye. */

@@ -8,7 +8,7 @@ const setting: ReturnSetting = {
   children: 10_000,
   greetingsPerSecond: 1_000,
   hasAdmission: true,
-  connectionsMax: 25_000,
+  connectionsMax: limits.connections,
 };
 
 vi.setConfig({ testTimeout: 120_000 });

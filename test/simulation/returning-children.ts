@@ -114,12 +114,14 @@ export class ReturningChildren {
     );
   }
 
-  #openBulk(connection: Connection): void {
+  #openBulk(connection: Connection, waitMs = 1_000): void {
     this.queue.in(latencyMs, () => {
       if (!this.#isCurrent(connection)) return;
       this.#enter(connection, `${connection.child.name}!b`, (isAdmitted) => {
         connection.child.hasBulk = isAdmitted;
-        if (!isAdmitted) this.queue.in(1_000, () => this.#openBulk(connection));
+        if (isAdmitted) return;
+        const jitter = 0.5 + this.#random.unit();
+        this.queue.in(waitMs * jitter, () => this.#openBulk(connection, Math.min(30_000, 2 * waitMs)));
       });
     });
   }
