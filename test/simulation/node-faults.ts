@@ -71,6 +71,34 @@ const move: Fault = {
   },
 };
 
+/** Two fogs change places while the upper one holds a backlog of the lower one: what was handed up once comes back from below. */
+const swap: Fault = {
+  weight: 3,
+  inflict(tree, random) {
+    const pairs = tree.machines.flatMap((lower) => {
+      const upper = tree.machines.find(({ id }) => id === lower.parent);
+      const isPair = lower.plan.level === "fog" && upper !== undefined && upper !== tree.root;
+      return isPair ? [{ lower, upper }] : [];
+    });
+    if (pairs.length === 0) return undefined;
+    const { lower, upper } = random.pick(pairs);
+    upper.link.setCondition("down");
+    upper.link.cut(0);
+    const [ms, apartMs] = [drawMs(random, 300, 5_000), drawMs(random, 300, 5_000)];
+    tree.later(ms, async () => {
+      upper.link.setCondition("up");
+      if (lower.parent !== upper.id) return; // it has moved meanwhile
+      for (const machine of [lower, upper]) tree.die(machine, "process");
+      lower.parent = upper.parent;
+      upper.parent = lower.id;
+      lower.link.setCondition("down");
+      tree.later(apartMs, () => lower.link.setCondition("up"));
+      for (const machine of [lower, upper]) await tree.start(machine);
+    });
+    return `${upper.id} cut off, and below ${lower.id} in ${ms} ms, which is cut off for ${apartMs} ms`;
+  },
+};
+
 const fullDisk: Fault = {
   weight: 2,
   inflict(tree, random) {
@@ -107,6 +135,7 @@ export const nodeFaults = {
   "crash-in-commit": crashInCommit,
   stop,
   move,
+  swap,
   "full-disk": fullDisk,
   documents,
   clock,
