@@ -39,6 +39,8 @@ export class Link {
   readonly random: Seeded;
   readonly clock: Clock;
   readonly counts: NetworkCounts;
+  /** Hears every batch that the child sends. */
+  onBatch: ((payload: Uint8Array) => void) | undefined;
   #speaking = Promise.withResolvers<void>();
   /** What connections that are gone have carried last. */
   #echoes: Echo[] = [];
@@ -169,6 +171,7 @@ class Wire {
       send: (topic, payload) => {
         if (!this.#isChildOpen || !this.#ends.child.isAlive) return;
         const frame = { topic, payload: payload.slice() };
+        if (topic.endsWith("/b")) this.#link.onBatch?.(frame.payload);
         remember(this.#sent, frame);
         this.#up.send(frame);
       },

@@ -10,6 +10,7 @@ import { silentLogger } from "../fakes/silent-logger.ts";
 import { faultyDocuments } from "./faulty-documents.ts";
 import { Machine, type Death } from "./machine.ts";
 import type { NetworkCounts } from "./network.ts";
+import { Overtaking } from "./overtaking.ts";
 import { Numbered } from "./numbered.ts";
 import { drawTree, rootName, type NodePlan, type TreePlan } from "./plan.ts";
 import { nameMessage, Publishers } from "./publishers.ts";
@@ -31,6 +32,7 @@ export class SimulatedTree implements AsyncDisposable {
   readonly machines: Machine[];
   readonly publishers: Publishers;
   readonly numbered = new Numbered(nameMessage);
+  readonly overtaking: Overtaking;
   readonly network: NetworkCounts = { frames: 0, lost: 0, late: 0, repeated: 0 };
   /** Numbers that were on a disk when an older copy took its place: nobody else need have them. */
   readonly forgiven = new Set<string>();
@@ -51,9 +53,17 @@ export class SimulatedTree implements AsyncDisposable {
     this.#restarts = random.fork("restarts");
     this.#folder = mkdtempSync(join(existsSync(memoryFolder) ? memoryFolder : tmpdir(), "fogbank-simulation-"));
     this.plan = drawTree(random.fork("tree"));
+    this.overtaking = new Overtaking(
+      this.plan.streams.filter(({ priority }) => priority === 0).map(({ name }) => name),
+    );
     this.publishers = new Publishers(random.fork("payloads"));
     this.#wrap = wrap;
     this.machines = this.plan.nodes.map((node) => this.#build(node, node.name));
+  }
+
+  /** Counts the frames that leave before alarms. */
+  watchOvertaking(): void {
+    for (const { id, link } of this.machines) link.onBatch = (payload) => this.overtaking.sent(id, payload);
   }
 
   /** Another machine with a copy of the disk of `machine`, and its name; it has not started. */
@@ -76,7 +86,10 @@ export class SimulatedTree implements AsyncDisposable {
         counts,
         streams: plan.streams,
         machine: (name) => this.machines.find((machine) => machine.id === name),
-        follow: (origin) => this.numbered.follow(origin),
+        follow: (origin) => {
+          const followers = [this.numbered.follow(origin), this.overtaking.follow(id)];
+          return (...commit) => followers.forEach((follow) => follow(...commit));
+        },
         wrap: (database) => this.#wrap(database, node.name),
         parted: (host, how) => {
           for (const { link } of this.machines) link.parted(host, how === "process");

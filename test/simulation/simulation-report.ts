@@ -21,7 +21,7 @@ export function summaryLines(
   const longestMs = Math.max(0, ...counts.map(({ drainMs }) => drainMs));
   return [
     `${histories} histories of ${steps} steps in ${seconds.toFixed(1)} s: ${(histories / seconds).toFixed(2)} a second`,
-    `messages: ${sum(({ published }) => published)} published, ${sum(({ acknowledged }) => acknowledged)} acknowledged; ${sum(({ frames }) => frames)} frames; ${Math.round(sum(({ virtualMs }) => virtualMs) / 3_600_000)} hours of virtual time`,
+    `messages: ${sum(({ published }) => published)} published, ${sum(({ acknowledged }) => acknowledged)} acknowledged; ${sum(({ frames }) => frames)} frames; ${Math.round(sum(({ virtualMs }) => virtualMs) / 60_000)} minutes of virtual time`,
     `checked ${sum(({ looks }) => looks)} times on the way; the longest drain took ${longestMs / 1000} s`,
     `faults: ${kinds.join(", ")}`,
   ];
