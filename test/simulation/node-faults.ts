@@ -71,7 +71,7 @@ const move: Fault = {
   },
 };
 
-/** Two fogs change places while the upper one holds a backlog of the lower one: what was handed up once comes back from below. */
+/** Two fogs change places, perhaps there and back, while the upper one holds a backlog: what was handed up once comes from below. */
 const swap: Fault = {
   weight: 3,
   inflict(tree, random) {
@@ -82,22 +82,32 @@ const swap: Fault = {
     });
     if (pairs.length === 0) return undefined;
     const { lower, upper } = random.pick(pairs);
-    upper.link.setCondition("down");
-    upper.link.cut(0);
-    const [ms, apartMs] = [drawMs(random, 300, 5_000), drawMs(random, 300, 5_000)];
-    tree.later(ms, async () => {
-      upper.link.setCondition("up");
-      if (lower.parent !== upper.id) return; // it has moved meanwhile
-      for (const machine of [lower, upper]) tree.die(machine, "process");
-      lower.parent = upper.parent;
-      upper.parent = lower.id;
-      lower.link.setCondition("down");
-      tree.later(apartMs, () => lower.link.setCondition("up"));
-      for (const machine of [lower, upper]) await tree.start(machine);
-    });
-    return `${upper.id} cut off, and below ${lower.id} in ${ms} ms, which is cut off for ${apartMs} ms`;
+    const times = random.between(1, 2);
+    const ms = drawMs(random, 300, 5_000);
+    cutOff(upper);
+    changePlaces(tree, lower, upper, times, ms);
+    return `${upper.id} and ${lower.id} below it change places ${times} times, every ${ms} ms, the upper one cut off`;
   },
 };
+
+function cutOff({ link }: Machine): void {
+  link.setCondition("down");
+  link.cut(0);
+}
+
+/** `upper` is cut off until they have changed places, and `lower`, which is then above, until the next time. */
+function changePlaces(tree: SimulatedTree, lower: Machine, upper: Machine, times: number, ms: number): void {
+  tree.later(ms, async () => {
+    upper.link.setCondition("up");
+    if (times === 0 || lower.parent !== upper.id) return; // the last time, or it has moved meanwhile
+    for (const machine of [lower, upper]) tree.die(machine, "process");
+    lower.parent = upper.parent;
+    upper.parent = lower.id;
+    cutOff(lower);
+    for (const machine of [lower, upper]) await tree.start(machine);
+    changePlaces(tree, upper, lower, times - 1, ms);
+  });
+}
 
 const fullDisk: Fault = {
   weight: 2,
