@@ -11,11 +11,6 @@ import type { SimulatedTree } from "./simulated-tree.ts";
 const commitBytesMax = 4 * 1024 * 1024;
 const logBytesMax = 4 * 1024 * 1024;
 
-/** Invariants that nodes do not keep yet, and why; they are not checked. */
-const unchecked: Readonly<Record<string, string>> = {
-  O8: "all streams of a node are sent in one order",
-};
-
 /** Looks at a tree from time to time and remembers what it saw. */
 export class Watch {
   readonly #tree: SimulatedTree;
@@ -25,7 +20,7 @@ export class Watch {
 
   constructor(tree: SimulatedTree) {
     this.#tree = tree;
-    if (unchecked["O8"] === undefined) tree.watchOvertaking();
+    tree.watchOvertaking();
   }
 
   /** At any moment. `deep`: also what needs the segments themselves. */

@@ -3,7 +3,7 @@
 import { startNode, type RunningNode } from "#agent/node.ts";
 import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
 import type { NodeDatabase } from "#agent/store/node-database.ts";
-import type { NodeReads } from "#agent/store/node-operations.ts";
+import type { NodeReads, OwnStream } from "#agent/store/node-operations.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
@@ -204,7 +204,8 @@ export class Machine {
       },
     });
     this.#database = opened;
-    return openNodeStoreInThread({ clock: life.clock, hasher: nodeHasher }, config, this.#deps.wrap(opened));
+    const planned = withTraits(opened, this.#deps.streams);
+    return openNodeStoreInThread({ clock: life.clock, hasher: nodeHasher }, config, this.#deps.wrap(planned));
   }
 
   /** Keeps the ledger as the last commit left it. */
@@ -224,4 +225,23 @@ export class Machine {
     this.#database = undefined;
     this.#deps.parted(life, how);
   }
+}
+
+/** Opens with the streams as they are planned: a configuration can name them, and no more yet. */
+function withTraits(database: NodeDatabase, planned: readonly StreamPlan[]): NodeDatabase {
+  const traitsOf = (stream: OwnStream): OwnStream => {
+    const { priority, order, policy, class: streamClass } = planned.find(({ name }) => name === stream.name) ?? stream;
+    return { ...stream, priority, order, policy, class: streamClass };
+  };
+  return {
+    ...database,
+    commit: (requests) =>
+      database.commit(
+        requests.map((request) => {
+          if (request.name !== "open") return request;
+          const args = request.args as { readonly streams: readonly OwnStream[] };
+          return { ...request, args: { ...args, streams: args.streams.map(traitsOf) } };
+        }),
+      ),
+  };
 }

@@ -10,7 +10,7 @@ const from = Number(process.env["FOGBANK_SIMULATE_FROM"] ?? 1);
 const steps = 200;
 
 test(
-  `[O1] [O2] [O3] [O4] [O5] [O6] [O7] [O11] ${seeds} histories from seed ${from}: nothing lost, nothing twice, everything accounted for`,
+  `[O1] [O2] [O3] [O4] [O5] [O6] [O7] [O8] [O11] ${seeds} histories from seed ${from}: nothing lost, nothing twice, everything accounted for`,
   { timeout: 600_000 },
   async () => {
     const reports: HistoryReport[] = [];
