@@ -14,7 +14,7 @@ import type { Logger } from "#shared/system/logger.ts";
 import { noParent, type ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import type { SessionStore } from "#shared/system/session-store.ts";
-import { journalTopic, levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
+import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
 import { createAuthorizer, type NodeAuthorizer } from "./auth/authorizer.ts";
 import { isReadByOthers, noUsers, readUsersFile } from "./auth/users-file.ts";
 import type { Address, Authorizer, Broker } from "./broker/broker.ts";
@@ -28,7 +28,9 @@ import { nodeRoutes, type NodeView } from "./http/routes.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
+import { createJournalNotices } from "./journal/notices.ts";
 import { arrivalsPerSegment, startSink } from "./journal/sink.ts";
+import { startUpkeep } from "./journal/upkeep.ts";
 import { startLevelCalls } from "./level/level-calls.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
 import { startChildLinks } from "./link/child-links.ts";
@@ -42,8 +44,8 @@ import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.t
 import { createPresence, type Presence } from "./presence/presence.ts";
 import { createHostReader } from "./sources/host-metrics.ts";
 import { startHostSource } from "./sources/host-source.ts";
+import type { Opened, OwnStream } from "./store/identity-operations.ts";
 import type { NodeDatabaseConfig } from "./store/node-database.ts";
-import type { Opened, OwnStream } from "./store/node-operations.ts";
 import type { NodeStore } from "./store/node-store.ts";
 import { storedSessions } from "./store/stored-sessions.ts";
 
@@ -84,7 +86,13 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const isRoot = config.uplink === undefined;
   const maxBytes = config.journal.maxBytes ?? (await defaultJournalBytes(config.dataDir));
   const store = stack.use(
-    await deps.openStore({ name: config.name, file: join(config.dataDir, "fogbank.db"), maxBytes, isFinal: isRoot }),
+    await deps.openStore({
+      name: config.name,
+      file: join(config.dataDir, "fogbank.db"),
+      maxBytes,
+      isFinal: isRoot,
+      minCommitMs: config.journal.minCommitMs,
+    }),
   );
   const documents =
     isRoot && config.level === "cloud" ? stack.use(await deps.openDocuments(config.dataDir)).documents : undefined;
@@ -102,12 +110,13 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   );
   for (const child of opened.children) presence.restoreChild(child);
   gate = createChildGate({ tree: presence, clock, log });
-  const refusals = trackRefusals(broker, clock, log);
+  const notices = createJournalNotices({ bus: broker, clock, log });
   const time = createTreeTime(clock, isRoot);
   const journal = createJournal(
     store,
-    (refusing) => refusals.set(refusing),
+    (refusing) => notices.refusing(refusing),
     () => time.stamps(),
+    isUrgent(config, opened),
   );
   const stamping = stampingClock(clock, time);
   stack.use(startCapture({ bus: broker, journal, clock: stamping, log }, captureRules(config, opened)));
@@ -125,6 +134,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       : stack.use(startSink({ store, documents, backlog: fanOut, clock, log, stamps: () => time.stamps() }));
   const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
   const self = { name: config.name, identity };
+  stack.use(startUpkeep({ store, notices, clock, treeNow: () => time.now(), log }));
   const childLinks = stack.use(
     startChildLinks(
       { bus: broker, disconnect: (id) => broker.disconnect(id), store, tree: presence, time, clock, log },
@@ -155,7 +165,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const view = createView(
     deps,
     config,
-    { store, presence, documents, identity, refusing: () => refusals.current() },
+    { store, presence, documents, identity, refusing: () => notices.refusal() },
     () => ({
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
@@ -302,27 +312,21 @@ async function openIdentity(
   return opened;
 }
 
-/** The streams that the capture rules name: telemetry in custody until streams can be configured. */
-function ownStreams(config: NodeConfig): readonly OwnStream[] {
-  return streamNames(config).map((name) => ({
-    name,
-    priority: 2,
-    class: "custody",
-    order: "live-first",
-    policy: "oldest",
-  }));
+function ownStreams({ streams }: NodeConfig): readonly OwnStream[] {
+  return streams.map(({ filters: _, ...stream }) => stream);
 }
 
-function streamNames(config: NodeConfig): readonly string[] {
-  return [...new Set(config.capture.map(({ stream }) => stream))];
-}
-
-function captureRules(config: NodeConfig, opened: Opened): readonly CaptureRule[] {
-  const names = streamNames(config);
-  return config.capture.flatMap(({ filter, stream }) => {
-    const streamId = opened.streamIds[names.indexOf(stream)];
-    return streamId === undefined ? [] : [{ filter, streamId }];
+function captureRules({ streams }: NodeConfig, { streamIds }: Opened): readonly CaptureRule[] {
+  return streams.flatMap(({ filters }, index) => {
+    const streamId = streamIds[index];
+    return streamId === undefined ? [] : filters.map((filter) => ({ filter, streamId }));
   });
+}
+
+/** Alarms do not wait for the pause between commits. */
+function isUrgent({ streams }: NodeConfig, { streamIds }: Opened): (streamId: number) => boolean {
+  const urgent = new Set(streamIds.filter((_, index) => streams[index]?.priority === 0));
+  return (streamId) => urgent.has(streamId);
 }
 
 function startUplinkOf(
@@ -387,32 +391,6 @@ function startCalls(
     stats: () => machine.stats(),
     endAll: () => machine.endAll(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
-
-/** Tells every local client, retained, since when durable publishes are refused and why. */
-function trackRefusals(
-  broker: Broker,
-  clock: Clock,
-  log: Logger,
-): { set(refusing: FogbankError | null): void; current(): string | undefined } {
-  let reason: string | undefined;
-  return {
-    current: () => reason,
-    set(refusing) {
-      reason = refusing?.message;
-      if (refusing === null) log.info({}, "durable publishes accepted again");
-      else log.error({ code: refusing.code, reason }, "durable publishes refused");
-      const notice = {
-        state: refusing === null ? "accepting" : "refusing",
-        since: new Date(clock.now()).toISOString(),
-        ...(reason === undefined ? {} : { reason }),
-      };
-      const payload = new TextEncoder().encode(JSON.stringify(notice));
-      broker
-        .publish({ topic: journalTopic, payload, qos: 1, retain: true })
-        .catch((error: unknown) => log.warn({ error: String(error) }, "journal notice not published"));
-    },
   };
 }
 

@@ -39,6 +39,9 @@ export const limits = {
   /** Bytes of disk set aside so that a full disk still drains: a sixteenth of the database's limit, within these bounds. */
   diskReserveBytesMin: mib,
   diskReserveBytesMax: 8 * mib,
+  /** Segments that one transaction removes for want of room or for their age, and that it looks at for it. */
+  upkeepSegments: 1_000,
+  upkeepLooks: 10_000,
   /** Bytes that may wait in memory for a commit before QoS 0 is dropped and QoS 1 held back. */
   appendQueueBytes: 32 * mib,
   /** Segments that could not be handed on, kept to be looked at: the oldest go first. */

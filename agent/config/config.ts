@@ -14,6 +14,7 @@ import type { TlsFiles } from "../net/tls-credentials.ts";
 import type { HostPort } from "./listen-address.ts";
 import { exposureWarnings, refuseConflicts, refuseOpenListeners } from "./exposure.ts";
 import { formatOrigin, type Sourced } from "./origin.ts";
+import type { StreamConfig } from "./stream-schema.ts";
 import { type ConfigKey, configKeys, configSchema, helpOf } from "./schema.ts";
 import { maskPasswords, type UplinkConfig } from "./uplink-url.ts";
 import { valueError } from "./value-error.ts";
@@ -33,11 +34,12 @@ export interface NodeConfig {
   readonly auth: { readonly users?: string; readonly anonymous: AnonymousMode };
   /** Whether other machines may reach the listeners without TLS. */
   readonly insecure: boolean;
-  readonly capture: readonly { readonly filter: string; readonly stream: string }[];
+  readonly streams: readonly StreamConfig[];
   readonly sources: {
     readonly host: { readonly enabled: boolean; readonly intervalMs: number; readonly record?: string };
   };
-  readonly journal: { readonly maxBytes?: number };
+  /** `minCommitMs`: least time from one commit to the next. */
+  readonly journal: { readonly maxBytes?: number; readonly minCommitMs: number };
 }
 
 /** Everything that configuration comes from. */
@@ -86,6 +88,9 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   };
 }
 
+/** A tenth of a second gathers what a device measures into few commits, and is short for whoever waits for one. */
+const commitMsByProfile = { normal: 0, flash: 100 } as const;
+
 function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
   const { zone, "auth.users": users, "sources.host.record": record, "journal.max-bytes": maxBytes } = output;
   const uplink = uplinkOf(output);
@@ -102,7 +107,7 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
     ...(tls === undefined ? {} : { tls }),
     auth: { ...(users === undefined ? {} : { users }), anonymous: output["auth.anonymous"] },
     insecure: output.insecure,
-    capture: output.capture,
+    streams: output.streams,
     sources: {
       host: {
         enabled: output["sources.host.enabled"] ?? false,
@@ -110,7 +115,10 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
         ...(record === undefined ? {} : { record }),
       },
     },
-    journal: maxBytes === undefined ? {} : { maxBytes },
+    journal: {
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+      minCommitMs: output["journal.min-commit-ms"] ?? commitMsByProfile[output["journal.profile"]],
+    },
   };
 }
 

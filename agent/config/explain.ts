@@ -53,7 +53,7 @@ function renderEntry(
   indent: string,
   withHelp: boolean,
 ): string {
-  const above = withHelp ? `${indent}# ${help}\n` : "";
+  const above = withHelp ? help.replace(/^/gm, `${indent}# `) + "\n" : "";
   if (value === undefined) return `${above}${indent}# ${key} is not set\n`;
   // A file name may hold a line break, which would end the comment.
   const comment = origin.replace(/\p{Cc}/gu, "?");

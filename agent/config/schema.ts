@@ -4,14 +4,15 @@ import * as v from "valibot";
 import { isNodeName, levels } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import { anonymousModes } from "../auth/authorizer.ts";
-import { captureFilterFault } from "./capture-filter.ts";
 import { parseListenAddress, parseMqttAddress } from "./listen-address.ts";
+import { streamsHelp, streamsSchema } from "./stream-schema.ts";
 import { parseUplinkUrl } from "./uplink-url.ts";
 
 /** How text from the environment or a flag becomes a value: as it stands, as a list of words, or as libconfig. */
 export type Takes = "text" | "words" | "value";
 
 const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+const journalProfiles = ["normal", "flash"] as const;
 const journalBytesMin = 4 * limits.segmentBytes;
 const listenersMax = 16;
 const tagsMax = 64;
@@ -28,9 +29,7 @@ const expectedAnonymous = "local, always or never";
 const expectedIntervalMs = "a whole number of milliseconds from 100 to 3600000";
 const expectedJournalBytes = `a whole number of bytes, at least ${journalBytesMin}`;
 const expectedBoolean = "true or false";
-const expectedStream = "a stream name of 1 to 32 small letters, digits or -, beginning with a letter or digit";
-const expectedCapture = 'a list of groups { filter = "…"; stream = "…"; }';
-const expectedStreams = `at most ${limits.streamsPerNode} streams`;
+const expectedCommitMs = "a whole number of milliseconds from 0 to 10000";
 
 const path = v.pipe(v.string(expectedPath), v.regex(/^[^\0]+$/, expectedPath));
 
@@ -45,24 +44,6 @@ const uplinkUrl = v.pipe(
     addIssue({ message: expectedUplink });
     return NEVER;
   }),
-);
-
-const captureFilter = v.pipe(
-  v.string("an MQTT topic filter"),
-  v.check(
-    (filter) => captureFilterFault(filter) === undefined,
-    (issue) => captureFilterFault(issue.input) ?? "an MQTT topic filter",
-  ),
-);
-
-const captureItem = v.strictObject({
-  filter: captureFilter,
-  stream: v.pipe(v.string(expectedStream), v.regex(/^[a-z0-9][a-z0-9-]{0,31}$/, expectedStream)),
-});
-
-const capture = v.pipe(
-  v.array(captureItem, expectedCapture),
-  v.check((items) => new Set(items.map((item) => item.stream)).size <= limits.streamsPerNode, expectedStreams),
 );
 
 const tag = v.pipe(v.string(expectedTags), v.regex(/^[A-Za-z0-9._-]{1,64}$/, expectedTags));
@@ -141,11 +122,7 @@ export const configSchema = v.strictObject({
     "allow listeners without TLS that other machines can reach",
     v.optional(v.boolean(expectedBoolean), false),
   ),
-  capture: row(
-    "value",
-    "which topics are recorded, and in which stream",
-    v.optional(capture, [{ filter: "/data/#", stream: "data" }]),
-  ),
+  streams: row("value", streamsHelp, v.optional(streamsSchema, [{ name: "data", filters: ["/data/#"] }])),
   "sources.host.enabled": row(
     "value",
     "record telemetry of this machine; by default on devices only",
@@ -176,6 +153,23 @@ export const configSchema = v.strictObject({
       ),
     ),
   ),
+  "journal.profile": row(
+    "text",
+    "normal, or flash: commits are gathered so that an SD card lasts; priority 0 is committed at once all the same",
+    v.optional(v.picklist(journalProfiles, "normal or flash"), "normal"),
+  ),
+  "journal.min-commit-ms": row(
+    "value",
+    "least time from one commit to the next, in milliseconds; without it, 0 in the profile normal and 100 in flash",
+    v.optional(
+      v.pipe(
+        v.number(expectedCommitMs),
+        v.integer(expectedCommitMs),
+        v.minValue(0, expectedCommitMs),
+        v.maxValue(10_000, expectedCommitMs),
+      ),
+    ),
+  ),
 });
 
 export type ConfigKey = keyof typeof configSchema.entries;
@@ -187,9 +181,6 @@ export function isConfigKey(text: string): text is ConfigKey {
 
 /** In the order in which they are shown. */
 export const configKeys: readonly ConfigKey[] = Object.keys(configSchema.entries).filter(isConfigKey);
-
-/** Names in one group of `capture`. */
-export const captureKeys: readonly string[] = Object.keys(captureItem.entries);
 
 export function helpOf(key: ConfigKey): string {
   return v.getDescription(configSchema.entries[key]) ?? "";

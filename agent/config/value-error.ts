@@ -6,7 +6,8 @@ import { quoteBriefly } from "#shared/libconfig/position.ts";
 import type { Value } from "#shared/libconfig/setting.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import { formatOrigin, type ValuesByKey } from "./origin.ts";
-import { captureKeys, isConfigKey } from "./schema.ts";
+import { isConfigKey } from "./schema.ts";
+import { streamFields } from "./stream-schema.ts";
 import { maskPasswords } from "./uplink-url.ts";
 
 /** FOGBANK_CONFIG_INVALID for the most telling of `issues`. */
@@ -26,7 +27,7 @@ export function valueError(
     const inner = memberOf(value, step);
     if (inner === undefined) break;
     value = inner;
-    label += typeof step === "number" ? `[${step}]` : `.${String(step)}`;
+    label += typeof step === "number" ? `[${step}]${nameOf(inner)}` : `.${String(step)}`;
   }
   const where = formatOrigin(top, { value, origin: sourced.origin });
   return new FogbankError("FOGBANK_CONFIG_INVALID", `${where}: ${label}: ${complaint(issue, value)}`);
@@ -52,11 +53,18 @@ export function describeValue(value: Value): string {
 
 function complaint(issue: BaseIssue<unknown>, value: Value): string {
   const name = String(issue.path?.at(-1)?.key);
-  if (isUnknownName(issue)) return `unknown setting "${name.slice(0, 80)}"${didYouMean(name, captureKeys)}`;
+  if (isUnknownName(issue)) return `unknown setting "${name.slice(0, 80)}"${didYouMean(name, streamFields)}`;
   if (issue.type !== "strict_object") return `expected ${issue.message}, found ${describeValue(value)}`;
   // The schema of a group objects to a name that is missing, or to a value that is no group.
   if (value.type === "group") return `expected the setting "${name}" in this group, found none`;
   return `expected a group { }, found ${describeValue(value)}`;
+}
+
+/** What a group in a list calls itself: ` "alarms"`. */
+function nameOf(value: Value): string {
+  if (value.type !== "group") return "";
+  const name = value.settings.find((setting) => setting.name === "name")?.value;
+  return name?.type === "string" ? ` ${quoteBriefly(name.value)}` : "";
 }
 
 function isUnknownName(issue: BaseIssue<unknown>): boolean {

@@ -55,12 +55,13 @@ class Gathering implements StoreReceipt {
 
 /**
  * `onChange` hears when storing begins to fail and when it works again. `stamps`: the frame in which items are stamped at this moment;
- * those of different ones never share a segment.
+ * those of different ones never share a segment. `isUrgent`: streams that no pause between commits holds up.
  */
 export function createJournal(
   store: NodeStore,
   onChange: (refusing: FogbankError | null) => void,
   stamps: () => Frame = () => treesTime,
+  isUrgent: (streamId: number) => boolean = () => false,
 ): Journal {
   const gatherings = new Map<number, Gathering[]>();
   let queuedBytes = 0;
@@ -86,7 +87,7 @@ export function createJournal(
       const gathering = roomFor(streamId, item);
       gathering.builder.add(item);
       queuedBytes += bytes;
-      store.wake();
+      store.wake(isUrgent(streamId) ? "urgent" : undefined);
       return gathering;
     },
     stats: () => ({ appended, refused, dropped, queuedBytes }),

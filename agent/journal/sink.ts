@@ -142,7 +142,7 @@ class Drain implements Sink {
 
   #readAfter(id: number, bytesMax: number): Promise<Pick<Batch, "segments" | "streams">> {
     const { store, stamps } = this.#deps;
-    return store.read("after", { id, bytesMax, ...(stamps && { stamps: stamps() }) });
+    return store.read("after", { id, bytesMax, drains: true, ...(stamps && { stamps: stamps() }) });
   }
 
   /** Stores a batch and moves on behind it. Answers whether the store has taken any of it. */

@@ -241,12 +241,15 @@ class ChildLinks implements AsyncDisposable {
     try {
       const nowMs = this.#deps.clock.now();
       const clockOffsetMs = this.#deps.time.unsyncedOffsetMs();
-      const outcome = await this.#deps.store.write("ingest", {
+      const args = {
         child,
         batch: { streams, lows, segments, ...(relays && { relays }) },
         nowMs,
         ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
-      });
+      };
+      // Alarms come on the control connection: no pause between commits holds them up.
+      const haste = batch.lane === "control" ? "urgent" : undefined;
+      const outcome = await this.#deps.store.write("ingest", args, haste);
       this.#stats.stored += outcome.stored;
       this.#stats.duplicates += outcome.duplicates;
       this.#setFull(false);

@@ -141,8 +141,8 @@ export class Sending implements AsyncDisposable {
   async #refuse(naks: Ack["naks"]): Promise<void> {
     const { store, clock, time, log } = this.#deps;
     try {
-      const lost = await store.write("refused", { naks, nowMs: time.now(), monotonicMs: clock.monotonic() });
-      if (lost > 0) log.error({ messages: lost }, "refused by the parent again and again: named as lost and put aside");
+      const { messages } = await store.write("refused", { naks, nowMs: time.now(), monotonicMs: clock.monotonic() });
+      if (messages > 0) log.error({ messages }, "refused by the parent again and again: named as lost and put aside");
     } catch (error) {
       if (!this.#stop.signal.aborted) log.warn({ error: String(error) }, "refused segments not kept back");
     }
@@ -153,8 +153,9 @@ export class Sending implements AsyncDisposable {
     const { store, time, log } = this.#deps;
     for (const segment of damaged) {
       try {
-        const lost = await store.write("quarantine", { ...segment, reason: "corrupt", nowMs: time.now() });
-        log.error({ ...segment, messages: lost }, "stored segment is damaged: named as lost and put aside");
+        const args = { ...segment, reason: "corrupt", nowMs: time.now() } as const;
+        const { messages } = await store.write("quarantine", args);
+        log.error({ ...segment, messages }, "stored segment is damaged: named as lost and put aside");
       } catch (error) {
         if (!this.#stop.signal.aborted) log.warn({ ...segment, error: String(error) }, "damaged segment not put aside");
       }

@@ -1,5 +1,6 @@
 // Room on the disk that is set aside, so that a full disk still drains: deleting from a database needs some room too.
-// A file of zeros holds it; when the disk is full it is removed, and nothing new is taken until it stands again.
+// A file of zeros holds it; when the disk is full it is removed, and until it stands again the database must do with the room that it
+// has inside.
 import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import type { Clock } from "#shared/system/clock.ts";
 

@@ -2,7 +2,8 @@
 //
 //   write() ──▶ waiting ──▶ run(batch) ──▶ durable ──▶ every promise of the batch settles
 //
-// Nothing settles before the commit that holds it. A lazy write waits for company, at most `lazyMs`.
+// Nothing settles before the commit that holds it. A lazy write waits for company, at most `lazyMs`. Where each commit wears the disk
+// they are kept apart by `minCommitMs`; an urgent write does not wait for that, and takes along what waits.
 import { FogbankError } from "#shared/errors.ts";
 import type { Clock } from "#shared/system/clock.ts";
 
@@ -20,7 +21,12 @@ export interface GroupCommitDeps {
   turn(): Promise<void>;
   /** Runs the requests in one durable transaction; one outcome each, in order. The buffers in `transfer` are its own from then on. */
   run(requests: readonly WriteRequest[], transfer: readonly ArrayBuffer[]): Promise<readonly WriteOutcome[]>;
+  /** Least time from the start of one commit to that of the next; none when absent. */
+  readonly minCommitMs?: number;
 }
+
+/** `lazy`: waits for company. `urgent`: is not kept apart from the commit before. */
+export type Haste = "lazy" | "urgent";
 
 /** Called when a commit is about to start: a part that collects adds what it has. */
 export type Contributor = () => readonly PendingWrite[];
@@ -50,6 +56,11 @@ export class GroupCommit implements AsyncDisposable {
   #loop: Promise<void> | undefined;
   #closed = false;
   #lastCommitMs = 0;
+  /** When the last commit began, of the clock that never steps. */
+  #lastStartMs = -Infinity;
+  /** Something waits that must not be kept apart; ends the wait that is under way. */
+  #isUrgent = false;
+  #hurry = new AbortController();
   /** Commits so far, for statistics. */
   commits = 0;
 
@@ -63,32 +74,36 @@ export class GroupCommit implements AsyncDisposable {
   }
 
   /** Resolves with the outcome's value once it is durable, rejects with its error. */
-  write(name: string, args: unknown, lazy = false): Promise<unknown> {
+  write(name: string, args: unknown, haste?: Haste): Promise<unknown> {
     if (this.#closed) return Promise.reject(closedError(name));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const settle = (outcome: WriteOutcome): void => {
       if ("error" in outcome) reject(outcome.error);
       else resolve(outcome.value);
     };
-    if (lazy) {
+    if (haste === "lazy") {
       this.#lazy.push({ name, args, settle });
       this.#startLazyTimer();
     } else {
       this.#waiting.push({ name, args, settle });
-      this.wake();
+      this.wake(haste);
     }
     return promise;
   }
 
   /** A contributor has something: commit soon. */
-  wake(): void {
+  wake(haste?: "urgent"): void {
+    if (haste === "urgent" && !this.#isUrgent) {
+      this.#isUrgent = true;
+      this.#hurry.abort();
+    }
     this.#loop ??= this.#run();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#stop.abort();
-    this.wake();
+    this.wake("urgent");
     await this.#loop;
   }
 
@@ -96,9 +111,11 @@ export class GroupCommit implements AsyncDisposable {
     // Everything that arrives in this turn of the event loop joins the first commit.
     await this.#deps.turn();
     for (;;) {
+      await this.#keepApart();
       const batch = this.#take();
       if (batch.length === 0) break;
       const startMs = this.#deps.clock.monotonic();
+      this.#lastStartMs = startMs;
       await this.#commit(batch);
       this.#lastCommitMs = this.#deps.clock.monotonic() - startMs;
       await this.#linger();
@@ -106,7 +123,18 @@ export class GroupCommit implements AsyncDisposable {
     this.#loop = undefined;
   }
 
+  /** Waits until the last commit is long enough ago, or something is urgent. Whoever comes meanwhile joins the next commit. */
+  async #keepApart(): Promise<void> {
+    const { clock, minCommitMs = 0 } = this.#deps;
+    const waitMs = this.#lastStartMs + minCommitMs - clock.monotonic();
+    if (waitMs > 0 && !this.#isUrgent) {
+      this.#hurry = new AbortController();
+      await clock.sleep(waitMs, this.#hurry.signal).catch(() => undefined);
+    }
+  }
+
   #take(): PendingWrite[] {
+    this.#isUrgent = this.#closed;
     for (const contributor of this.#contributors) this.#waiting.push(...contributor());
     this.#waiting.push(...this.#lazy);
     this.#lazy = [];

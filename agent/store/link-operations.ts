@@ -37,6 +37,12 @@ export interface OutgoingAnswer {
   readonly damaged: readonly SegmentRef[];
 }
 
+/** Messages that are named as lost now, and the id behind which no gap that says so stands. */
+export interface GivenUp {
+  readonly messages: number;
+  readonly newestId: number;
+}
+
 export interface LinkRepositories {
   readonly identity: IdentityRepository;
   readonly streams: StreamRepository;
@@ -52,7 +58,7 @@ export function createLinkOperations(
 ) {
   const { name, isFinal } = options;
   const outgoing = new OutgoingReader({ streams, segments, clocks, hasher }, name);
-  const losses = new LossRepository(database, streams);
+  const losses = new LossRepository(database, streams, (key) => outgoing.sentOf(key));
   const repositories = { streams, segments, losses, quarantined: new QuarantineRepository(database), outgoing };
   const intake = createIntakeOperations(database, { streams, segments, losses, clocks, hasher }, options);
   const finals = new FinalMarks(streams, segments, isFinal);
@@ -86,11 +92,16 @@ export function createLinkOperations(
     },
 
     /** Gives up a stored segment. Answers how many messages it had: 0 when it is gone already. */
-    quarantine: (args: SegmentRef & { readonly reason: LossReason; readonly nowMs: number }): number =>
-      giveUp(repositories, args, args.reason, args.nowMs),
+    quarantine: (args: SegmentRef & { readonly reason: LossReason; readonly nowMs: number }): GivenUp => {
+      const messages = giveUp(repositories, args, args.reason, args.nowMs);
+      return { messages, newestId: segments.newestId() };
+    },
 
     /** The parent did not take these. Answers how many messages were given up for that. */
-    refused: (args: RefusedArgs): number => keepBack(repositories, args),
+    refused: (args: RefusedArgs): GivenUp => {
+      const messages = keepBack(repositories, args);
+      return { messages, newestId: segments.newestId() };
+    },
   };
 
   const reads = {
@@ -151,6 +162,7 @@ export function createLinkOperations(
     reads,
     rolledBack: () => intake.rolledBack(),
     releaseOthers: () => finals.releaseOthers(),
+    losses,
     sentOf: (key: StreamKey): IntervalSet => outgoing.sentOf(key),
   };
 

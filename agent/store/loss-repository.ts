@@ -1,7 +1,13 @@
 // Numbers that will never be delivered: the record of them for the accounting, and the gap segments that carry it upward. Neighbours
 // with the same reason are one gap. Every change of a row changes its stream's ledger in the same transaction.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { addInterval, countIntervals, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
+import {
+  addInterval,
+  countIntervals,
+  emptyIntervals,
+  missingFrom,
+  type IntervalSet,
+} from "#shared/journal/interval-set.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
@@ -16,27 +22,32 @@ export interface Loss {
   readonly lastMs: number;
 }
 
+/** Numbers of a stream that are on their way to the next node. */
+export type SentNumbers = (key: StreamKey) => IntervalSet;
+
 export class LossRepository {
   readonly #streams: StreamRepository;
   readonly #record: GapTable;
   readonly #pending: GapTable;
+  readonly #sentOf: SentNumbers;
 
-  constructor(database: DatabaseSync, streams: StreamRepository) {
+  constructor(database: DatabaseSync, streams: StreamRepository, sentOf: SentNumbers = () => emptyIntervals) {
     this.#streams = streams;
+    this.#sentOf = sentOf;
     this.#record = recordTable(database);
     this.#pending = pendingTable(database);
   }
 
   /** Names the numbers as lost, here and, by a gap segment, above. None of them is stored or named yet. */
   add(key: StreamKey, priority: Priority, loss: Loss): void {
-    put(this.#record, key, priority, loss);
-    const rows = put(this.#pending, key, priority, loss);
+    put(this.#record, key, priority, loss, emptyIntervals);
+    const rows = put(this.#pending, key, priority, loss, this.#sentOf(key));
     this.#streams.change(key, { lost: loss.last - loss.first + 1, segments: rows });
   }
 
   /** Carries a gap upward that is named here already, or whose messages were handed on. */
   passOn(key: StreamKey, priority: Priority, loss: Loss): void {
-    this.#streams.change(key, { segments: put(this.#pending, key, priority, loss) });
+    this.#streams.change(key, { segments: put(this.#pending, key, priority, loss, this.#sentOf(key)) });
   }
 
   /** Of first…last what a gap segment here is to carry upward. */
@@ -123,6 +134,10 @@ function touching(table: GapTable, key: StreamKey, first: number, last: number):
   }));
 }
 
+function isAmong(set: IntervalSet, { first, last }: Loss): boolean {
+  return set.some(([low, high]) => low <= last && high >= first);
+}
+
 function within(gaps: readonly Loss[], first: number, last: number): IntervalSet {
   return gaps.reduce<IntervalSet>(
     (set, gap) => addInterval(set, Math.max(first, gap.first), Math.min(last, gap.last)),
@@ -130,12 +145,15 @@ function within(gaps: readonly Loss[], first: number, last: number): IntervalSet
   );
 }
 
-/** Adds a gap, merged with its neighbours of the same reason. Answers by how many rows the table has grown. */
-function put(table: GapTable, key: StreamKey, priority: Priority, loss: Loss): number {
+/**
+ * Adds a gap, merged with its neighbours of the same reason, but not with those on their way: the acknowledgement names them as they
+ * were sent. Answers by how many rows the table has grown.
+ */
+function put(table: GapTable, key: StreamKey, priority: Priority, loss: Loss, sent: IntervalSet): number {
   let merged = loss;
   let rows = 1;
   for (const row of touching(table, key, loss.first - 1, loss.last + 1)) {
-    if (row.reasonCode !== loss.reasonCode) continue;
+    if (row.reasonCode !== loss.reasonCode || isAmong(sent, row)) continue;
     table.remove.run(key.origin, key.stream, row.first);
     rows--;
     merged = {

@@ -1,18 +1,21 @@
 // A node's database file with its operations, in whichever thread it is opened. Knows what to do when the disk is full: give back
-// the reserve, move the write-ahead log into the file, let deletes through, refuse what is new until the reserve stands again.
+// the reserve, move the write-ahead log into the file, and go on with the room that the file has inside.
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
+import { Budget } from "./budget.ts";
 import { runCommit } from "./commit-runner.ts";
 import { inMemory, openDatabase, translateSqliteError } from "./database.ts";
+import { bytesOf } from "./demands.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
 import { nodeMigrations } from "./node-migrations.ts";
 import { createNodeOperations, type NodeReads, type NodeWrites } from "./node-operations.ts";
 import type { QueueBound } from "./queue-repository.ts";
+import { commitInRoom } from "./roomy-commit.ts";
 import { bringsMessages, type EncodedBatch } from "./session-repository.ts";
 
 export interface NodeDatabaseConfig {
@@ -22,6 +25,8 @@ export interface NodeDatabaseConfig {
   readonly maxBytes: number;
   /** This node is a root: what comes here goes no further. */
   readonly isFinal: boolean;
+  /** Least time from one commit to the next, milliseconds; none when absent. What is urgent does not wait for it. */
+  readonly minCommitMs?: number;
   /** What each MQTT session's queue may hold; that of `limits` when absent. */
   readonly queueBound?: QueueBound;
 }
@@ -35,14 +40,6 @@ export interface NodeDatabase {
 /** Page cache: the indexes of a large backlog, small enough for a board. */
 const cacheBytes = 8 * 1024 * 1024;
 
-/** Whether it brings new data; the rest must go on when the disk is full. */
-function takesData({ name, args }: WriteRequest): boolean {
-  if (name === ("sessions" satisfies keyof NodeWrites)) return bringsMessages(args as EncodedBatch); // typed where it was requested
-  return dataWrites.has(name);
-}
-
-const dataWrites: ReadonlySet<string> = new Set<keyof NodeWrites>(["append", "ingest"]);
-
 /** Throws what `openDatabase` throws. */
 export function openNodeDatabase(
   deps: { readonly hasher: Hasher; readonly clock: Pick<Clock, "monotonic"> },
@@ -54,24 +51,33 @@ export function openNodeDatabase(
   const walBytes = reserveBytes / 2;
   const database = openDatabase(file, { migrations: nodeMigrations, cacheBytes, maxBytes, walBytes, exclusive: true });
   const reserve = file === inMemory ? undefined : new DiskReserve(deps.clock, `${file}-reserve`, reserveBytes);
-  const { writes, reads, rolledBack } = createNodeOperations(database, name, deps.hasher, {
+  const budget = new Budget(database);
+  const operations = createNodeOperations(database, name, deps.hasher, {
     isFinal: config.isFinal,
-    hasReserve: () => reserve?.hold() ?? true,
+    budget,
+    monotonic: () => deps.clock.monotonic(),
     ...(config.queueBound && { queueBound: config.queueBound }),
   });
+  const { writes, reads, rolledBack } = operations;
+  const run = (requests: readonly WriteRequest[]) => runCommit(database, writes, rolledBack, requests);
+  const { eviction, demandOf } = operations;
+  const commit = (requests: readonly WriteRequest[]) => commitInRoom({ eviction, demandOf, run }, requests);
   return {
     commit(requests) {
-      const outcomes = runCommit(database, writes, rolledBack, requests);
-      if (reserve === undefined || !outcomes.some(isFull)) return outcomes;
-      // At its own limit the file is full on purpose: deletes work, the disk is another matter.
-      if (!reads.usage({}).full) {
-        reserve.release();
-        shrinkLog(database);
+      if (reserve !== undefined && requests.some(takesData)) {
+        if (reserve.hold()) budget.lift();
+        else budget.cap();
       }
+      const outcomes = commit(requests);
+      if (reserve === undefined || !outcomes.some(saysFull)) return outcomes;
+      // Of the reserve's room the log is moved into the file. From here on the file must do with what it has inside, until the
+      // reserve stands again.
+      reserve.release();
+      restartLog(database);
+      budget.cap();
       return outcomes.map((outcome, index) => {
         const request = requests[index];
-        if (!isFull(outcome) || request === undefined || takesData(request)) return outcome;
-        return runCommit(database, writes, rolledBack, [request])[0] ?? outcome;
+        return request === undefined || !saysFull(outcome) ? outcome : (commit([request])[0] ?? outcome);
       });
     },
     read(request) {
@@ -84,16 +90,30 @@ export function openNodeDatabase(
     close: () => database.close(),
   };
 }
+/** Whether it brings new data. */
+function takesData(request: WriteRequest): boolean {
+  const { name, args } = request;
+  if (name === ("sessions" satisfies keyof NodeWrites)) return bringsMessages(args as EncodedBatch); // typed where it was requested
+  return bytesOf(request) > 0;
+}
+
+/** Whether SQLite found no room. What this node refuses by itself has no cause. */
+function saysFull(outcome: WriteOutcome): boolean {
+  return isFull(outcome) && "error" in outcome && outcome.error instanceof Error && outcome.error.cause !== undefined;
+}
 
 function isFull(outcome: WriteOutcome): boolean {
   return "error" in outcome && outcome.error instanceof FogbankError && outcome.error.code === "FOGBANK_STORE_FULL";
 }
 
-/** Moves the write-ahead log into the file and gives its room back. Without the room for that it stays, and the next full disk tries again. */
-function shrinkLog(database: DatabaseSync): void {
+/**
+ * Moves the write-ahead log into the file and begins it anew, in the room that it has: given back, another program might take that.
+ * Without the room in the file it stays as it is, and the next full disk tries again.
+ */
+function restartLog(database: DatabaseSync): void {
   try {
-    database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+    database.prepare("PRAGMA wal_checkpoint(RESTART)").get();
   } catch (error) {
-    if (!isFull({ error: translateSqliteError(error, "shrink the write-ahead log") })) throw error;
+    if (!isFull({ error: translateSqliteError(error, "restart the write-ahead log") })) throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { callWorker } from "#shared/system/worker-rpc.ts";
 import { startWorker } from "../system/worker-entry.ts";
-import { GroupCommit, type Contributor, type WriteOutcome, type WriteRequest } from "./group-commit.ts";
+import { GroupCommit, type Contributor, type Haste, type WriteOutcome, type WriteRequest } from "./group-commit.ts";
 import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
 import type { NodeReads, NodeWrites } from "./node-operations.ts";
 import type { StoreWorkerCalls } from "./store-worker.ts";
@@ -15,20 +15,20 @@ type Result<F> = F extends (args: never) => infer R ? R : never;
 
 export interface NodeStore extends AsyncDisposable {
   /**
-   * Resolves once durable. A lazy write waits a moment for company. Rejects with FOGBANK_STORE_FULL, FOGBANK_STORE_FAILED,
+   * Resolves once durable. A lazy write waits a moment for company, an urgent one not even for the pause between commits. Rejects with FOGBANK_STORE_FULL, FOGBANK_STORE_FAILED,
    * FOGBANK_STORE_CORRUPT or FOGBANK_STORE_CLOSED, nothing changed.
    */
   write<Name extends keyof NodeWrites>(
     name: Name,
     args: Args<NodeWrites[Name]>,
-    lazy?: "lazy",
+    haste?: Haste,
   ): Promise<Result<NodeWrites[Name]>>;
   /** Sees every write that has resolved. */
   read<Name extends keyof NodeReads>(name: Name, args: Args<NodeReads[Name]>): Promise<Result<NodeReads[Name]>>;
   /** Asks `contributor` for writes at the start of every commit. */
   contribute(contributor: Contributor): void;
   /** A contributor has something. */
-  wake(): void;
+  wake(haste?: "urgent"): void;
   /** Tells `listener` the newest segment's id after every commit that stored segments. */
   onStored(listener: (newestId: number) => void): Disposable;
 }
@@ -58,7 +58,7 @@ export async function openNodeStore(
     await worker.terminate();
     throw error;
   }
-  return createStore(deps.clock, loopTurn, {
+  return createStore(deps.clock, loopTurn, config.minCommitMs, {
     async commit(requests, transfer) {
       const outcomes = await call("commit", requests, transfer);
       return outcomes.map((outcome) =>
@@ -79,7 +79,7 @@ export function openNodeStoreInThread(
   config: NodeDatabaseConfig,
   database: NodeDatabase = openNodeDatabase(deps, config),
 ): NodeStore {
-  return createStore(deps.clock, () => Promise.resolve(), {
+  return createStore(deps.clock, () => Promise.resolve(), config.minCommitMs, {
     commit: async (requests) => database.commit(requests),
     read: async (request) => database.read(request),
     async [Symbol.asyncDispose]() {
@@ -88,11 +88,17 @@ export function openNodeStoreInThread(
   });
 }
 
-function createStore(clock: Clock, turn: () => Promise<void>, engine: Engine): NodeStore {
+function createStore(
+  clock: Clock,
+  turn: () => Promise<void>,
+  minCommitMs: number | undefined,
+  engine: Engine,
+): NodeStore {
   const listeners = new Set<(newestId: number) => void>();
   const group = new GroupCommit({
     clock,
     turn,
+    ...(minCommitMs !== undefined && { minCommitMs }),
     async run(requests, transfer) {
       const outcomes = await engine.commit(requests, transfer);
       const newestId = Math.max(0, ...outcomes.map(newestIdOf));
@@ -102,12 +108,12 @@ function createStore(clock: Clock, turn: () => Promise<void>, engine: Engine): N
     },
   });
   return {
-    write: <Name extends keyof NodeWrites>(name: Name, args: Args<NodeWrites[Name]>, lazy?: "lazy") =>
-      group.write(name, args, lazy !== undefined) as Promise<Result<NodeWrites[Name]>>,
+    write: <Name extends keyof NodeWrites>(name: Name, args: Args<NodeWrites[Name]>, haste?: Haste) =>
+      group.write(name, args, haste) as Promise<Result<NodeWrites[Name]>>,
     read: <Name extends keyof NodeReads>(name: Name, args: Args<NodeReads[Name]>) =>
       engine.read({ name, args }) as Promise<Result<NodeReads[Name]>>,
     contribute: (contributor) => group.contribute(contributor),
-    wake: () => group.wake(),
+    wake: (haste) => group.wake(haste),
     onStored(listener) {
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };

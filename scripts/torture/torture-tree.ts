@@ -43,12 +43,12 @@ export interface TortureTree extends AsyncDisposable {
 
 // A stream of its own for alarms: two streams of one device travel side by side.
 const deviceSettings = `level = device; sources: { host: { enabled = false; }; };
-capture = ( { filter = "/data/alarm/#"; stream = "alarm"; }, { filter = "/data/#"; stream = "data"; } );`;
+streams = ( { name = "alarm"; filters = "/data/alarm/#"; order = "strict"; policy = "newest"; }, { name = "data"; filters = "/data/#"; order = "strict"; policy = "newest"; } );`;
 
 /** The first fog takes messages of its own, into two streams, and has little room for what waits. */
 export const smallFogStreams = ["patient-4", "patient-5"] as const;
 const smallFogSettings = `level = fog; journal: { max-bytes = 1048576; };
-capture = ( ${smallFogStreams.map((name) => `{ filter = "/data/${name}/#"; stream = "${name}"; }`).join(", ")} );`;
+streams = ( ${smallFogStreams.map((name) => `{ name = "${name}"; filters = "/data/${name}/#"; policy = "newest"; }`).join(", ")} );`;
 
 /** Starts them, with links that can break if asked for. Disposing ends them all, wherever they are. */
 export async function startTortureTree(

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeConfig } from "#agent/config/config.ts";
+import type { StreamConfig } from "#agent/config/stream-schema.ts";
 import type { DialParent } from "#agent/link/parent-connection.ts";
 import { startNode, type RunningNode } from "#agent/node.ts";
 import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
@@ -37,9 +38,22 @@ export interface NodeOptions {
   readonly maxBytes?: number;
   /** Class of its one stream. */
   readonly streamClass?: StreamClass;
+  /** `data` with `/data/#` when absent. */
+  readonly streams?: readonly StreamConfig[];
   /** When it is not the name it is known by here. */
   readonly name?: string;
 }
+
+/** What a node records unless it is told otherwise. */
+export const dataStream: StreamConfig = {
+  name: "data",
+  filters: ["/data/#"],
+  priority: 2,
+  share: 1,
+  order: "live-first",
+  policy: "oldest",
+  class: "custody",
+};
 
 interface Member {
   options: NodeOptions;
@@ -335,9 +349,9 @@ function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
     ...(parent === undefined ? {} : { uplink: { host: parent, port: 1883, url: `mqtt://${parent}` } }),
     auth: { anonymous: "always" },
     insecure: false,
-    capture: [{ filter: "/data/#", stream: "data" }],
+    streams: options.streams ?? [dataStream],
     sources: { host: { enabled: false, intervalMs: 1000 } },
-    journal: maxBytes === undefined ? {} : { maxBytes },
+    journal: { ...(maxBytes === undefined ? {} : { maxBytes }), minCommitMs: 0 },
   };
 }
 

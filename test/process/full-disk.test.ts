@@ -12,6 +12,9 @@ const mib = 1024 * 1024;
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log("skipped: a small file system can only be mounted by root");
 
+/** Its own limit is larger than the disk: the disk is what ends it. */
+const largerThanTheDisk = `sources: { host: { enabled = no; }; }; journal: { max-bytes = ${64 * mib}; };`;
+
 /** Mounts a file system of `bytes` for as long as `work` takes. */
 async function onSmallDisk(bytes: number, work: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "fogbank-small-"));
@@ -24,8 +27,8 @@ async function onSmallDisk(bytes: number, work: (folder: string) => Promise<void
   }
 }
 
-/** Publishes until a publish is refused; answers how many were acknowledged. */
-async function publishUntilRefused(port: number, payload: Buffer): Promise<number> {
+/** Publishes until a publish is refused, or `most` times; answers how many were acknowledged. */
+async function publishUntilRefused(port: number, payload: Buffer, most = Infinity): Promise<number> {
   const client = await connectAsync({
     host: "127.0.0.1",
     port,
@@ -36,7 +39,7 @@ async function publishUntilRefused(port: number, payload: Buffer): Promise<numbe
   client.on("error", () => undefined);
   const closed = new Promise<"closed">((resolve) => client.once("close", () => resolve("closed")));
   let acknowledged = 0;
-  for (;;) {
+  while (acknowledged < most) {
     const published = client.publishAsync("/data/x", payload, { qos: 1 }).then(
       () => "acknowledged" as const,
       () => "closed" as const,
@@ -81,8 +84,7 @@ test.skipIf(!isRoot).each([
     try {
       await onSmallDisk(24 * mib, async (small) => {
         const uplink = `uplink: { url = "mqtt://127.0.0.1:${cloud.mqttPort}"; };`;
-        // Its own limit is larger than the disk: the disk is what ends it.
-        const settings = `level = device; ${uplink} sources: { host: { enabled = no; }; }; journal: { max-bytes = ${64 * mib}; };`;
+        const settings = `level = device; ${uplink} ${largerThanTheDisk} streams = ( { name = "data"; filters = "/data/#"; policy = "newest"; } );`;
         const device = nodeUnderTest(small, "device-1", await ports(), settings);
         const filler = join(small, "filler");
         try {
@@ -130,6 +132,73 @@ test.skipIf(!isRoot).each([
             10_000,
           );
           expect(new Set(stored.map(({ seq }) => seq)).size).toBe(acknowledged + 1);
+        } finally {
+          await device.end();
+        }
+      });
+    } finally {
+      await cloud.end();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+test.skipIf(!isRoot).each([
+  ["the node's own data", 0],
+  ["somebody else's file", 14 * mib],
+])(
+  "[O1] a disk filled by %s: the oldest give way within the file, and above each acknowledged message is stored or named as lost",
+  { timeout: 120_000 },
+  async (_who, fillerBytes) => {
+    const folder = mkdtempSync(join(tmpdir(), "fogbank-full-"));
+    const pick = createPortPicker();
+    const ports = async () => ({ mqtt: await pick(), http: await pick() });
+    const cloud = nodeUnderTest(folder, "cloud-1", await ports(), "level = cloud;");
+    try {
+      await onSmallDisk(24 * mib, async (small) => {
+        const uplink = `uplink: { url = "mqtt://127.0.0.1:${cloud.mqttPort}"; };`;
+        const device = nodeUnderTest(
+          small,
+          "device-1",
+          await ports(),
+          `level = device; ${uplink} ${largerThanTheDisk}`,
+        );
+        const filler = join(small, "filler");
+        const payload = Buffer.alloc(100_000, "x");
+        try {
+          await device.start();
+          let acknowledged = await publishUntilRefused(device.mqttPort, payload, 40);
+          if (fillerBytes > 0)
+            writeFileSync(filler, Buffer.alloc(Math.min(fillerBytes, freeBytes(small) - 512 * 1024)));
+          acknowledged += await publishUntilRefused(device.mqttPort, payload, 300);
+          expect(acknowledged).toBe(340);
+          expect(await readiness(device)).toBe(200);
+          const [full] = await device.accounting("device-1");
+          expect(full).toMatchObject({ next: 341, balanced: true, lost: 340 - (full?.here ?? 0) });
+          expect(full?.lost).toBeGreaterThan(100);
+          expect(full?.here).toBeGreaterThan(10);
+
+          await device.end();
+          await device.start();
+          expect(await publishUntilRefused(device.mqttPort, payload, 20)).toBe(20);
+
+          await cloud.start();
+          const [root] = await eventually(
+            () => cloud.accounting("device-1"),
+            ([row]) => row?.next === 361 && row.pending === 0,
+            60_000,
+          );
+          expect(root).toMatchObject({ stored: 360 - (root?.lost ?? 0), balanced: true });
+          const stored = (await cloud.data("device-1")).map(({ seq }) => seq);
+          expect(new Set(stored).size).toBe(root?.stored);
+          const lost = root?.lostRanges.flatMap(({ first, last }) =>
+            Array.from({ length: last - first + 1 }, (_, index) => first + index),
+          );
+          expect([...stored, ...(lost ?? [])].toSorted((a, b) => a - b)).toEqual(
+            Array.from({ length: 360 }, (_, index) => index + 1),
+          );
+          rmSync(filler, { force: true });
+          await publishOnce(device.mqttPort);
         } finally {
           await device.end();
         }

@@ -139,6 +139,26 @@ const mutations: readonly Mutation[] = [
     caughtBy: [{ file: operationsTest, test: "[O2] any order, repetition and overlap of what children send" }],
   },
   {
+    fault: "what is given up for want of room is counted, and no gap says so above",
+    edits: [
+      {
+        file: "agent/store/loss-repository.ts",
+        find: "const rows = put(this.#pending, key, priority, loss, this.#sentOf(key));",
+        replace: "const rows = 0;",
+      },
+    ],
+    caughtBy: [
+      {
+        file: "test/agent/store/eviction.test.ts",
+        test: "oldest: the head goes, named as lost in one gap that travels up",
+      },
+      {
+        file: "test/scenarios/full-journal.test.ts",
+        test: "a device without room gives up its oldest, says so, and above every number is stored or named as lost",
+      },
+    ],
+  },
+  {
     fault:
       "the epoch is not changed after a restore: neither where the system shows another file nor where the parent shows more numbers",
     edits: [

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { elsewhereOf, isBalanced, missingOf } from "#shared/journal/ledger.ts";
 import { limits } from "#shared/limits.ts";
 import type { Message } from "#shared/system/bus.ts";
-import { MemoryTree } from "../fakes/memory-tree.ts";
+import { dataStream, MemoryTree } from "../fakes/memory-tree.ts";
 import type { MemoryClient } from "../fakes/memory-broker.ts";
 
 const text = new TextDecoder();
@@ -299,7 +299,8 @@ test("QoS 0 is captured too, and only QoS 1 waits for the commit", async () => {
 test("a full journal refuses durable publishes, keeps what it has, and takes data again once it has drained", async () => {
   await using tree = new MemoryTree();
   await tree.add("cloud-1", { level: "cloud" });
-  await tree.add("device-1", { level: "device", parent: "cloud-1", maxBytes: 2 * 1024 * 1024 });
+  const streams = [{ ...dataStream, policy: "newest" as const }];
+  await tree.add("device-1", { level: "device", parent: "cloud-1", maxBytes: 2 * 1024 * 1024, streams });
   await tree.link("device-1", "down");
   const notices = await inbox(await tree.client("device-1", "reader"), "/level/journal");
   const payload = "x".repeat(100_000);

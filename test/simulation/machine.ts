@@ -3,7 +3,7 @@
 import { startNode, type RunningNode } from "#agent/node.ts";
 import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
 import type { NodeDatabase } from "#agent/store/node-database.ts";
-import type { NodeReads, OwnStream } from "#agent/store/node-operations.ts";
+import type { NodeReads } from "#agent/store/node-operations.ts";
 import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
@@ -130,6 +130,7 @@ export class Machine {
           dialParent: () => (options, signal) =>
             this.link.dial(life, () => deps.machine(this.parent ?? "")?.host(), options, signal),
           openDocuments: async () => ({ documents: deps.documents, async [Symbol.asyncDispose]() {} }),
+          fingerprint: () => undefined,
           version: "simulated",
           pid: 1,
         },
@@ -204,8 +205,7 @@ export class Machine {
       },
     });
     this.#database = opened;
-    const planned = withTraits(opened, this.#deps.streams);
-    return openNodeStoreInThread({ clock: life.clock, hasher: nodeHasher }, config, this.#deps.wrap(planned));
+    return openNodeStoreInThread({ clock: life.clock, hasher: nodeHasher }, config, this.#deps.wrap(opened));
   }
 
   /** Keeps the ledger as the last commit left it. */
@@ -225,23 +225,4 @@ export class Machine {
     this.#database = undefined;
     this.#deps.parted(life, how);
   }
-}
-
-/** Opens with the streams as they are planned: a configuration can name them, and no more yet. */
-function withTraits(database: NodeDatabase, planned: readonly StreamPlan[]): NodeDatabase {
-  const traitsOf = (stream: OwnStream): OwnStream => {
-    const { priority, order, policy, class: streamClass } = planned.find(({ name }) => name === stream.name) ?? stream;
-    return { ...stream, priority, order, policy, class: streamClass };
-  };
-  return {
-    ...database,
-    commit: (requests) =>
-      database.commit(
-        requests.map((request) => {
-          if (request.name !== "open") return request;
-          const args = request.args as { readonly streams: readonly OwnStream[] };
-          return { ...request, args: { ...args, streams: args.streams.map(traitsOf) } };
-        }),
-      ),
-  };
 }

@@ -77,8 +77,8 @@ export function configOf(
     ...(parent === undefined ? {} : { uplink: { host: parent, port: 1883, url: `mqtt://${parent}` } }),
     auth: { anonymous: "always" },
     insecure: false,
-    capture: recorded.map(({ name: stream, topic }) => ({ filter: `${topic}/#`, stream })),
+    streams: recorded.map(({ topic, ...stream }) => ({ ...stream, filters: [`${topic}/#`], share: 1 })),
     sources: { host: { enabled: false, intervalMs: 1000 } },
-    journal: { maxBytes },
+    journal: { maxBytes, minCommitMs: 0 },
   };
 }

@@ -12,10 +12,27 @@ listen: { mqtt = ("0.0.0.0:1883", "[::1]:1884"); http = "127.0.0.1:0"; };
 uplink: { url = "mqtts://cloud.example"; secret-file = "/etc/secret"; ca = "/etc/up-ca"; cert = "/etc/up"; key = "/etc/up-key"; };
 tls: { cert = "/etc/cert"; key = "/etc/key"; ca = "/etc/ca"; require-client-certificate = yes; };
 auth: { users = "/etc/users"; anonymous = never; };
-capture = ( { filter = "/data/#"; stream = "data"; }, { filter = "plant/+/alarm"; stream = "alarms"; } );
+streams = (
+  { name = "alarms"; filters = ( "/data/alarms/#", "plant/+/alarm" ); priority = 0; share = 2; order = "live-first"; policy = "ttl"; class = "final"; max-bytes = 10485760L; max-age = "7d"; },
+  { name = "data"; filters = "/data/#"; }
+);
 sources: { host: { enabled = on; interval-ms = 500; record = "/srv/readings"; }; };
-journal: { max-bytes = 1073741824L; };
+journal: { max-bytes = 1073741824L; profile = "flash"; min-commit-ms = 250; };
 `;
+
+const dataStream = {
+  name: "data",
+  filters: ["/data/#"],
+  priority: 2,
+  share: 1,
+  order: "live-first",
+  policy: "oldest",
+  class: "custody",
+};
+
+function stream(setting: string): string {
+  return `streams = ( { name = alarms; filters = "/a"; ${setting} } )`;
+}
 
 test("without any source a node has its defaults", () => {
   expect(load()).toMatchObject({ warnings: [] });
@@ -31,9 +48,9 @@ test("without any source a node has its defaults", () => {
     },
     auth: { anonymous: "local" },
     insecure: false,
-    capture: [{ filter: "/data/#", stream: "data" }],
+    streams: [dataStream],
     sources: { host: { enabled: true, intervalMs: 1000 } },
-    journal: {},
+    journal: { minCommitMs: 0 },
   });
 });
 
@@ -65,12 +82,22 @@ test("a file can set everything", () => {
     tls: { cert: "/etc/cert", key: "/etc/key", ca: "/etc/ca", requireClientCertificate: true },
     auth: { users: "/etc/users", anonymous: "never" },
     insecure: true,
-    capture: [
-      { filter: "/data/#", stream: "data" },
-      { filter: "plant/+/alarm", stream: "alarms" },
+    streams: [
+      {
+        name: "alarms",
+        filters: ["/data/alarms/#", "plant/+/alarm"],
+        priority: 0,
+        share: 2,
+        order: "live-first",
+        policy: "ttl",
+        class: "final",
+        maxBytes: 10_485_760,
+        maxAgeMs: 7 * 86_400_000,
+      },
+      dataStream,
     ],
     sources: { host: { enabled: true, intervalMs: 500, record: "/srv/readings" } },
-    journal: { maxBytes: 1_073_741_824 },
+    journal: { maxBytes: 1_073_741_824, minCommitMs: 250 },
   });
 });
 
@@ -108,7 +135,10 @@ test.each([
   ['lisen: { mqtt = "x" }', '1:1: unknown setting "lisen"; did you mean "listen"?'],
   ["dataDir = x", '1:1: unknown setting "dataDir"; did you mean "data-dir"?'],
   ["listen: { qmtt = x }", '1:11: unknown setting "qmtt" in listen; did you mean "mqtt"?'],
-  ["journal: { wobble = x }", '1:12: unknown setting "wobble" in journal; known here: max-bytes'],
+  [
+    "journal: { wobble = x }",
+    '1:12: unknown setting "wobble" in journal; known here: max-bytes, profile, min-commit-ms',
+  ],
   ["constructor = 1", '1:1: unknown setting "constructor"; known here: name, level, zone, tags, data-dir, '],
   ["listen = x", '1:10: listen: expected a group { }, found "x"'],
   ["level = frog", '1:9: level: expected device, fog or cloud, found "frog"'],
@@ -144,14 +174,32 @@ test.each([
     "1:24: journal.max-bytes: expected a whole number of bytes, at least 1048576, found the number 9007199254740993",
   ],
   ["journal: { max-bytes = 5 }", "1:24: journal.max-bytes: expected"],
-  ["capture = data", '1:11: capture: expected a list of groups { filter = "…"; stream = "…"; }, found "data"'],
-  ["capture = ( data )", '1:13: capture[0]: expected a group { }, found "data"'],
-  ['capture = ( { filter = "/a" } )', '1:13: capture[0]: expected the setting "stream" in this group, found none'],
+  ['journal: { profile = "sd" }', '1:22: journal.profile: expected normal or flash, found "sd"'],
+  ["journal: { min-commit-ms = 10001 }", "1:28: journal.min-commit-ms: expected a whole number of milliseconds"],
+  ["streams = data", '1:11: streams: expected a list of groups { name = "…"; filters = ( "…" ); }, found "data"'],
+  ["streams = ( data )", '1:13: streams[0]: expected a group { }, found "data"'],
+  ['streams = ( { name = "a" } )', '1:13: streams[0] "a": expected the setting "filters" in this group, found none'],
   [
-    'capture = ( { filter = "/a"; strem = a } )',
-    '1:38: capture[0].strem: unknown setting "strem"; did you mean "stream"?',
+    'streams = ( { name = a; filtrs = "/a" } )',
+    '1:34: streams[0] "a".filtrs: unknown setting "filtrs"; did you mean "filters"?',
   ],
-  ['capture = ( { filter = "/a"; stream = "A" } )', "1:39: capture[0].stream: expected a stream name"],
+  ['streams = ( { name = "A"; filters = "/a" } )', '1:22: streams[0] "A".name: expected a stream name'],
+  ["streams = ( { name = a; filters = ( ) } )", '1:35: streams[0] "a".filters: expected a list of 1 to 64'],
+  [stream("priority = 4"), '1:57: streams[0] "alarms".priority: expected 0 (alarms), 1 (events)'],
+  [stream("share = 0"), '1:54: streams[0] "alarms".share: expected a whole number from 1 to 1000, found the number 0'],
+  [stream("order = fifo"), '1:54: streams[0] "alarms".order: expected strict or live-first, found "fifo"'],
+  [stream("policy = none"), '1:55: streams[0] "alarms".policy: expected oldest, newest, decimate or ttl'],
+  [stream("policy = ttl"), '1:55: streams[0] "alarms".policy: expected a max-age in the same group'],
+  [stream("class = first"), '1:54: streams[0] "alarms".class: expected custody or final'],
+  [
+    stream("max-bytes = 4096"),
+    '1:58: streams[0] "alarms".max-bytes: expected a whole number of bytes, at least 262144',
+  ],
+  [stream('max-age = "7w"'), '1:56: streams[0] "alarms".max-age: expected a duration such as "90s", "15m"'],
+  [
+    "streams = ( { name = a; filters = x; }, { name = a; filters = y; } )",
+    "1:11: streams: expected streams of different names, each with all of its filters in one group",
+  ],
 ])("the fault of %j is told with its place", (text, message) => {
   expect(fault(() => load(text))).toContain(`FOGBANK_CONFIG_INVALID /etc/fog.conf:${message}`);
 });
@@ -167,17 +215,55 @@ test.each([
   ["/level/x", "outside of /machine/, /level/ and /from/"],
   ["/from/+/x", "outside of /machine/, /level/ and /from/"],
 ])("the filter %s is not captured", (filter, reason) => {
-  expect(fault(() => load(`capture = ( { filter = "${filter}"; stream = s } )`))).toContain(reason);
+  expect(fault(() => load(`streams = ( { name = s; filters = "${filter}" } )`))).toContain(reason);
 });
 
-function hundredFilters(streams: number): string {
-  const items = Array.from({ length: 100 }, (_, item) => `{ filter = "/a${item}"; stream = s${item % streams} }`);
-  return `capture = ( ${items.join(", ")} )`;
-}
+test("a node has at most 64 streams", () => {
+  const streams = (count: number): string => {
+    const groups = Array.from({ length: count }, (_, index) => `{ name = s${index}; filters = "/a${index}" }`);
+    return `streams = ( ${groups.join(", ")} )`;
+  };
+  expect(load(streams(64)).config.streams).toHaveLength(64);
+  expect(fault(() => load(streams(65)))).toContain("streams: expected at most 64 streams, found a list");
+});
 
-test("a node has at most 64 streams, however many filters they have", () => {
-  expect(load(hundredFilters(64)).config.capture).toHaveLength(100);
-  expect(fault(() => load(hundredFilters(65)))).toContain("capture: expected at most 64 streams, found a list");
+test.each([
+  [0, "strict"],
+  [1, "strict"],
+  [2, "live-first"],
+  [3, "live-first"],
+])("without an order a stream of priority %d is sent %s", (priority, order) => {
+  expect(load(stream(`priority = ${priority}`)).config.streams).toMatchObject([{ priority, order }]);
+});
+
+test.each([
+  ["90s", 90_000],
+  ["15m", 900_000],
+  ["36 h", 129_600_000],
+  ["7d", 604_800_000],
+])("the age %s", (text, maxAgeMs) => {
+  expect(load(stream(`max-age = "${text}"`)).config.streams).toMatchObject([{ maxAgeMs }]);
+});
+
+test.each(["", "0d", "7", "d", "-1d", "1.5h", "7d 3h", "40000d", "99999999999s"])("%j is no age", (text) => {
+  expect(fault(() => load(stream(`max-age = "${text}"`)))).toContain("expected a duration");
+});
+
+test.each([
+  ["", 0],
+  ["profile = normal", 0],
+  ["profile = flash", 100],
+  ["profile = flash; min-commit-ms = 0", 0],
+  ["min-commit-ms = 20", 20],
+])("with journal: { %s } commits are %d ms apart", (settings, minCommitMs) => {
+  expect(load(`journal: { ${settings} }`).config.journal).toEqual({ minCommitMs });
+});
+
+test("each field of a stream is explained", () => {
+  const shown = renderConfig(load().entries, true);
+  for (const field of ["name", "filters", "priority", "share", "order", "policy", "class", "max-bytes", "max-age"]) {
+    expect(shown).toMatch(new RegExp(`^#   ${field} `, "m"));
+  }
 });
 
 test.each([
@@ -265,7 +351,7 @@ auth:
   anonymous = "local";  # default
 };
 insecure = false;  # default
-capture = ( { filter = "/data/#"; stream = "data"; } );  # default
+streams = ( { name = "data"; filters = ( "/data/#" ); } );  # default
 sources:
 {
   host:
@@ -275,7 +361,12 @@ sources:
     # sources.host.record is not set
   };
 };
-# journal.max-bytes is not set
+journal:
+{
+  # journal.max-bytes is not set
+  profile = "normal";  # default
+  # journal.min-commit-ms is not set
+};
 `,
   );
 });
@@ -325,7 +416,7 @@ test("[U15] whatever the file holds, loading gives a configuration or a typed er
     "tls",
     "auth",
     "insecure",
-    "capture",
+    "streams",
     "sources",
     "journal",
     "x",

@@ -20,7 +20,7 @@ test("strings are taken as they stand, other values are read as libconfig", () =
     FOGBANK_UPLINK_URL: "mqtt://127.0.0.1:11883",
     FOGBANK_INSECURE: "yes",
     FOGBANK_SOURCES_HOST_INTERVAL_MS: "0x100",
-    FOGBANK_CAPTURE: '( { filter = "/x"; stream = x } )',
+    FOGBANK_STREAMS: '( { name = x; filters = "/x" } )',
   });
   expect(config).toMatchObject({
     name: "on",
@@ -28,7 +28,7 @@ test("strings are taken as they stand, other values are read as libconfig", () =
     uplink: { host: "127.0.0.1", port: 11883 },
     insecure: true,
     sources: { host: { intervalMs: 256 } },
-    capture: [{ filter: "/x", stream: "x" }],
+    streams: [{ name: "x", filters: ["/x"] }],
   });
 });
 
@@ -81,9 +81,9 @@ test.each([
   ["levle", "level"],
   ["log_level", "log-level"],
   ["z", undefined],
-  ["capture-everything", undefined],
+  ["streams-of-everything", undefined],
 ])("%j is taken for %j", (word, meant) => {
-  expect(didYouMean(word, ["name", "level", "log-level", "capture"])).toBe(
+  expect(didYouMean(word, ["name", "level", "log-level", "streams"])).toBe(
     meant === undefined ? "" : `; did you mean "${meant}"?`,
   );
 });

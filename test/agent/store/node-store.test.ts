@@ -70,7 +70,7 @@ test("a second process on the same data is kept out, with a message", () =>
 test("a full file refuses appends, keeps the rest working, and takes data again after deletes", () =>
   inFolder(async (file) => {
     await using store = await openThread(file, 1_000_000);
-    await store.write("open", start);
+    await store.write("open", { ...start, streams: [{ ...start.streams[0], policy: "newest" }] });
     let stored = 0;
     const failure = await (async () => {
       for (; stored < 100; stored++) await append(store, 50_000);

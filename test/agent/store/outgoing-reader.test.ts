@@ -294,7 +294,7 @@ test("[O9] a body that has changed on disk is reported, and the others go", () =
   expect(scene.read().map(({ first }) => first)).toEqual([1, 21]);
   expect(scene.damaged).toEqual([{ origin: "device-1", epoch: 9, streamId: 1, first: 11 }]);
   const [ref] = [{ origin: "device-1", epoch: 9, streamId: 1, first: 11 }];
-  expect(scene.operations.writes.quarantine({ ...ref, reason: "corrupt", nowMs: 1 })).toBe(10);
+  expect(scene.operations.writes.quarantine({ ...ref, reason: "corrupt", nowMs: 1 }).messages).toBe(10);
   expect(scene.read()).toMatchObject([{ first: 11, items: 10, body: null, gap: { reasonCode: 3 } }]);
 });
 
@@ -304,14 +304,14 @@ test("[O9] a segment that the parent refuses waits alone, longer each time, and 
   const nak = { origin: "device-1", epoch: 9, streamId: 1, first: 1, code: "not-below" as const };
   const refused = () => scene.operations.writes.refused({ naks: [nak], nowMs: 1, monotonicMs: scene.nowMs });
   expect(scene.next()).toBe(1);
-  expect(refused()).toBe(0);
+  expect(refused().messages).toBe(0);
   expect(scene.drain()).toEqual([11]);
   const pausesMs: number[] = [];
   for (let round = 1; round < limits.refusalsMax; round++) {
     const fromMs = scene.nowMs;
     while (scene.next() === undefined) scene.nowMs += 100;
     pausesMs.push(scene.nowMs - fromMs);
-    expect(refused()).toBe(round + 1 < limits.refusalsMax ? 0 : 10);
+    expect(refused().messages).toBe(round + 1 < limits.refusalsMax ? 0 : 10);
   }
   expect(pausesMs).toEqual([1000, 4000]);
   expect(scene.read()).toMatchObject([{ first: 1, items: 10, gap: { reasonCode: 4 } }]);

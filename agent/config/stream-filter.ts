@@ -4,7 +4,7 @@ import { isTopicFilter } from "#shared/mqtt/topic.ts";
 const reservedWords = ["machine", "level", "from"];
 
 /** What would be expected in place of `filter`, with the reason; nothing when it may be recorded. */
-export function captureFilterFault(filter: string): string | undefined {
+export function streamFilterFault(filter: string): string | undefined {
   if (!isTopicFilter(filter)) return 'an MQTT topic filter such as "/data/#"';
   const [first, second] = filter.split("/");
   if (first?.startsWith("$") === true)

@@ -1,0 +1,238 @@
+// Makes room for what comes, in transactions of its own before the one that stores it: so what was given up stays given up when the
+// message is refused after all. Which streams give way, and with what, is decided in shared/journal/eviction.ts.
+import { FogbankError } from "#shared/errors.ts";
+import { givingWay, shareBytes } from "#shared/journal/eviction.ts";
+import type { FullPolicy, Priority } from "#shared/journal/stream.ts";
+import { limits } from "#shared/limits.ts";
+import type { Budget } from "./budget.ts";
+import type { SegmentRemoval } from "./segment-removal.ts";
+import type { OwnStreamBounds } from "./stream-bounds.ts";
+import type { StreamWeights, WeighedStream } from "./stream-weights.ts";
+
+/** What a write brings, for a stream that may be new to this node. */
+export interface Demand {
+  readonly node: string;
+  readonly epoch: number;
+  readonly streamId: number;
+  readonly priority: Priority;
+  readonly policy: FullPolicy;
+  /** As it will weigh on the disk. */
+  readonly bytes: number;
+  /** What is refused if it is, as an infinitive with its object. */
+  readonly attempted: string;
+}
+
+export interface EvictionDeps {
+  readonly budget: Budget;
+  readonly weights: StreamWeights;
+  readonly removal: SegmentRemoval;
+  readonly bounds: OwnStreamBounds;
+  /** Time of the tree, milliseconds since 1970. */
+  readonly now: () => number;
+  /** Name of the node whose streams alone give way; those of all when absent. */
+  readonly onlyOf?: string;
+}
+
+/** Room is made down to this share of the budget, or of a stream's own bound: not for each message anew. */
+const lowWater = 0.95;
+/** Decimation begins at this share of what the stream may have. */
+const crowded = 0.8;
+
+/** Where thinning out a stream goes on. */
+interface Pass {
+  readonly from: number;
+  readonly keepsNext: boolean;
+}
+
+const freshPass: Pass = { from: 0, keepsNext: true };
+
+export class Eviction {
+  readonly #deps: EvictionDeps;
+  /** The last step ended at its bound with more to do. */
+  #isTrimming = false;
+  readonly #passes = new Map<string, Pass>();
+
+  constructor(deps: EvictionDeps) {
+    this.#deps = deps;
+  }
+
+  /** Whether so many bytes may come without a look at streams and their bounds. Cheap: asked before every commit. */
+  hasRoomFor(bytes: number): boolean {
+    const { budget, bounds } = this.#deps;
+    return !bounds.hasSizes && budget.usedBytes() + bytes <= budget.roomBytes * crowded;
+  }
+
+  /** Whether a step might change something for these. */
+  isNeeded(demands: readonly Demand[]): boolean {
+    const { budget } = this.#deps;
+    const filled = budget.usedBytes() + sumOf(demands);
+    if (filled > budget.roomBytes || (this.#isTrimming && filled > budget.roomBytes * lowWater)) return true;
+    this.#isTrimming = false;
+    return byStream(demands).some((group) => this.#ownExcess(group, filled) > 0);
+  }
+
+  /** Takes out what gives way for these, at most a thousand segments. Answers how many: 0 says that no further step helps. */
+  step(demands: readonly Demand[]): number {
+    const { budget } = this.#deps;
+    let removed = 0;
+    for (const group of byStream(demands)) {
+      const excess = this.#ownExcess(group, budget.usedBytes() + sumOf(demands));
+      const stream = excess > 0 ? this.#find(group) : undefined;
+      if (stream !== undefined) removed += this.#takeFrom(stream, excess, limits.upkeepSegments - removed);
+    }
+    let coming = 0;
+    for (const demand of byImportance(demands)) {
+      coming += demand.bytes;
+      const filled = budget.usedBytes() + coming;
+      const isOver = filled > budget.roomBytes || (this.#isTrimming && filled > budget.roomBytes * lowWater);
+      if (isOver) removed += this.#pushOut(demand, coming, limits.upkeepSegments - removed);
+    }
+    this.#isTrimming = removed >= limits.upkeepSegments;
+    return removed;
+  }
+
+  /** Those of the demands that have no room, when no step helps any more, with the reason; the important ones come first. */
+  refused(demands: readonly Demand[]): ReadonlyMap<Demand, FogbankError> {
+    const { budget } = this.#deps;
+    const refusals = new Map<Demand, FogbankError>();
+    const taken: Demand[] = [];
+    for (const demand of byImportance(demands)) {
+      const refusal = this.#refusal(demand, taken, budget.usedBytes() + sumOf(taken) + demand.bytes);
+      if (refusal === undefined) taken.push(demand);
+      else refusals.set(demand, refusal);
+    }
+    return refusals;
+  }
+
+  /** Whether there is no room for another segment, nor can any be made for the most important one. */
+  isFull(): boolean {
+    const { budget } = this.#deps;
+    const short = budget.usedBytes() + limits.segmentBytes - budget.roomBytes;
+    if (short <= 0) return false;
+    const able = this.#streams().filter(({ policy }) => policy !== "newest" && policy !== "ttl");
+    return able.reduce((sum, { bytes }) => sum + bytes, 0) < short;
+  }
+
+  #refusal(demand: Demand, taken: readonly Demand[], filled: number): FogbankError | undefined {
+    const { budget } = this.#deps;
+    const { attempted } = demand;
+    const stream = this.#find(demand);
+    const most = stream?.bounds.maxBytes;
+    const own = (stream?.bytes ?? 0) + sumOf(taken.filter((other) => isSame(other, demand))) + demand.bytes;
+    if (most !== undefined && own > most)
+      return fullError(`could not ${attempted}: the stream "${stream?.name}" has reached its max-bytes of ${most}`);
+    if (filled <= budget.roomBytes) return undefined;
+    const full = budget.isCapped
+      ? "the disk is full"
+      : `the database has reached its limit of ${budget.maxBytes} bytes`;
+    return fullError(`could not ${attempted}: ${full}, and nothing may give way for it`);
+  }
+
+  /** Bytes that the stream has to give up on account of its own bound, or to be thinned out; 0 when it has none to. */
+  #ownExcess(demand: Demand, filledBytes: number): number {
+    const { budget } = this.#deps;
+    const stream = this.#find(demand);
+    if (stream === undefined || !this.#mayGive(stream)) return 0;
+    const bytes = stream.bytes + demand.bytes;
+    const { maxBytes = Infinity } = stream.bounds;
+    if (bytes > maxBytes) return bytes - maxBytes * lowWater;
+    if (stream.policy !== "decimate") return 0;
+    const share =
+      filledBytes > budget.roomBytes * crowded ? shareBytes(stream, this.#streams(), budget.roomBytes) : Infinity;
+    return bytes > Math.min(maxBytes, share) * crowded ? Infinity : 0;
+  }
+
+  #pushOut(demand: Demand, coming: number, segmentsMax: number): number {
+    const { budget } = this.#deps;
+    const known = this.#find(demand);
+    const incoming = { ...(known ?? strange(demand)), bytes: (known?.bytes ?? 0) + demand.bytes };
+    const others = this.#streams().filter(
+      ({ key }) => key.origin !== known?.key.origin || key.stream !== known.key.stream,
+    );
+    const isOwn = known !== undefined && this.#mayGive(known);
+    const order = givingWay([incoming, ...others], incoming, budget.roomBytes).filter(
+      (one) => one !== incoming || isOwn,
+    );
+    const most = order.reduce((sum, { bytes }) => sum + bytes, 0) - (order.includes(incoming) ? demand.bytes : 0);
+    // What else fills the file, queues of sessions perhaps, gives no way: then the loss would be for nothing.
+    if (budget.usedBytes() + coming - most > budget.roomBytes) return 0;
+    let removed = 0;
+    const excess = (): number => budget.usedBytes() + coming - budget.roomBytes * lowWater;
+    for (const stream of order) {
+      for (let more = 1; more > 0 && excess() > 0 && removed < segmentsMax; removed += more) {
+        more = this.#takeFrom(stream, excess(), segmentsMax - removed);
+      }
+    }
+    return removed;
+  }
+
+  #takeFrom(stream: WeighedStream, bytes: number, segmentsMax: number): number {
+    if (segmentsMax <= 0) return 0;
+    const { removal, now } = this.#deps;
+    const name = `${stream.key.origin} ${stream.key.stream}`;
+    const pass = this.#passes.get(name) ?? freshPass;
+    const nowMs = now();
+    const { maxAgeMs } = stream.bounds;
+    const rules = {
+      policy: stream.policy,
+      bytes,
+      segmentsMax,
+      looksMax: limits.upkeepLooks,
+      keepsNext: pass.keepsNext,
+      ...(maxAgeMs === undefined ? {} : { age: { nowMs, expiredBeforeMs: nowMs - maxAgeMs } }),
+    };
+    const taken = removal.take(stream, pass.from, rules, stream.policy === "ttl" ? "expired" : "evicted");
+    // From the head each time, but a stream that is thinned out, or searched, has a place where that goes on.
+    const goesOn = stream.policy === "decimate" || stream.policy === "ttl";
+    if (goesOn && !taken.ended) this.#passes.set(name, { from: taken.next, keepsNext: taken.keepsNext });
+    else this.#passes.delete(name);
+    return taken.segments;
+  }
+
+  /** Every stream that has something stored and may lose it. */
+  #streams(): readonly WeighedStream[] {
+    return this.#deps.weights.all().filter((stream) => this.#mayGive(stream));
+  }
+
+  #mayGive({ node }: WeighedStream): boolean {
+    return this.#deps.onlyOf === undefined || node === this.#deps.onlyOf;
+  }
+
+  #find({ node, epoch, streamId }: Demand): WeighedStream | undefined {
+    return this.#deps.weights.find(node, epoch, streamId);
+  }
+}
+
+function fullError(message: string): FogbankError {
+  return new FogbankError("FOGBANK_STORE_FULL", message);
+}
+
+/** A stream that nothing is known of here yet. */
+function strange({ node, priority, policy }: Demand): WeighedStream {
+  const key = { origin: -1, stream: -1 };
+  return { key, node, name: "", priority, policy, share: 1, bytes: 0, bounds: {}, segments: 0 };
+}
+
+function sumOf(demands: readonly Demand[]): number {
+  return demands.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function isSame(a: Demand, b: Demand): boolean {
+  return a.streamId === b.streamId && a.epoch === b.epoch && a.node === b.node;
+}
+
+/** One demand a stream, with all that comes for it. */
+function byStream(demands: readonly Demand[]): readonly Demand[] {
+  const groups: Demand[] = [];
+  for (const demand of demands) {
+    const at = groups.findIndex((group) => isSame(group, demand));
+    const group = groups[at];
+    if (group === undefined) groups.push(demand);
+    else groups[at] = { ...group, bytes: group.bytes + demand.bytes };
+  }
+  return groups;
+}
+
+function byImportance(demands: readonly Demand[]): readonly Demand[] {
+  return demands.toSorted((a, b) => a.priority - b.priority);
+}

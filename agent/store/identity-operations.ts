@@ -1,0 +1,89 @@
+// What a node asks of its database about itself: who it is, and who it goes on as when another database gives its numbers.
+import type { NodeName } from "#shared/ids.ts";
+import type { Fingerprint, Renewal } from "#shared/journal/fingerprint.ts";
+import type { StreamState } from "#shared/journal/stream.ts";
+import type { Holding } from "#shared/link/hello.ts";
+import type { ChildRepository, ChildRow } from "./child-repository.ts";
+import type { ClockRepository } from "./clock-repository.ts";
+import type { Epochs } from "./epochs.ts";
+import type { CursorName, IdentityRepository, NodeIdentity } from "./identity-repository.ts";
+import type { Nothing } from "./link-operations.ts";
+import type { SegmentRepository } from "./segment-repository.ts";
+import type { StreamBounds } from "./stream-bounds.ts";
+import type { StreamRepository } from "./stream-repository.ts";
+
+/** A stream of this node's own messages; its number is given once and kept. */
+export type OwnStream = Omit<StreamState, "origin" | "epoch" | "high" | "streamId"> & StreamBounds;
+
+export interface Opened {
+  readonly identity: NodeIdentity;
+  readonly cursors: Readonly<Record<CursorName, number>>;
+  readonly newestId: number;
+  readonly children: readonly ChildRow[];
+  /** Numbers of the own streams, in the order they were asked for. */
+  readonly streamIds: readonly number[];
+  /** The highest number of each own stream of the present epoch. */
+  readonly given: ReadonlyMap<number, number>;
+  /** Why this database has taken a new epoch and instance, if it has. */
+  readonly renewed: Renewal | undefined;
+}
+
+export interface IdentityOperationsDeps {
+  readonly identity: IdentityRepository;
+  readonly streams: StreamRepository;
+  readonly segments: SegmentRepository;
+  readonly children: ChildRepository;
+  readonly clocks: ClockRepository;
+  readonly epochs: Epochs;
+  /** Hears of the own streams as they are configured. */
+  readonly configured: (streams: readonly OwnStream[], nowMs: number) => void;
+}
+
+/** `name`: whose database this is. */
+export function createIdentityOperations(deps: IdentityOperationsDeps, name: NodeName) {
+  const { identity, streams, segments, children, clocks, epochs, configured } = deps;
+  return {
+    /**
+     * First of all: who this database is. `fresh` is used for a new file, and for one that is not where it was. `bootId`: of the
+     * operating system, or of this process where that has none.
+     */
+    open(args: {
+      readonly fresh: NodeIdentity;
+      readonly fingerprint?: Fingerprint;
+      readonly bootId?: string;
+      readonly streams: readonly OwnStream[];
+      readonly nowMs: number;
+      readonly idsAbove: number;
+    }): Opened {
+      const { identity: known, renewed } = identity.open(name, args.fresh, args.fingerprint);
+      clocks.begin(args.bootId ?? "");
+      const { epoch } = known;
+      const streamIds = args.streams.map((stream) => {
+        const streamId = streams.numberOf(name, epoch, stream.name);
+        streams.describe({ ...stream, streamId, origin: name, epoch, high: 0 }, args.nowMs);
+        return streamId;
+      });
+      configured(args.streams, args.nowMs);
+      segments.raiseIds(args.idsAbove);
+      const cursors = { "fan-out": identity.cursor("fan-out"), sink: identity.cursor("sink") };
+      const newestId = segments.newestId();
+      const given = new Map(streams.statesOf(name, epoch).map(({ streamId, high }) => [streamId, high]));
+      return { identity: known, renewed, given, cursors, newestId, children: children.all(), streamIds };
+    },
+
+    /** Another database gives numbers in this one's epoch: takes a new one. `holds`: what the parent has of the present one. */
+    renewEpoch(args: {
+      readonly fresh: Pick<NodeIdentity, "epoch" | "instance">;
+      readonly holds: readonly Holding[];
+      readonly nowMs: number;
+    }): { readonly identity: NodeIdentity; readonly newestId: number } {
+      epochs.renew(args.fresh, args.holds, args.nowMs);
+      return { identity: identity.current(), newestId: segments.newestId() };
+    },
+
+    /** To be repeated until it answers that all is done, before anything is handed on. */
+    renumber(_args: Nothing): { readonly isDone: boolean; readonly newestId: number } {
+      return { isDone: epochs.renumber(), newestId: segments.newestId() };
+    },
+  };
+}

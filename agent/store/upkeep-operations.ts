@@ -1,0 +1,85 @@
+// What keeps the journal within its bounds: room for what comes, age, and small segments made into full ones. See eviction.ts,
+// expiry.ts and compaction.ts.
+import type { DatabaseSync } from "node:sqlite";
+import type { Hasher } from "#shared/system/hasher.ts";
+import type { Budget } from "./budget.ts";
+import { Compaction } from "./compaction.ts";
+import { Eviction, type Demand } from "./eviction.ts";
+import { Expiry } from "./expiry.ts";
+import type { Nothing } from "./link-operations.ts";
+import type { LossRepository, SentNumbers } from "./loss-repository.ts";
+import { SegmentRemoval, type RemovedTotal } from "./segment-removal.ts";
+import { OwnStreamBounds, type StreamBounds } from "./stream-bounds.ts";
+import type { StreamRepository } from "./stream-repository.ts";
+import { StreamWeights } from "./stream-weights.ts";
+
+export interface UpkeepDeps {
+  readonly streams: StreamRepository;
+  readonly losses: LossRepository;
+  readonly hasher: Hasher;
+  readonly budget: Budget;
+  readonly sentOf: SentNumbers;
+  /** Segments up to this id have been published to local subscribers. */
+  readonly publishedId: () => number;
+  /** The largest id ever given to a segment. */
+  readonly newestId: () => number;
+  /** Milliseconds that never step. */
+  readonly monotonic: () => number;
+}
+
+/** `name`: whose database this is. `isFinal`: a root, which holds back what comes from below instead of losing some of it. */
+export function createUpkeepOperations(
+  database: DatabaseSync,
+  deps: UpkeepDeps,
+  { name, isFinal }: { readonly name: string; readonly isFinal: boolean },
+) {
+  const { budget, sentOf, monotonic } = deps;
+  const bounds = new OwnStreamBounds(name);
+  const weights = new StreamWeights(database, bounds);
+  const removal = new SegmentRemoval(database, deps, sentOf);
+  /** The tree's time as it was last told. */
+  let told = { nowMs: 0, atMs: monotonic() };
+  const now = (): number => told.nowMs + monotonic() - told.atMs;
+  const eviction = new Eviction({ budget, weights, removal, bounds, now, ...(isFinal && { onlyOf: name }) });
+  const expiry = new Expiry({ weights, removal, bounds });
+  // A root numbers arrivals by the ids of segments and the places inside: both stay as they are.
+  const compaction = isFinal ? undefined : new Compaction(database, deps);
+
+  return {
+    /** Tells what the configuration says of the own streams, and the time. */
+    configure(streams: readonly ({ readonly name: string } & StreamBounds)[], nowMs: number): void {
+      bounds.set(streams);
+      told = { nowMs, atMs: monotonic() };
+    },
+    eviction,
+    /** What a stream is, as far as its rank goes. */
+    traits: (...stream: Parameters<StreamWeights["find"]>) => weights.find(...stream),
+    writes: {
+      /** One step of making room; answers how many segments went. */
+      evict(args: { readonly demands: readonly Demand[] }): number {
+        return eviction.step(args.demands);
+      },
+
+      /** Takes out some of what is too old; `nowMs` is the tree's time. With gaps to hand on it answers the newest id. */
+      expire(args: { readonly nowMs: number }): { readonly more: boolean; readonly newestId: number } {
+        told = { nowMs: args.nowMs, atMs: monotonic() };
+        const { segments, more } = expiry.run(args.nowMs);
+        return { more, newestId: segments === 0 ? 0 : deps.newestId() };
+      },
+
+      /** Makes one full segment of small ones. True: there may be more to do. */
+      compact(_args: Nothing): boolean {
+        return compaction?.run() ?? false;
+      },
+    },
+    reads: {
+      /** What went for want of room or for its age since the node was started. */
+      removed(_args: Nothing): readonly RemovedTotal[] {
+        return removal.totals();
+      },
+    },
+    /** The document store is about to be given segments up to that id. */
+    drainsTo: (id: number) => removal.drainsTo(id),
+    rolledBack: () => removal.rolledBack(),
+  };
+}

@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import type { GivenUp } from "#agent/journal/notices.ts";
+import { startUpkeep } from "#agent/journal/upkeep.ts";
+import type { NodeStore } from "#agent/store/node-store.ts";
+import type { RemovedTotal } from "#agent/store/segment-removal.ts";
+import { FogbankError } from "#shared/errors.ts";
+import { FakeClock } from "../../fakes/fake-clock.ts";
+import { silentLogger } from "../../fakes/silent-logger.ts";
+
+/** A store that answers what a test has put there. */
+function world(portions: { readonly expire?: boolean[]; readonly compact?: boolean[] } = {}) {
+  const clock = new FakeClock(1_000_000);
+  const writes: string[] = [];
+  const told: (readonly GivenUp[])[] = [];
+  const answers = { failing: false, removed: [] as RemovedTotal[] };
+  const store = {
+    async write(name: "expire" | "compact", args: { readonly nowMs?: number }) {
+      if (answers.failing) throw new FogbankError("FOGBANK_STORE_FULL", "full");
+      writes.push(args.nowMs === undefined ? name : `${name} ${args.nowMs}`);
+      const more = portions[name]?.shift() ?? false;
+      return name === "expire" ? { more, newestId: 0 } : more;
+    },
+    read: async () => answers.removed,
+  } as unknown as NodeStore;
+  const upkeep = startUpkeep({
+    store,
+    notices: { evicting: (givenUp) => told.push(givenUp) },
+    clock,
+    treeNow: () => clock.now() + 5,
+    log: silentLogger(),
+  });
+  return { clock, writes, told, answers, upkeep };
+}
+
+const removed = (messages: number, reason: RemovedTotal["reason"] = "evicted", stream = "data"): RemovedTotal => ({
+  node: "pump-1",
+  stream,
+  reason,
+  segments: 1,
+  messages,
+  bytes: messages * 10,
+});
+
+test("ages are looked at when it starts and each minute, by the tree's time, until nothing is too old", async () => {
+  const { clock, writes, upkeep } = world({ expire: [true, true, false] });
+  await clock.advance(59_000);
+  expect(writes.filter((name) => name !== "compact")).toEqual(Array.from({ length: 3 }, () => "expire 1000005"));
+  await clock.advance(2_000);
+  expect(writes.filter((name) => name !== "compact").at(-1)).toBe("expire 1060005");
+  await upkeep[Symbol.asyncDispose]();
+});
+
+test("small segments are made into full ones, a portion a write, while there is something to do", async () => {
+  const { clock, writes, upkeep } = world({ compact: [true, true] });
+  await clock.advance(0);
+  expect(writes).toEqual(["expire 1000005", "compact", "compact", "compact"]);
+  await clock.advance(5_000);
+  expect(writes).toHaveLength(5);
+  await upkeep[Symbol.asyncDispose]();
+});
+
+test("evictions are told while they grow, a few times a minute, and are over after a quiet one", async () => {
+  const { clock, told, answers, upkeep } = world();
+  answers.removed = [removed(100, "expired")];
+  await clock.advance(5_000);
+  expect(told).toEqual([]);
+  answers.removed = [removed(3), removed(100, "expired")];
+  await clock.advance(5_000);
+  answers.removed = [removed(5), removed(2, "evicted", "bulk")];
+  await clock.advance(5_000);
+  expect(told).toEqual([
+    [{ origin: "pump-1", stream: "data", messages: 3, bytes: 30 }],
+    [
+      { origin: "pump-1", stream: "data", messages: 5, bytes: 50 },
+      { origin: "pump-1", stream: "bulk", messages: 2, bytes: 20 },
+    ],
+  ]);
+  await clock.advance(59_000);
+  expect(told).toHaveLength(2);
+  await clock.advance(5_000);
+  expect(told.at(-1)).toEqual([]);
+  answers.removed = [removed(6), removed(2, "evicted", "bulk")];
+  await clock.advance(5_000);
+  expect(told.at(-1)).toEqual([{ origin: "pump-1", stream: "data", messages: 1, bytes: 10 }]);
+  await upkeep[Symbol.asyncDispose]();
+});
+
+test("a store that fails is tried again", async () => {
+  const { clock, writes, answers, upkeep } = world();
+  await clock.advance(0);
+  answers.failing = true;
+  await clock.advance(5_000);
+  answers.failing = false;
+  const before = writes.length;
+  await clock.advance(5_000);
+  expect(writes.length).toBeGreaterThan(before);
+  await upkeep[Symbol.asyncDispose]();
+  expect(clock.sleepers).toBe(0);
+});

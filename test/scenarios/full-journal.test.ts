@@ -1,0 +1,110 @@
+// Journals that have no room left, at a device and at a fog, and what is known of it above.
+import { expect, test } from "vitest";
+import { isBalanced } from "#shared/journal/ledger.ts";
+import { dataStream, MemoryTree } from "../fakes/memory-tree.ts";
+
+const mib = 1024 * 1024;
+const encoder = new TextEncoder();
+
+async function publish(tree: MemoryTree, node: string, topic: string, count: number): Promise<void> {
+  const sensor = await tree.client(node, "sensor");
+  for (let value = 1; value <= count; value++) {
+    const payload = encoder.encode(`${value} ${"x".repeat(50_000)}`);
+    await sensor.publish({ topic, payload, qos: 1, retain: false });
+  }
+}
+
+async function notices(tree: MemoryTree, node: string): Promise<() => unknown> {
+  const reader = await tree.client(node, "reader");
+  let last: unknown;
+  reader.onMessage(({ payload }) => (last = JSON.parse(new TextDecoder().decode(payload))));
+  await reader.subscribe("/level/journal", 1);
+  return () => last;
+}
+
+/** Every number of `origin` is in the document store once, or named as lost at the root. */
+async function expectAccounted(tree: MemoryTree, origin: string, count: number): Promise<number> {
+  const stored = (await tree.stored()).filter((document) => document.origin === origin).map(({ seq }) => seq);
+  expect(new Set(stored).size).toBe(stored.length);
+  const [row] = (await tree.ledger("cloud-1")).filter((ledger) => ledger.origin === origin);
+  expect(row).toMatchObject({ high: count, delivered: stored.length, lost: count - stored.length, held: 0 });
+  expect(row !== undefined && isBalanced(row)).toBe(true);
+  return stored.length;
+}
+
+test("a device without room gives up its oldest, says so, and above every number is stored or named as lost", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("device-1", { level: "device", parent: "cloud-1", maxBytes: 2 * mib });
+  await tree.link("device-1", "down");
+  const notice = await notices(tree, "device-1");
+  await publish(tree, "device-1", "/data/big", 100);
+  await tree.advance(6_000);
+  const [device] = await tree.ledger("device-1");
+  expect(device).toMatchObject({ high: 100, lost: 100 - (device?.held ?? 0) });
+  expect(notice()).toMatchObject({
+    state: "evicting",
+    lost: [{ origin: "device-1", stream: "data", messages: device?.lost }],
+  });
+  await tree.advance(70_000);
+  expect(notice()).toMatchObject({ state: "accepting" });
+  await tree.link("device-1", "up");
+  await tree.advance(35_000);
+  expect(await expectAccounted(tree, "device-1", 100)).toBe(device?.held);
+});
+
+test("a full fog gives up what is least important and goes on taking in; gaps reach the root like data", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-1", { level: "fog", parent: "cloud-1", maxBytes: 2 * mib });
+  await tree.link("fog-1", "down");
+  const bulk = { ...dataStream, name: "bulk", filters: ["/data/bulk/#"], priority: 3 as const };
+  await tree.add("device-1", { level: "device", parent: "fog-1", streams: [bulk] });
+  await tree.add("device-2", { level: "device", parent: "fog-1" });
+  await tree.advance(1_000);
+  await publish(tree, "device-1", "/data/bulk/x", 30);
+  await tree.advance(2_000);
+  await publish(tree, "device-2", "/data/x", 25);
+  await tree.advance(5_000);
+  // All of it has left the devices: the fog's credit never ended.
+  for (const device of ["device-1", "device-2"])
+    expect(await tree.ledger(device)).toMatchObject([{ held: 0, lost: 0 }]);
+  const [first, second] = (await tree.ledger("fog-1")).toSorted((a, b) => a.origin.localeCompare(b.origin));
+  expect(first?.lost).toBeGreaterThan(10);
+  expect(second).toMatchObject({ lost: 0, held: 25 });
+  await tree.link("fog-1", "up");
+  await tree.advance(35_000);
+  expect(await expectAccounted(tree, "device-1", 30)).toBe(first?.held);
+  expect(await expectAccounted(tree, "device-2", 25)).toBe(25);
+});
+
+test("a fog whose streams refuse what is new holds its children back, and loses nothing", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-1", { level: "fog", parent: "cloud-1", maxBytes: 2 * mib });
+  await tree.link("fog-1", "down");
+  const streams = [{ ...dataStream, policy: "newest" as const }];
+  await tree.add("device-1", { level: "device", parent: "fog-1", streams });
+  await tree.advance(1_000);
+  await publish(tree, "device-1", "/data/x", 60);
+  await tree.advance(10_000);
+  const [device] = await tree.ledger("device-1");
+  expect(device?.held).toBeGreaterThan(10);
+  await tree.link("fog-1", "up");
+  await tree.advance(60_000);
+  expect(await expectAccounted(tree, "device-1", 60)).toBe(60);
+});
+
+test("what expires while nothing else happens is known above all the same", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  const streams = [{ ...dataStream, maxAgeMs: 60_000 }];
+  await tree.add("device-1", { level: "device", parent: "cloud-1", streams });
+  await tree.link("device-1", "down");
+  await publish(tree, "device-1", "/data/x", 5);
+  await tree.advance(130_000);
+  expect(await tree.ledger("device-1")).toMatchObject([{ high: 5, held: 0, lost: 5 }]);
+  await tree.link("device-1", "up");
+  await tree.advance(35_000);
+  expect(await expectAccounted(tree, "device-1", 5)).toBe(0);
+});
