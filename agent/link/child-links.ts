@@ -162,12 +162,12 @@ class ChildLinks implements AsyncDisposable {
     if (hello.name !== child) {
       return { code: "name-taken", retryAfterMs, text: `the hello of "${child}" gives the name "${hello.name}"` };
     }
+    const ring = "names must be unique in a tree, and links must not form a ring";
+    if (child === this.#self.name) return { code: "loop", retryAfterMs, text: `"${child}" is this node: ${ring}` };
     if (this.#deps.tree.path().some((hop) => hop.name === child)) {
-      return {
-        code: "loop",
-        retryAfterMs,
-        text: `"${child}" is this node or stands above it: names must be unique in a tree, and links must not form a ring`,
-      };
+      // The tree may have been rearranged, and the news of it be on its way.
+      const text = `"${child}" stands above this node, as far as it knows: ${ring}`;
+      return { code: "busy", retryAfterMs: limits.backoffMsMaxLate, text };
     }
     return undefined;
   }

@@ -110,3 +110,20 @@ test("a fog that moves with its subtree may hand on at once what it holds of eve
   await expectSettled(tree);
   expect(tree.log.lines.filter(({ phrase }) => phrase === "segment not taken")).toEqual([]);
 });
+
+test("a node that comes below one that takes it for an ancestor still gets in as soon as the tree's new shape is known", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-3", { level: "fog", parent: "cloud-1" });
+  await tree.add("fog-1", { level: "fog", parent: "fog-3" });
+  await tree.add("fog-2", { level: "fog", parent: "fog-1" });
+  await tree.advance(4000);
+  await tree.stop("fog-3");
+  await tree.begin("fog-3", "fog-2", "up");
+  await tree.advance(1000);
+  await tree.stop("fog-1");
+  await tree.begin("fog-1", "cloud-1", "up");
+  await publish(tree, "fog-3", 1, 3);
+  await tree.advance(60_000);
+  expect(await storedNumbers(tree)).toEqual([1, 2, 3]);
+});
