@@ -9,6 +9,7 @@ import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
 import { explainCommand } from "./cli/explain.ts";
 import type { CliIo } from "./cli/io.ts";
+import { journalCommand } from "./cli/journal.ts";
 import { pubCommand } from "./cli/pub.ts";
 import { runCommand, type RunCommandIo, type RunDeps } from "./cli/run.ts";
 import { userCommand } from "./cli/user.ts";
@@ -17,7 +18,8 @@ import { subCommand } from "./cli/sub.ts";
 import { mqttParent } from "./link/mqtt-parent.ts";
 import { startNode } from "./node.ts";
 import { openNodeStore } from "./store/node-store.ts";
-import { openSqlDatabase } from "./store/sql-database.ts";
+import type { SalvageReport } from "./store/salvage.ts";
+import { salvagingSqlDatabases } from "./store/sql-database.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
 import { askSecret } from "./system/secret-prompt.ts";
 import { databaseFingerprint } from "./system/database-fingerprint.ts";
@@ -45,6 +47,7 @@ async function main(): Promise<void> {
     .addCommand(subCommand(io))
     .addCommand(callCommand(io, systemRandom))
     .addCommand(userCommand(io))
+    .addCommand(journalCommand(io))
     .addCommand(configCommand(io));
   try {
     await program.parseAsync(process.argv);
@@ -103,13 +106,21 @@ function runDeps(): RunDeps {
           random: systemRandom,
           log,
           openStore: (database) =>
-            openNodeStore({ clock: systemClock, onCrash: (error) => crash(log, error) }, database),
+            openNodeStore(
+              {
+                clock: systemClock,
+                onCrash: (error) => crash(log, error),
+                onSalvaged: (report) => tellSalvaged(log, report),
+              },
+              database,
+            ),
           createBroker: (authorizer, store) =>
             startCoreBroker({ clock: systemClock, random: systemRandom, log, store }, { authorizer }),
           dialParent: (uplink) => mqttParent(systemClock, uplink),
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
-            return startCloud({ openSqlDatabase, dataDir, log });
+            const openDocuments = salvagingSqlDatabases((report) => tellSalvaged(log, report));
+            return startCloud({ openSqlDatabase: openDocuments, dataDir, log });
           },
           fingerprint: databaseFingerprint,
           version,
@@ -120,7 +131,11 @@ function runDeps(): RunDeps {
   };
 }
 
-/** A bug in the store's thread: nothing can be promised any more, so the supervisor starts anew. */
+function tellSalvaged(log: Logger, report: SalvageReport): void {
+  log.error(report, "the database was damaged: a new one has what was readable of it");
+}
+
+/** A bug in the store's thread, or a database that shows its damage: nothing can be promised any more, so the supervisor starts anew. */
 function crash(log: Logger, error: unknown): never {
   log.error({ error }, "the store's thread has crashed");
   process.exit(1);
@@ -136,11 +151,16 @@ function processIo(signal: AbortSignal): CliIo {
       process.stdout.write(text);
     },
     stderr: (text) => void process.stderr.write(text),
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+      }),
     env: process.env,
     readFile: (path) => readFileSync(path, "utf8"),
     hostname: hostname(),
     clock: systemClock,
     isTerminal: process.stdout.isTTY,
+    isErrorTerminal: process.stderr.isTTY,
     columns: process.stdout.columns ?? 80,
     stdin: process.stdin,
     ...(process.stdin.isTTY && {

@@ -6,10 +6,14 @@ export interface CliIo extends Pick<ConfigSources, "env" | "readFile" | "hostnam
   /** May throw an error with the code EPIPE when nobody reads any more: the command then ends quietly. */
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** The same for bytes; resolves when they have left, so that a slow reader holds the command back. */
+  readonly write: (bytes: Uint8Array) => Promise<void>;
   readonly clock: Clock;
   /** Whether people read stdout as it is written. */
   readonly isTerminal: boolean;
-  /** Width of that terminal. */
+  /** The same of stderr. */
+  readonly isErrorTerminal?: boolean;
+  /** Width of stdout's terminal. */
   readonly columns: number;
   /** `destroy`, if there is one, lets go of what is read without waiting for more. */
   readonly stdin: AsyncIterable<Uint8Array> & { readonly destroy?: () => unknown };

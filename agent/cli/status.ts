@@ -59,7 +59,7 @@ async function show(io: CliIo, options: StatusOptions): Promise<void> {
 }
 
 /** The address that a node with that file and this environment listens on. */
-function httpOfConfig(io: CliIo, file: string): string {
+export function httpOfConfig(io: CliIo, file: string): string {
   const { config } = loadConfig({ ...io, file, flags: {} });
   const address = config.listen.http.find(({ port }) => port !== 0);
   if (address === undefined) {

@@ -130,7 +130,8 @@ function toLine(row: DataDocument): DataLine {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function payloadOf(bytes: Uint8Array): Pick<DataLine, "payload" | "payloadBase64"> {
+/** The payload as text when it is valid UTF-8, else in base64. */
+export function payloadOf(bytes: Uint8Array): Pick<DataLine, "payload" | "payloadBase64"> {
   try {
     return { payload: utf8.decode(bytes) };
   } catch {

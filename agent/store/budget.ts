@@ -1,5 +1,6 @@
 // How much room the node's database has: what its own limit leaves, or on a full disk what the file has inside.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 
 export class Budget {
@@ -41,6 +42,13 @@ export class Budget {
 
   isFull(): boolean {
     return this.usedBytes() >= this.roomBytes;
+  }
+
+  /** Throws FOGBANK_STORE_FULL when there is no room. `attempted`: an infinitive with its object. */
+  refuseWhenFull(attempted: string): void {
+    if (!this.isFull()) return;
+    const full = this.isCapped ? "the disk is full" : `the database has reached its limit of ${this.maxBytes} bytes`;
+    throw new FogbankError("FOGBANK_STORE_FULL", `could not ${attempted}: ${full}`);
   }
 
   /** Keeps the file at its size. Not inside a transaction. */

@@ -4,6 +4,9 @@ import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
+import { damageMark, finishReplacement, markDamaged } from "./salvage-files.ts";
+import { scanWal } from "./salvage-wal.ts";
+import { salvageDatabase, type SalvageOptions } from "./salvage.ts";
 
 export interface DatabaseOptions {
   /** SQL scripts in order; `user_version` counts those applied. Each runs in a transaction of its own and contains none. */
@@ -16,6 +19,8 @@ export interface DatabaseOptions {
   readonly walBytes?: number;
   /** Keep every other process out for as long as the database is open. The operating system lifts the lock when this one dies. */
   readonly exclusive?: boolean;
+  /** A damaged file is replaced by what is readable of it. Without this it is left as it is. */
+  readonly salvage?: SalvageOptions;
 }
 
 /** `file` of a database that lives in memory. */
@@ -26,12 +31,45 @@ export const inMemory = ":memory:";
  * FOGBANK_STORE_CORRUPT (the file is left as it is), FOGBANK_STORE_FULL or FOGBANK_STORE_FAILED.
  */
 export function openDatabase(file: string, options: DatabaseOptions): DatabaseSync {
-  if (file !== inMemory && existsSync(file) && statSync(file).isFile()) inspect(file, options.migrations.length);
+  const { salvage } = options;
+  if (file === inMemory || salvage === undefined) return openWhole(file, options);
+  finishReplacement(file, salvage.clock.now());
+  try {
+    return openWhole(file, options);
+  } catch (error) {
+    if (!(error instanceof FogbankError) || error.code !== "FOGBANK_STORE_CORRUPT") throw error;
+    salvageDatabase(
+      file,
+      reasonOf(error),
+      salvage,
+      (into, version) =>
+        openWhole(into, {
+          migrations: options.migrations.slice(0, version),
+          cacheBytes: options.cacheBytes,
+          exclusive: true,
+        }),
+      options.migrations.length,
+    );
+  }
+  return openWhole(file, options);
+}
+
+/** Whether SQLite itself found the damage that `error` tells of: then the file is marked, and the next open salvages it. */
+export function markIfDamaged(file: string, error: unknown): boolean {
+  if (!(error instanceof FogbankError) || error.code !== "FOGBANK_STORE_CORRUPT" || error.cause === undefined)
+    return false;
+  markDamaged(file, reasonOf(error));
+  return true;
+}
+
+function openWhole(file: string, options: DatabaseOptions): DatabaseSync {
+  if (file !== inMemory && existsSync(file) && statSync(file).isFile()) inspect(file, options);
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file);
     setPragmas(database, file, options);
     migrate(database, options.migrations);
+    if (file !== inMemory) emptyLog(database);
     return database;
   } catch (error) {
     database?.close();
@@ -70,26 +108,63 @@ const walBytesPreset = 8 * 1024 * 1024;
 /** How long a lock of another process (a backup, a shell) is waited for. */
 const busyTimeoutMs = 5_000;
 
+/** Logs above this size are not read before the open: they grow so large only when the disk is full. */
+const checkedLogBytesMax = 64 * 1024 * 1024;
+
 /** Looks at an existing file through a read-only connection: closing it neither checkpoints nor repairs. */
-function inspect(file: string, newestVersion: number): void {
+function inspect(file: string, { migrations, salvage }: DatabaseOptions): void {
+  if (salvage !== undefined) inspectFiles(file);
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { readOnly: true });
     database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA trusted_schema = OFF;`);
     const version = readPragma(database, "user_version");
-    if (Number(version) > newestVersion) {
+    if (Number(version) > migrations.length) {
       throw new FogbankError(
         "FOGBANK_DATA_DIR",
-        `could not open ${file}: it has schema version ${version} and this program knows ${newestVersion}; nothing was changed. Run the newer program again or choose another data directory`,
+        `could not open ${file}: it has schema version ${version} and this program knows ${migrations.length}; nothing was changed. Run the newer program again or choose another data directory`,
       );
     }
-    if (statSync(file).size >= checkedBytesMax) return;
-    const verdict = readPragma(database, "quick_check(1)");
-    if (verdict !== "ok") throw corruptError(file, verdict, undefined);
+    const isSmall = statSync(file).size < checkedBytesMax;
+    for (const check of isSmall ? ["quick_check(1)"] : checksOf(database, salvage)) {
+      const verdict = readPragma(database, check);
+      if (verdict !== "ok") throw corruptError(file, verdict, undefined);
+    }
   } catch (error) {
     throw translateOpenError(error, file);
   } finally {
     database?.close();
+  }
+}
+
+/** Of a large file only some tables. The rest shows its damage when it is used, and is marked then. */
+function checksOf(database: DatabaseSync, salvage: SalvageOptions | undefined): readonly string[] {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  return (salvage?.checkedTables ?? [])
+    .filter((table) => tables.some(({ name }) => name === table))
+    .map((table) => `quick_check("${table}")`);
+}
+
+/** What SQLite does not mind: it would go on with an older state of the database. */
+function inspectFiles(file: string): void {
+  const mark = damageMark(file);
+  if (mark !== undefined) throw corruptError(file, mark, undefined);
+  const logBytes = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (logBytes === 0) return;
+  if (statSync(file).size === 0) throw corruptError(file, "it is empty, and its write-ahead log is not", undefined);
+  if (logBytes <= checkedLogBytesMax && scanWal(`${file}-wal`).verdict === "damaged")
+    throw corruptError(file, "its write-ahead log is damaged", undefined);
+}
+
+/**
+ * Moves what a crash has left in the log into the file, and cuts the log: what stands in it from now on is of this run. On a full disk
+ * it stays as it is.
+ */
+function emptyLog(database: DatabaseSync): void {
+  try {
+    database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+  } catch (error) {
+    if (failureOf(error, error instanceof Error ? error.message : "") !== "full") throw error;
   }
 }
 
@@ -166,6 +241,13 @@ function translateOpenError(error: unknown, file: string): FogbankError {
     case "other":
       return translateSqliteError(error, `open ${file}`);
   }
+}
+
+/** What showed the damage, without the advice around it. */
+function reasonOf(error: FogbankError): string {
+  const { cause, message } = error;
+  if (cause instanceof Error) return cause.message;
+  return /\(([^]*)\)\. It was left untouched/.exec(message)?.[1] ?? message;
 }
 
 function corruptError(file: string, text: string, cause: unknown): FogbankError {

@@ -42,10 +42,10 @@ export class IdentityRepository {
         `could not open the data directory as "${name}": it belongs to the node "${owner}". Give this node a directory of its own, or its old name`,
       );
     }
-    if (owner === undefined) {
-      this.#set.run("name", name);
-      this.#set.run("uuid", fresh.uuid);
-      this.renew(fresh);
+    // After a salvage some of it may be there and some not: what is there stays.
+    const all = { name, ...fresh };
+    for (const key of ["name", "uuid", "epoch", "instance"] as const) {
+      if (this.#read(key) === undefined) this.#set.run(key, all[key]);
     }
     const renewed = fingerprint === undefined ? undefined : renewalOf(this.#fingerprint(), fingerprint);
     if (renewed !== undefined) this.renew(fresh);

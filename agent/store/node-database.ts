@@ -8,7 +8,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { Budget } from "./budget.ts";
 import { runCommit } from "./commit-runner.ts";
-import { inMemory, openDatabase, translateSqliteError } from "./database.ts";
+import { inMemory, markIfDamaged, openDatabase, translateSqliteError } from "./database.ts";
 import { bytesOf } from "./demands.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
@@ -16,6 +16,8 @@ import { nodeMigrations } from "./node-migrations.ts";
 import { createNodeOperations, type NodeReads, type NodeWrites } from "./node-operations.ts";
 import type { QueueBound } from "./queue-repository.ts";
 import { commitInRoom } from "./roomy-commit.ts";
+import { nodeSalvage } from "./salvage-node.ts";
+import type { SalvageReport } from "./salvage.ts";
 import { bringsMessages, type EncodedBatch } from "./session-repository.ts";
 
 export interface NodeDatabaseConfig {
@@ -42,14 +44,26 @@ const cacheBytes = 8 * 1024 * 1024;
 
 /** Throws what `openDatabase` throws. */
 export function openNodeDatabase(
-  deps: { readonly hasher: Hasher; readonly clock: Pick<Clock, "monotonic"> },
+  deps: {
+    readonly hasher: Hasher;
+    readonly clock: Pick<Clock, "now" | "monotonic">;
+    /** A damaged file was replaced by what was readable of it. */
+    readonly onSalvaged?: (report: SalvageReport) => void;
+  },
   config: NodeDatabaseConfig,
 ): NodeDatabase {
   const { file, maxBytes, name } = config;
   const reserveBytes = Math.min(limits.diskReserveBytesMax, Math.max(limits.diskReserveBytesMin, maxBytes / 16));
   // The reserve must take in what moving the log into the file needs.
   const walBytes = reserveBytes / 2;
-  const database = openDatabase(file, { migrations: nodeMigrations, cacheBytes, maxBytes, walBytes, exclusive: true });
+  const salvage = nodeSalvage(deps, (report) => deps.onSalvaged?.(report));
+  const settings = { migrations: nodeMigrations, cacheBytes, maxBytes, walBytes, exclusive: true, salvage };
+  const database = openDatabase(file, settings);
+  const stopIfDamaged = (error: unknown): void => {
+    if (file === inMemory || !markIfDamaged(file, error)) return;
+    // Not for whoever asked: every answer is in doubt now. The process ends, and its next start salvages.
+    throw new Error(`${file} is damaged: it is salvaged at the next start`, { cause: error });
+  };
   const reserve = file === inMemory ? undefined : new DiskReserve(deps.clock, `${file}-reserve`, reserveBytes);
   const budget = new Budget(database);
   const operations = createNodeOperations(database, name, deps.hasher, {
@@ -59,7 +73,11 @@ export function openNodeDatabase(
     ...(config.queueBound && { queueBound: config.queueBound }),
   });
   const { writes, reads, rolledBack } = operations;
-  const run = (requests: readonly WriteRequest[]) => runCommit(database, writes, rolledBack, requests);
+  const run = (requests: readonly WriteRequest[]): readonly WriteOutcome[] => {
+    const outcomes = runCommit(database, writes, rolledBack, requests);
+    for (const outcome of outcomes) if ("error" in outcome) stopIfDamaged(outcome.error);
+    return outcomes;
+  };
   const { eviction, demandOf } = operations;
   const commit = (requests: readonly WriteRequest[]) => commitInRoom({ eviction, demandOf, run }, requests);
   return {
@@ -83,8 +101,10 @@ export function openNodeDatabase(
     read(request) {
       try {
         return reads[request.name as keyof NodeReads](request.args as never); // typed where it was requested
-      } catch (error) {
-        throw translateSqliteError(error, `read "${request.name}" from ${file}`);
+      } catch (thrown) {
+        const error = translateSqliteError(thrown, `read "${request.name}" from ${file}`);
+        stopIfDamaged(error);
+        throw error;
       }
     },
     close: () => database.close(),

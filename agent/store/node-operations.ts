@@ -4,7 +4,6 @@ import type { NodeName } from "#shared/ids.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
-import { FogbankError } from "#shared/errors.ts";
 import { createAccountingReads } from "./accounting-reads.ts";
 import { Budget } from "./budget.ts";
 import { CallRepository } from "./call-repository.ts";
@@ -69,13 +68,7 @@ export function createNodeOperations(
   const calls = new CallRepository(database);
   const clocks = new ClockRepository(database, hasher);
 
-  const refuseWhenFull = (attempted: string): void => {
-    if (!budget.isFull()) return;
-    const full = budget.isCapped
-      ? "the disk is full"
-      : `the database has reached its limit of ${budget.maxBytes} bytes`;
-    throw new FogbankError("FOGBANK_STORE_FULL", `could not ${attempted}: ${full}`);
-  };
+  const refuseWhenFull = (attempted: string): void => budget.refuseWhenFull(attempted);
   const sessions = createSessionOperations(database, queueBound, refuseWhenFull);
   const link = createLinkOperations(
     database,

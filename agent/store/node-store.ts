@@ -8,6 +8,7 @@ import { startWorker } from "../system/worker-entry.ts";
 import { GroupCommit, type Contributor, type Haste, type WriteOutcome, type WriteRequest } from "./group-commit.ts";
 import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
 import type { NodeReads, NodeWrites } from "./node-operations.ts";
+import type { SalvageReport } from "./salvage.ts";
 import type { StoreWorkerCalls } from "./store-worker.ts";
 
 type Args<F> = F extends (args: infer A) => unknown ? A : never;
@@ -43,9 +44,12 @@ interface Engine extends AsyncDisposable {
   read(request: WriteRequest): Promise<unknown>;
 }
 
-/** Opens the database in a worker thread. Rejects with what `openDatabase` throws. A crash of the thread goes to `onCrash`. */
+/**
+ * Opens the database in a worker thread. Rejects with what `openDatabase` throws. A crash of the thread goes to `onCrash`, as does a
+ * damage that shows while the database is in use; what became of a damaged file goes to `onSalvaged`.
+ */
 export async function openNodeStore(
-  deps: { readonly clock: Clock; onCrash(error: unknown): void },
+  deps: { readonly clock: Clock; onCrash(error: unknown): void; onSalvaged?(report: SalvageReport): void },
   config: NodeDatabaseConfig,
 ): Promise<NodeStore> {
   const worker = startWorker(new URL("./store-worker.ts", import.meta.url), config);
@@ -53,7 +57,8 @@ export async function openNodeStore(
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   const call = callWorker<StoreWorkerCalls>(worker);
   try {
-    await call("open", null);
+    const salvaged = await call("open", null);
+    if (salvaged !== null) deps.onSalvaged?.(salvaged);
   } catch (error) {
     await worker.terminate();
     throw error;
@@ -75,7 +80,7 @@ export async function openNodeStore(
 
 /** The same in this thread: for tests, whose steps must not depend on a scheduler. `database`: one that has been opened already. */
 export function openNodeStoreInThread(
-  deps: { readonly clock: Clock; readonly hasher: Hasher },
+  deps: { readonly clock: Clock; readonly hasher: Hasher; readonly onSalvaged?: (report: SalvageReport) => void },
   config: NodeDatabaseConfig,
   database: NodeDatabase = openNodeDatabase(deps, config),
 ): NodeStore {

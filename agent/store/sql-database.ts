@@ -8,6 +8,7 @@ import type { OpenSqlDatabase, SqlDatabase, SqlStatement, SqlValue } from "#shar
 import { callWorker } from "#shared/system/worker-rpc.ts";
 import type { CallsOf } from "#shared/system/worker-rpc.ts";
 import { startWorker } from "../system/worker-entry.ts";
+import type { SalvageReport } from "./salvage.ts";
 import type { SqlWorkerHandlers, TransactOutcome } from "./sql-worker.ts";
 
 /** Transactions in one commit: a longer group makes its first caller wait for its last. */
@@ -16,17 +17,30 @@ const groupTransactionsMax = 1_000;
 /** Transactions that may wait; one more is refused with FOGBANK_STORE_FULL. */
 const waitingTransactionsMax = 10_000;
 
-export const openSqlDatabase: OpenSqlDatabase = async (file, migrations) => {
+/** A damaged file is refused, and left as it is. */
+export const openSqlDatabase: OpenSqlDatabase = (file, migrations) => open(file, migrations, undefined);
+
+/** A damaged file is replaced by what is readable of it, and `onSalvaged` is told. Damage that shows in use ends the process. */
+export function salvagingSqlDatabases(onSalvaged: (report: SalvageReport) => void): OpenSqlDatabase {
+  return (file, migrations) => open(file, migrations, onSalvaged);
+}
+
+async function open(
+  file: string,
+  migrations: readonly string[],
+  onSalvaged: ((report: SalvageReport) => void) | undefined,
+): Promise<SqlDatabase> {
   const worker = startWorker(new URL("./sql-worker.ts", import.meta.url), null);
   const call = callWorker<SqlWorkerHandlers>(worker);
   try {
-    await call("open", { file, migrations });
+    const salvaged = await call("open", { file, migrations, salvage: onSalvaged !== undefined });
+    if (salvaged !== null) onSalvaged?.(salvaged);
   } catch (error) {
     await worker.terminate();
     throw error;
   }
   return createSqlDatabase(file, call, () => worker.terminate());
-};
+}
 
 interface Waiting {
   readonly statements: readonly SqlStatement[];

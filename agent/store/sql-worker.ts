@@ -2,10 +2,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { parentPort } from "node:worker_threads";
 import { assert } from "#shared/assert.ts";
-import type { ErrorCode } from "#shared/errors.ts";
+import type { ErrorCode, FogbankError } from "#shared/errors.ts";
 import type { SqlRow, SqlStatement, SqlValue } from "#shared/system/sql-database.ts";
 import { serveWorker } from "#shared/system/worker-rpc.ts";
-import { openDatabase, translateSqliteError } from "./database.ts";
+import { systemClock } from "../system/system-clock.ts";
+import { markIfDamaged, openDatabase, translateSqliteError } from "./database.ts";
+import type { SalvageReport } from "./salvage.ts";
 
 /** How one transaction of a group ended. */
 export type TransactOutcome =
@@ -14,7 +16,12 @@ export type TransactOutcome =
 
 /** The calls of this worker: `open` comes first and once, `close` last. */
 export type SqlWorkerHandlers = {
-  open(args: { readonly file: string; readonly migrations: readonly string[] }): void;
+  /** With `salvage` a damaged file is replaced by what is readable of it; answers what that was. */
+  open(args: {
+    readonly file: string;
+    readonly migrations: readonly string[];
+    readonly salvage: boolean;
+  }): SalvageReport | null;
   /** Runs each transaction whole or not at all; those that succeed share one commit. In the order given. */
   commit(transactions: readonly (readonly SqlStatement[])[]): readonly TransactOutcome[];
   query(args: { readonly sql: string; readonly params: readonly SqlValue[] }): readonly SqlRow[];
@@ -23,6 +30,7 @@ export type SqlWorkerHandlers = {
 
 interface Opened {
   readonly file: string;
+  readonly salvage: boolean;
   readonly database: DatabaseSync;
   readonly statementsBySql: Map<string, StatementSync>;
 }
@@ -42,15 +50,21 @@ function createHandlers(): SqlWorkerHandlers {
     return opened;
   };
   return {
-    open({ file, migrations }) {
-      opened = { file, database: openDatabase(file, { migrations, cacheBytes }), statementsBySql: new Map() };
+    open({ file, migrations, salvage }) {
+      let salvaged: SalvageReport | null = null;
+      const rules = { indexes: [] };
+      const onSalvaged = (report: SalvageReport): void => void (salvaged = report);
+      const options = { clock: systemClock, checkedTables: [], rules, onSalvaged };
+      const database = openDatabase(file, { migrations, cacheBytes, ...(salvage && { salvage: options }) });
+      opened = { file, salvage, database, statementsBySql: new Map() };
+      return salvaged;
     },
     commit: (transactions) => commitGroup(use(), transactions),
     query: ({ sql, params }) => {
       try {
         return prepare(use(), sql).all(...params);
       } catch (error) {
-        throw translateSqliteError(error, `query ${use().file}`);
+        throw seen(use(), translateSqliteError(error, `query ${use().file}`));
       }
     },
     close() {
@@ -141,8 +155,16 @@ function rollBack(database: DatabaseSync): void {
   if (database.isTransaction) database.exec("ROLLBACK");
 }
 
-function failed({ file }: Opened, error: unknown): TransactOutcome {
-  const { code, message } = translateSqliteError(error, `write to ${file}`);
+/** Damage ends the thread, and with it the process: the next start salvages the file, which is marked now. */
+function seen({ file, salvage }: Opened, error: FogbankError): FogbankError {
+  if (salvage && markIfDamaged(file, error)) {
+    throw new Error(`${file} is damaged: it is salvaged at the next start`, { cause: error });
+  }
+  return error;
+}
+
+function failed(opened: Opened, error: unknown): TransactOutcome {
+  const { code, message } = seen(opened, translateSqliteError(error, `write to ${opened.file}`));
   return { type: "failed", code, message };
 }
 

@@ -8,6 +8,7 @@ import { systemClock } from "../system/system-clock.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
 import type { OutgoingAnswer } from "./link-operations.ts";
 import type { NodeReads } from "./node-operations.ts";
+import type { SalvageReport } from "./salvage.ts";
 import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
 
 export type StoreWorkerCalls = typeof handlers;
@@ -20,9 +21,12 @@ type WireOutcome =
 let opened: NodeDatabase | undefined;
 
 const handlers = {
-  open(_: null): null {
-    opened = openNodeDatabase({ hasher: nodeHasher, clock: systemClock }, workerData as NodeDatabaseConfig);
-    return null;
+  /** Answers what was salvaged, if the file was damaged. */
+  open(_: null): SalvageReport | null {
+    let salvaged: SalvageReport | null = null;
+    const onSalvaged = (report: SalvageReport): void => void (salvaged = report);
+    opened = openNodeDatabase({ hasher: nodeHasher, clock: systemClock, onSalvaged }, workerData as NodeDatabaseConfig);
+    return salvaged;
   },
   commit: (requests: readonly WriteRequest[]): readonly WireOutcome[] => theStore().commit(requests).map(wireOutcome),
   read(request: WriteRequest): unknown {

@@ -5,7 +5,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 
 export interface BenchOptions extends Partial<
-  Pick<CliIo, "env" | "readFile" | "isTerminal" | "columns" | "stdin" | "askSecret">
+  Pick<CliIo, "env" | "readFile" | "isTerminal" | "isErrorTerminal" | "columns" | "stdin" | "askSecret">
 > {
   /** Sleeps of that length are over at once; after so many of them the person presses Ctrl-C. */
   readonly quickSleeps?: { readonly ms: number; readonly count: number };
@@ -33,11 +33,13 @@ export function createBench(options: BenchOptions = {}): Bench {
       written.stdout += text;
     },
     stderr: (text) => void (written.stderr += text),
+    write: async (bytes) => void (written.stdout += new TextDecoder().decode(bytes)),
     env: options.env ?? {},
     readFile: options.readFile ?? (() => ""),
     hostname: "pump-1",
     clock: impatient(clock, stop, options.quickSleeps),
     isTerminal: options.isTerminal ?? false,
+    isErrorTerminal: options.isErrorTerminal ?? false,
     columns: options.columns ?? 80,
     stdin: options.stdin ?? chunks(),
     ...(options.askSecret && { askSecret: options.askSecret }),

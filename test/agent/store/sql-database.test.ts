@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openDatabase } from "#agent/store/database.ts";
-import { openSqlDatabase } from "#agent/store/sql-database.ts";
+import type { SalvageReport } from "#agent/store/salvage.ts";
+import { openSqlDatabase, salvagingSqlDatabases } from "#agent/store/sql-database.ts";
 import type { SqlDatabase, SqlStatement, SqlValue } from "#shared/system/sql-database.ts";
 
 const migrations = [
@@ -152,5 +153,25 @@ test("a file that cannot be opened rejects with the reason's code", async () => 
     writeFileSync(file, "no database ".repeat(1000));
     await expect(openSqlDatabase(file, migrations)).rejects.toMatchObject({ code: "FOGBANK_STORE_CORRUPT" });
     await expect(openSqlDatabase(join(file, "b.db"), migrations)).rejects.toMatchObject({ code: "FOGBANK_DATA_DIR" });
+  });
+});
+
+test("a damaged database is replaced by what is readable of it where that is wanted", async () => {
+  await inDirectory(async (directory) => {
+    const file = join(directory, "documents.db");
+    {
+      await using database = await openSqlDatabase(file, migrations);
+      await database.transact([insert(...Array.from({ length: 2_000 }, (_, index) => index + 1))]);
+    }
+    const bytes = readFileSync(file);
+    bytes.fill(0, 5 * 4096, 7 * 4096);
+    writeFileSync(file, bytes);
+    const reports: SalvageReport[] = [];
+    await using database = await salvagingSqlDatabases((report) => reports.push(report))(file, migrations);
+    const ids = await idsIn(database);
+    expect(ids.length).toBeGreaterThan(1_000);
+    expect(ids.length).toBeLessThan(2_000);
+    expect(reports).toMatchObject([{ file, rows: { item: ids.length }, damagedTables: ["item"] }]);
+    expect(await database.transact([insert(9_999)])).toEqual([1]);
   });
 });
