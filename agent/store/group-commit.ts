@@ -52,6 +52,7 @@ export class GroupCommit implements AsyncDisposable {
   #waiting: PendingWrite[] = [];
   #lazy: PendingWrite[] = [];
   #isLazyTimerSet = false;
+  #isLazyDue = false;
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
   #closed = false;
@@ -136,6 +137,9 @@ export class GroupCommit implements AsyncDisposable {
   #take(): PendingWrite[] {
     this.#isUrgent = this.#closed;
     for (const contributor of this.#contributors) this.#waiting.push(...contributor());
+    // A commit makes lazy writes of its own (cursors that move): alone they would be a commit for each commit.
+    if (this.#waiting.length === 0 && !this.#isLazyDue && !this.#closed) return [];
+    this.#isLazyDue = false;
     this.#waiting.push(...this.#lazy);
     this.#lazy = [];
     return this.#waiting.splice(0, requestsPerCommit);
@@ -168,7 +172,9 @@ export class GroupCommit implements AsyncDisposable {
     this.#isLazyTimerSet = true;
     const rings = (): void => {
       this.#isLazyTimerSet = false;
-      if (this.#lazy.length > 0) this.wake();
+      if (this.#lazy.length === 0) return;
+      this.#isLazyDue = true;
+      this.wake();
     };
     this.#deps.clock.sleep(lazyMs, this.#stop.signal).then(rings, rings);
   }

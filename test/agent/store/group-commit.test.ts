@@ -74,6 +74,19 @@ test("a lazy write rides on the next commit, or goes alone after a while", async
   expect(commits).toEqual([["a", "lazy-1"], ["lazy-2"]]);
 });
 
+test("a lazy write that follows from a commit makes no commit of its own before its time", async () => {
+  const { clock, commits, finish, write } = world();
+  write("a");
+  await clock.advance(0);
+  write("cursor", "lazy");
+  finish.shift()?.();
+  await clock.advance(100);
+  expect(commits).toEqual([["a"]]);
+  write("b");
+  await clock.advance(0);
+  expect(commits).toEqual([["a"], ["b", "cursor"]]);
+});
+
 test("a contributor is asked at the start of each commit", async () => {
   const { clock, commits, finish, group } = world();
   let gathered: string[] = [];
