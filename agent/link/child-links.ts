@@ -345,7 +345,7 @@ class ChildLinks implements AsyncDisposable {
     const usage = await this.#deps.store.read("usage", {}).catch(() => undefined);
     if (usage === undefined) return;
     this.#setFull(usage.full);
-    this.#storeIsScarce = usage.usedBytes > usage.maxBytes * limits.urgentOnlyShare;
+    this.#storeIsScarce = usage.usedBytes > usage.maxBytes * limits.urgentOnlyShare && !usage.yields;
   }
 
   #update(before: ChildPresence, after: ChildPresence): void {

@@ -109,8 +109,17 @@ export class Eviction {
     const { budget } = this.#deps;
     const short = budget.usedBytes() + limits.segmentBytes - budget.roomBytes;
     if (short <= 0) return false;
+    return this.#yieldingBytes() < short;
+  }
+
+  /** Whether room for another segment can be made by what gives way. */
+  mayYield(): boolean {
+    return this.#yieldingBytes() >= limits.segmentBytes;
+  }
+
+  #yieldingBytes(): number {
     const able = this.#streams().filter(({ policy }) => policy !== "newest" && policy !== "ttl");
-    return able.reduce((sum, { bytes }) => sum + bytes, 0) < short;
+    return able.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   #refusal(demand: Demand, taken: readonly Demand[], filled: number): FogbankError | undefined {

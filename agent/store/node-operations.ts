@@ -33,6 +33,8 @@ export interface StoreUsage {
   readonly maxBytes: number;
   /** Nothing new is taken, and nothing gives way for it: only the reserve for deletes and gap rows is left. */
   readonly full: boolean;
+  /** Something would give way for what is new. */
+  readonly yields: boolean;
 }
 
 const storedQueueBound: QueueBound = { messages: limits.storedQueueMessages, bytes: limits.storedQueueBytes };
@@ -159,7 +161,12 @@ export function createNodeOperations(
     },
 
     usage(_args: Nothing): StoreUsage {
-      return { usedBytes: budget.usedBytes(), maxBytes: budget.maxBytes, full: upkeep.eviction.isFull() };
+      return {
+        usedBytes: budget.usedBytes(),
+        maxBytes: budget.maxBytes,
+        full: upkeep.eviction.isFull(),
+        yields: upkeep.eviction.mayYield(),
+      };
     },
   };
 

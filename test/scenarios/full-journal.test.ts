@@ -78,6 +78,25 @@ test("a full fog gives up what is least important and goes on taking in; gaps re
   expect(await expectAccounted(tree, "device-2", 25)).toBe(25);
 });
 
+test("a fog that stays full goes on taking in, look after look", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-1", { level: "fog", parent: "cloud-1", maxBytes: 2 * mib });
+  await tree.link("fog-1", "down");
+  await tree.add("device-1", { level: "device", parent: "fog-1" });
+  await tree.advance(1_000);
+  for (let round = 1; round <= 6; round++) {
+    await publish(tree, "device-1", "/data/x", 12);
+    await tree.advance(10_000);
+    expect(await tree.ledger("device-1")).toMatchObject([{ held: 0, lost: 0 }]);
+  }
+  const [fog] = await tree.ledger("fog-1");
+  expect(fog?.lost).toBeGreaterThan(10);
+  await tree.link("fog-1", "up");
+  await tree.advance(35_000);
+  await expectAccounted(tree, "device-1", 72);
+});
+
 test("a fog whose streams refuse what is new holds its children back, and loses nothing", async () => {
   await using tree = new MemoryTree();
   await tree.add("cloud-1", { level: "cloud" });
