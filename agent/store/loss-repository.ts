@@ -50,6 +50,12 @@ export class LossRepository {
     this.#streams.change(key, { segments: put(this.#pending, key, priority, loss, this.#sentOf(key)) });
   }
 
+  /** Takes back gap segments of numbers that are not named here: their messages have come, and are handed on instead. */
+  recall(key: StreamKey, priority: Priority, numbers: IntervalSet): void {
+    const rows = numbers.reduce((sum, [first, last]) => sum + cut(this.#pending, key, priority, first, last), 0);
+    if (rows !== 0) this.#streams.change(key, { segments: rows });
+  }
+
   /** Of first…last what a gap segment here is to carry upward. */
   pendingAmong(key: StreamKey, first: number, last: number): IntervalSet {
     return within(touching(this.#pending, key, first, last), first, last);

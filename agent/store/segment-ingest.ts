@@ -86,6 +86,7 @@ export class SegmentIngest {
     const parts = splitSegment(segment, taken, hasher);
     if (parts === undefined) return "unreadable";
     losses.withdraw(key, row.priority, lost);
+    losses.recall(key, row.priority, again);
     let heldBytes = 0;
     for (const part of parts) {
       segments.add({ ...part, key, priority: row.priority, clock });

@@ -196,6 +196,21 @@ test("[O1] [O3] whatever comes, is handed on and comes again: no number is held 
   );
 });
 
+test("[O1] [O2] what was handed on, then came as a gap, and comes again as data: the data goes on, and the gap no more", () => {
+  const node = open("fog-1");
+  ingest(node, [segmentOf(1, 6)]);
+  node.writes.forget({ acked: [{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[1, 6]] }] });
+  ingest(node, [gapOf(1, 6)]);
+  ingest(node, [segmentOf(1, 4)]);
+  const { segments } = node.reads.after({ id: 0, bytesMax: 1e9 });
+  expect(segments.map(({ first, items, body }) => [first, items, body !== null])).toEqual([
+    [5, 2, false],
+    [1, 4, true],
+  ]);
+  const [entry] = node.reads.accounting({ origin: "device-1" });
+  expect(entry?.row).toMatchObject({ held: 4, delivered: 2, lost: 0, high: 6 });
+});
+
 test("the parts of an overlapping segment keep their own numbers, times and a valid checksum", () => {
   const node = open("fog-1");
   ingest(node, [segmentOf(4, 6)]);
