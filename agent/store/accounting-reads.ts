@@ -1,4 +1,4 @@
-// What the journal knows beyond the ledger's rows: what of a span of time is held or lost here, and sums for the metrics.
+// What the journal knows of its streams: the ledger and its gaps, what of a span of time is held or lost here, and sums for the metrics.
 import type { DatabaseSync } from "node:sqlite";
 import { addInterval, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
@@ -6,6 +6,11 @@ import { SegmentReader } from "#shared/journal/segment-reader.ts";
 import { lossReasonOf, type LossReason } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { StreamRepository } from "./stream-repository.ts";
+
+export interface AccountingEntry {
+  readonly row: LedgerRow;
+  readonly gaps: readonly GapRow[];
+}
 
 /** Numbers of one stream. */
 export interface NumbersAsked {
@@ -56,6 +61,12 @@ const touches = "first_ms < ?4 AND last_ms >= ?3";
 export function createAccountingReads(database: DatabaseSync, streams: StreamRepository) {
   const prepared = prepareAll(database);
   return {
+    accounting(args: { readonly origin?: string }): readonly AccountingEntry[] {
+      return streams
+        .ledger(args.origin)
+        .map((row) => ({ row, gaps: row.lost === 0 ? [] : streams.gaps(row.origin, row.epoch, row.streamId) }));
+    },
+
     /** One entry for each stream of `origin` that this node knows. `numbers`: whose whereabouts are asked for besides. */
     span(
       args: Span & { readonly origin: string; readonly stream?: string; readonly numbers: readonly NumbersAsked[] },

@@ -13,6 +13,15 @@ import { OwnStreamBounds, type StreamBounds } from "./stream-bounds.ts";
 import type { StreamRepository } from "./stream-repository.ts";
 import { StreamWeights } from "./stream-weights.ts";
 
+export interface StoreUsage {
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  /** Nothing new is taken, and nothing gives way for it: only the reserve for deletes and gap rows is left. */
+  readonly full: boolean;
+  /** Something would give way for what is new. */
+  readonly yields: boolean;
+}
+
 export interface UpkeepDeps {
   readonly streams: StreamRepository;
   readonly losses: LossRepository;
@@ -76,6 +85,15 @@ export function createUpkeepOperations(
       /** What went for want of room or for its age since the node was started. */
       removed(_args: Nothing): readonly RemovedTotal[] {
         return removal.totals();
+      },
+
+      usage(_args: Nothing): StoreUsage {
+        return {
+          usedBytes: budget.usedBytes(),
+          maxBytes: budget.maxBytes,
+          full: eviction.isFull(),
+          yields: eviction.mayYield(),
+        };
       },
     },
     /** The document store is about to be given segments up to that id. */
