@@ -48,6 +48,7 @@ test("ls shows what of each stream is stored", async () => {
       epoch: 9,
       stream: "data",
       priority: 2,
+      order: "live-first",
       held: 20,
       heldBytes: expect.any(Number),
       segments: 10,
@@ -61,7 +62,7 @@ test("ls shows what of each stream is stored", async () => {
   ]);
   const { written, code } = await journal(`ls device-1 --data-dir ${folder}`);
   expect([code, written.stdout.split("\n").length]).toEqual([0, 3]);
-  expect(written.stdout).toMatch(/device-1 +9 +data +P2 +20 .* 10 +20 +5 +2026-07-10 12:00:00Z/);
+  expect(written.stdout).toMatch(/device-1 +9 +data +P2 +live-first +20 .* 10 +20 +5 +2026-07-10 12:00:00Z/);
 });
 
 test("a configuration names the data directory as well, and what is none is refused", async () => {
