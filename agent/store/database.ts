@@ -7,6 +7,7 @@ import { FogbankError } from "#shared/errors.ts";
 import { damageMark, finishReplacement, markDamaged } from "./salvage-files.ts";
 import { scanWal } from "./salvage-wal.ts";
 import { salvageDatabase, type SalvageOptions } from "./salvage.ts";
+import { schemaFault, schemasOf } from "./schema-check.ts";
 
 export interface DatabaseOptions {
   /** SQL scripts in order; `user_version` counts those applied. Each runs in a transaction of its own and contains none. */
@@ -48,7 +49,7 @@ export function openDatabase(file: string, options: DatabaseOptions): DatabaseSy
           cacheBytes: options.cacheBytes,
           exclusive: true,
         }),
-      options.migrations.length,
+      schemasOf(options.migrations),
     );
   }
   return openWhole(file, options);
@@ -125,6 +126,8 @@ function inspect(file: string, { migrations, salvage }: DatabaseOptions): void {
         `could not open ${file}: it has schema version ${version} and this program knows ${migrations.length}; nothing was changed. Run the newer program again or choose another data directory`,
       );
     }
+    const fault = salvage && schemaFault(database, schemasOf(migrations), Number(version));
+    if (fault !== undefined) throw corruptError(file, fault, undefined);
     const isSmall = statSync(file).size < checkedBytesMax;
     for (const check of isSmall ? ["quick_check(1)"] : checksOf(database, salvage)) {
       const verdict = readPragma(database, check);

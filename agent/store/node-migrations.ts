@@ -167,7 +167,8 @@ export const nodeMigrations: readonly string[] = [
 
   -- clock: the row of clock by which a segment's times were stamped before the tree's time was known, 0 when they are right.
   ALTER TABLE segment ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
-  CREATE TABLE clock(id INTEGER PRIMARY KEY, boot TEXT NOT NULL, offset_ms INTEGER NOT NULL, UNIQUE(boot, offset_ms));
+  -- Its columns stand in an order that no other table has: a salvage tells stray rows by their shape.
+  CREATE TABLE clock(id INTEGER PRIMARY KEY, offset_ms INTEGER NOT NULL, boot TEXT NOT NULL, UNIQUE(offset_ms, boot));
 
   -- Nodes that a child has ever named as below it: whose messages it may send.
   CREATE TABLE below(id INTEGER PRIMARY KEY AUTOINCREMENT, child TEXT NOT NULL, node TEXT NOT NULL, UNIQUE(child, node));

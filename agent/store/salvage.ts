@@ -10,6 +10,8 @@ import type { Clock } from "#shared/system/clock.ts";
 import { type CopyOutcome, type CopyRules, copyTables } from "./salvage-copy.ts";
 import { pruneDamaged, removeSalvageFile, replaceDamaged, salvageFileOf } from "./salvage-files.ts";
 import { DamagedPages } from "./salvage-pages.ts";
+import { TreeReader } from "./salvage-tree.ts";
+import { type Schema, versionLike } from "./schema-check.ts";
 
 export interface SalvageReport {
   readonly file: string;
@@ -43,7 +45,7 @@ export interface SalvageOptions {
 export type OpenVersion = (file: string, version: number) => DatabaseSync;
 
 /**
- * Replaces `file`, which nobody has open. `newest`: how many migrations there are. Throws FOGBANK_STORE_CORRUPT, nothing changed, when
+ * Replaces `file`, which nobody has open. `schemas`: before the first migration, and after each. Throws FOGBANK_STORE_CORRUPT, nothing changed, when
  * there is no room for a second file.
  */
 export function salvageDatabase(
@@ -51,15 +53,16 @@ export function salvageDatabase(
   reason: string,
   options: SalvageOptions,
   open: OpenVersion,
-  newest: number,
+  schemas: readonly Schema[],
 ): void {
+  const newest = schemas.length - 1;
   pruneDamaged(file, 1);
   let copied: CopyOutcome;
   let repaired: object;
   try {
     refuseWhileBusy(file, open);
     removeSalvageFile(file);
-    copied = copyInto(file, options, open, newest);
+    copied = copyInto(file, options, open, schemas);
     repaired = repairIn(salvageFileOf(file), options, open, newest, copied);
   } catch (error) {
     if (error instanceof FogbankError && error.code === "FOGBANK_DATA_DIR") throw error;
@@ -104,9 +107,9 @@ function refuseWhileBusy(file: string, open: OpenVersion): void {
   }
 }
 
-function copyInto(file: string, { rules }: SalvageOptions, open: OpenVersion, newest: number): CopyOutcome {
+function copyInto(file: string, { rules }: SalvageOptions, open: OpenVersion, schemas: readonly Schema[]): CopyOutcome {
   using pages = new DamagedPages(file);
-  const database = open(salvageFileOf(file), Math.min(versionOf(pages) ?? newest, newest));
+  const database = open(salvageFileOf(file), versionOf(pages, schemas));
   try {
     relax(database);
     return copyTables(pages, database, rules);
@@ -147,14 +150,19 @@ function relax(database: DatabaseSync): void {
   database.exec("PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF;");
 }
 
-/** `user_version` of the damaged file, or undefined when its header is gone. */
-function versionOf(pages: DamagedPages): number | undefined {
+/** How many migrations the damaged file has seen: what its schema looks like says that better than a number which may be damaged. */
+function versionOf(pages: DamagedPages, schemas: readonly Schema[]): number {
+  const entries = [...new TreeReader(pages).rows(1, "table")].map(({ values: [type, name, owner, , sql] }) => ({
+    type,
+    name,
+    owner,
+    sql,
+  }));
   const head = pages.page(1);
-  if (head === undefined || new TextDecoder("latin1").decode(head.subarray(0, 15)) !== "SQLite format 3") {
-    return undefined;
-  }
-  const version = new DataView(head.buffer).getUint32(60);
-  return version === 0 ? undefined : version;
+  return (
+    versionLike(entries, schemas, head === undefined ? 0 : new DataView(head.buffer).getUint32(60)) ??
+    schemas.length - 1
+  );
 }
 
 function textOf(error: unknown): string {

@@ -39,6 +39,8 @@ type Files = ReadonlyMap<string, Uint8Array>;
 const segments = 150;
 const pageBytes = 4096;
 const seedsPerDamage = 8;
+/** Not every damage hits something. */
+const seedsMax = 100;
 const root = mkdtempSync(join(tmpdir(), "fogbank-salvage-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -234,7 +236,7 @@ const damages: Readonly<Record<string, (bytes: Uint8Array, chance: Seeded) => Ui
 for (const [name, damage] of Object.entries(damages)) {
   test(`[O3] ${name}: what is readable survives, the rest is named, the accounts balance`, { timeout: 120_000 }, () => {
     let salvages = 0;
-    for (let seed = 1; seed <= seedsPerDamage; seed++) {
+    for (let seed = 1; seed <= seedsMax && salvages < seedsPerDamage; seed++) {
       const label = `${name}, seed ${seed}`;
       const files = damaged(rested, "", (bytes) => damage(bytes, seeded(seed).fork(name)));
       open(files, (outcome) => {
@@ -245,7 +247,7 @@ for (const [name, damage] of Object.entries(damages)) {
         expectSound(outcome, label);
       });
     }
-    expect(salvages).toBeGreaterThan(2);
+    expect(salvages).toBe(seedsPerDamage);
   });
 }
 
