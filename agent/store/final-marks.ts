@@ -21,15 +21,25 @@ export class FinalMarks {
     return row.class === "final" && !this.#isRoot;
   }
 
-  /** Remembers what the parent has: it is not sent again, unless the parent loses it. */
-  handOn(key: StreamKey, row: StreamRow, ranges: IntervalSet): void {
+  /**
+   * Remembers what the parent has: it is not sent again, unless the parent loses it. What came here after the root's mark had passed it,
+   * by another way than to the root, goes. Answers how many messages went.
+   */
+  handOn(key: StreamKey, row: StreamRow, ranges: IntervalSet, isOwn: boolean): number {
+    const passed = ranges
+      .map(([first, last]) => [first, Math.min(last, row.finalMark)] as const)
+      .filter(([first, last]) => first <= last);
+    const delivered = this.#segments.forget(key, passed, isOwn);
+    const kept = this.#keptFrom(key, row.finalMark);
     let handed = row.handed;
     for (const [first, last] of ranges) {
-      const from = Math.max(first, row.finalMark + 1);
+      if (last <= row.finalMark) continue;
+      const from = Math.max(first, kept);
       const to = Math.min(last, row.high);
       if (from <= to) handed = addInterval(handed, from, to);
     }
     this.#streams.change(key, { handed });
+    return delivered;
   }
 
   /** Takes over a mark from above: what it has passed is delivered. Answers how many messages that were. */
@@ -40,11 +50,15 @@ export class FinalMarks {
     const finalMark = Math.min(fin, row?.high ?? 0);
     if (row === undefined || row.class !== "final" || finalMark <= row.finalMark) return 0;
     const delivered = this.#segments.forget(key, [[1, finalMark]], origin === self);
-    // A segment that the mark has not passed as a whole stays, and stays handed on.
-    const kept = Math.min(finalMark, (this.#segments.lowestNumber(key) ?? Infinity) - 1);
-    const handed = missingFrom(missingFrom(row.handed, kept + 1, row.high), kept + 1, row.high);
+    const kept = this.#keptFrom(key, finalMark);
+    const handed = missingFrom(missingFrom(row.handed, kept, row.high), kept, row.high);
     this.#streams.change(key, { finalMark, handed });
     return delivered;
+  }
+
+  /** A segment that the mark has not passed as a whole stays, and stays handed on. */
+  #keptFrom(key: StreamKey, finalMark: number): number {
+    return Math.min(finalMark + 1, this.#segments.lowestNumber(key) ?? Infinity);
   }
 
   /** A stream that has left the class waits for no mark: what the parent has goes. */

@@ -72,8 +72,9 @@ export function createLinkOperations(
       for (const { origin, epoch: of, streamId, ranges } of args.acked) {
         const key = { origin: streams.originId(origin, of), stream: streamId };
         const row = streams.find(key);
-        if (row !== undefined && finals.keeps(row)) finals.handOn(key, row, ranges);
-        else delivered += segments.forget(key, ranges, origin === name);
+        const isOwn = origin === name;
+        if (row !== undefined && finals.keeps(row)) delivered += finals.handOn(key, row, ranges, isOwn);
+        else delivered += segments.forget(key, ranges, isOwn);
         outgoing.forget(key, ranges);
       }
       return delivered;

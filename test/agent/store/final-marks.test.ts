@@ -97,6 +97,39 @@ test("another database of the parent has nothing: all that is held is read for s
   database.close();
 });
 
+test("what comes late, by another way than the one by which the root has it, goes with the parent's acknowledgement, and is not sent for ever", () => {
+  const { node, database } = open(false);
+  const body = encodeSegment(
+    [1, 2].map(() => ({ timeMs: 1, topic: "/data/x", payload: Uint8Array.of(1), retain: false })),
+  );
+  const stream = { origin: "device-2", epoch: 9, streamId: 1 };
+  const described = {
+    ...stream,
+    name: "alarms",
+    priority: 0,
+    class: "final",
+    order: "strict",
+    policy: "newest",
+  } as const;
+  const come = (first: number): void => {
+    const times = { firstMs: 1, lastMs: 1, flags: 0, crc: nodeHasher.crc32(body), gap: undefined };
+    const segments = [{ ...stream, first, items: 2, body, ...times }];
+    const relays = [parseNodeName("device-2")];
+    const batch = { streams: [{ ...described, high: 4 }], lows: [], segments, relays };
+    node.writes.ingest({ child: "fog-2", batch, nowMs: 1 });
+  };
+  const held = () => node.reads.accounting({ origin: "device-2" })[0]?.row;
+  come(3);
+  node.writes.forget({ acked: [{ ...stream, ranges: [[3, 4]] }] });
+  node.writes.settleFinal({ marks: [{ ...stream, fin: 4 }] });
+  expect(held()).toMatchObject({ delivered: 2, held: 0 });
+  come(1);
+  expect(held()).toMatchObject({ delivered: 2, held: 2 });
+  node.writes.forget({ acked: [{ ...stream, ranges: [[1, 2]] }] });
+  expect(held()).toMatchObject({ delivered: 4, held: 0, handed: 0 });
+  database.close();
+});
+
 test("a root's mark is what has left for the document store without a hole, lost numbers included", () => {
   const { node, database } = open(true);
   for (const items of [2, 2, 2]) append(node, items);
