@@ -1,7 +1,7 @@
 // The program as a person or a supervisor meets it: start, messages through the tree, signals, exit codes, errors.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -150,7 +150,7 @@ test("a configuration that cannot be used: one message with its position, exit c
   }));
 
 test(
-  "a database that is no database stays as it is, and a port in use is named; exit code 1",
+  "a port in use is named, exit code 1; a database that is no database is put aside as it is, and the node starts anew",
   { timeout: 30_000 },
   () =>
     inFolder(async (folder) => {
@@ -175,11 +175,12 @@ test(
         await node.end("SIGTERM");
       }
       const file = join(folder, "fog-1", "fogbank.db");
-      writeFileSync(file, "this is not a database, but somebody's only copy of something");
-      const before = readFileSync(file);
-      const broken = await fogbank("run", "--config", join(folder, "fog-1.conf"));
-      expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining(`FOGBANK_STORE_CORRUPT: ${file}`) });
-      expect(readFileSync(file)).toEqual(before);
+      const precious = "this is not a database, but somebody's only copy of something";
+      writeFileSync(file, precious);
+      await node.start();
+      await node.end("SIGTERM");
+      const aside = readdirSync(join(folder, "fog-1")).filter((name) => name.startsWith("fogbank.db.damaged-"));
+      expect(aside.map((name) => readFileSync(join(folder, "fog-1", name), "utf8"))).toEqual([precious]);
     }),
 );
 

@@ -13,12 +13,21 @@ interface Variant {
   /** The node that dies first, and the one below it, where the backlog waits. */
   readonly parent: TreeLevel;
   readonly child: TreeLevel;
+  /** Of the stream: by number, as the others deliver, or as it is where nothing is configured. */
+  readonly order: "strict" | "live-first";
 }
 
+/** The backlog arrives from its fresh end, which the other systems do not offer. */
+export const newestFirst = "Fogbank, one hop, newest first";
+
+const oneHop = { levels: ["cloud", "device"], parent: "cloud", child: "device" } as const;
+const twoHops = { levels: ["cloud", "fog", "device"] } as const;
+
 const variants: readonly Variant[] = [
-  { name: "Fogbank, one hop", levels: ["cloud", "device"], parent: "cloud", child: "device" },
-  { name: "Fogbank, two hops, middle dead", levels: ["cloud", "fog", "device"], parent: "fog", child: "device" },
-  { name: "Fogbank, two hops, top dead", levels: ["cloud", "fog", "device"], parent: "cloud", child: "fog" },
+  { name: "Fogbank, one hop", ...oneHop, order: "strict" },
+  { name: newestFirst, ...oneHop, order: "live-first" },
+  { name: "Fogbank, two hops, middle dead", ...twoHops, parent: "fog", child: "device", order: "strict" },
+  { name: "Fogbank, two hops, top dead", ...twoHops, parent: "cloud", child: "fog", order: "strict" },
 ];
 
 const settleMsMax = 60_000;
@@ -29,13 +38,17 @@ export const fogbankChains: readonly ForwardSystem[] = variants.map((variant) =>
   start: (context, folder) => start(variant, context, folder),
 }));
 
+function streamOf(order: Variant["order"]): string {
+  return `streams = ( { name = "data"; filters = ("/data/#"); order = "${order}"; } );`;
+}
+
 async function start(
-  { levels, ...roles }: Variant,
+  { levels, order, ...roles }: Variant,
   { nodeDeps, generator }: BenchContext,
   folder: string,
 ): Promise<RunningSystem> {
   await using stack = new AsyncDisposableStack();
-  const chain = stack.use(await createChain(nodeDeps, levels, () => ({ folder })));
+  const chain = stack.use(await createChain(nodeDeps, levels, () => ({ folder, settings: [streamOf(order)] })));
   await startChain(chain, levels);
   const [parent, child, device, cloud] = [roles.parent, roles.child, "device" as const, "cloud" as const].map((level) =>
     chain.at(level),

@@ -3,6 +3,7 @@ import type { Figures } from "../benchmark.ts";
 import { nameSeparator } from "../broker/broker-case.ts";
 import { median } from "../percentiles.ts";
 import type { BenchResult } from "../rounds.ts";
+import { newestFirst } from "./fogbank-chain.ts";
 import { scenarios } from "./forward-benchmark.ts";
 
 export type Verdict = "reached" | "missed" | "not measured";
@@ -26,11 +27,12 @@ export function judge(results: readonly BenchResult[]): readonly Target[] {
   const rowsOf = (benchmark: string): BenchResult["rows"] =>
     results.find((result) => result.benchmark.name === benchmark)?.rows ?? [];
   const forward = (system: string): Runs => runsOf(rowsOf("forward"), `${scenarios.dead}${nameSeparator}${system}`);
-  const ours = rowsOf("forward")
-    .filter(({ name }) => name.includes(`${nameSeparator}Fogbank`))
-    .flatMap(({ runs }) => runs);
-  const never = (name: string, key: string): readonly Target[] =>
-    ours.length === 0 ? [] : [target(`${name}, in any run`, "0", worst(ours, key), (figure) => figure === 0)];
+  const ours = rowsOf("forward").filter(({ name }) => name.includes(`${nameSeparator}Fogbank`));
+  const never = (name: string, key: string, rows = ours): readonly Target[] => {
+    const runs = rows.flatMap((row) => row.runs);
+    return runs.length === 0 ? [] : [target(`${name}, in any run`, "0", worst(runs, key), (figure) => figure === 0)];
+  };
+  const inOrder = ours.filter(({ name }) => !name.includes(newestFirst));
   const atMost = (name: string, runs: Runs, key: string, max: number): readonly Target[] =>
     runs.length === 0 ? [] : [target(name, `≤ ${max}`, middle(runs, key), (figure) => figure <= max)];
   const atLeast = (name: string, runs: Runs, key: string, min: number): readonly Target[] =>
@@ -41,7 +43,7 @@ export function judge(results: readonly BenchResult[]): readonly Target[] {
   return [
     ...never("lost", "lost"),
     ...never("there twice", "duplicates"),
-    ...never("out of order", "overtaken"),
+    ...never("out of order", "overtaken", inOrder),
     ...atLeast("published while offline, one hop, msg/s", forward(oneHop), "publishRate", 150_000),
     ...atMost("first message after the parent is back, one hop, ms", forward(oneHop), "firstMs", 1_000),
     ...share("catch-up, one hop, first→last", forward(oneHop), 1),
