@@ -15,6 +15,7 @@ import { fromProperties } from "./from-properties.ts";
 
 const bytesPerRead = 256 * 1024;
 const retryMs = 1_000;
+const cursorMs = 1_000;
 
 export interface FanOutDeps {
   readonly bus: Pick<Bus, "publish" | "hasSubscriber" | "hasSubscriberBelow">;
@@ -36,6 +37,7 @@ export function startFanOut(
   let waitingBytes = 0;
   let settled = Promise.withResolvers<void>();
   let running: Promise<void> = Promise.resolve();
+  let storing: Promise<void> | undefined;
   const stop = new AbortController();
   const stored = deps.store.onStored((id) => {
     newestId = Math.max(newestId, id);
@@ -53,7 +55,7 @@ export function startFanOut(
       stop.abort();
       settled.resolve();
       stored[Symbol.dispose]();
-      await running;
+      await Promise.all([running, storing]);
     },
   };
 
@@ -90,10 +92,18 @@ export function startFanOut(
   function advance(id: number): void {
     cursor = id;
     for (const listener of listeners) listener();
-    // Lazily: losing it repeats a little, which "at least once" allows.
-    deps.store.write("moveCursor", { cursor: "fan-out", id }, "lazy").catch((error: unknown) => {
+    storing ??= storeSoon();
+  }
+
+  /** Now and then: losing it repeats a little, which "at least once" allows, and with each commit it would be a page more to write. */
+  async function storeSoon(): Promise<void> {
+    await deps.clock.sleep(cursorMs, stop.signal).catch(() => undefined);
+    storing = undefined;
+    try {
+      await deps.store.write("moveCursor", { cursor: "fan-out", id: cursor }, stop.signal.aborted ? undefined : "lazy");
+    } catch (error) {
       if (!stop.signal.aborted) deps.log.warn({ error: String(error) }, "cursor of the local fan-out not stored");
-    });
+    }
   }
 
   async function publishSegment(segment: StoredSegment, streams: readonly StreamState[]): Promise<void> {

@@ -64,7 +64,7 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
         return streamId;
       });
       configured(args.streams, args.nowMs);
-      segments.raiseIds(args.idsAbove);
+      segments.ids.raise(args.idsAbove);
       const cursors = { "fan-out": identity.cursor("fan-out"), sink: identity.cursor("sink") };
       const newestId = segments.newestId();
       const given = new Map(streams.statesOf(name, epoch).map(({ streamId, high }) => [streamId, high]));

@@ -58,7 +58,7 @@ export function createLinkOperations(
 ) {
   const { name, isFinal } = options;
   const outgoing = new OutgoingReader({ streams, segments, clocks, hasher }, name);
-  const losses = new LossRepository(database, streams, (key) => outgoing.sentOf(key));
+  const losses = new LossRepository(database, streams, segments.ids, (key) => outgoing.sentOf(key));
   const repositories = { streams, segments, losses, quarantined: new QuarantineRepository(database), outgoing };
   const intake = createIntakeOperations(database, { streams, segments, losses, clocks, hasher }, options);
   const finals = new FinalMarks(streams, segments, isFinal);

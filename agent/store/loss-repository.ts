@@ -10,6 +10,7 @@ import {
 } from "#shared/journal/interval-set.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
 import type { Priority } from "#shared/journal/stream.ts";
+import type { SegmentIds } from "./segment-ids.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 
 /** Numbers first…last, with what is known of the messages that had them. */
@@ -31,11 +32,16 @@ export class LossRepository {
   readonly #pending: GapTable;
   readonly #sentOf: SentNumbers;
 
-  constructor(database: DatabaseSync, streams: StreamRepository, sentOf: SentNumbers = () => emptyIntervals) {
+  constructor(
+    database: DatabaseSync,
+    streams: StreamRepository,
+    ids: Pick<SegmentIds, "next">,
+    sentOf: SentNumbers = () => emptyIntervals,
+  ) {
     this.#streams = streams;
     this.#sentOf = sentOf;
     this.#record = recordTable(database);
-    this.#pending = pendingTable(database);
+    this.#pending = pendingTable(database, ids);
   }
 
   /** Names the numbers as lost, here and, by a gap segment, above. None of them is stored or named yet. */
@@ -101,10 +107,10 @@ function recordTable(database: DatabaseSync): GapTable {
   };
 }
 
-function pendingTable(database: DatabaseSync): GapTable {
+function pendingTable(database: DatabaseSync, ids: Pick<SegmentIds, "next">): GapTable {
   const insert = database.prepare(
-    `INSERT INTO segment(origin, stream, first, items, priority, first_ms, last_ms, flags, crc, gap_reason, gap_bytes, body)
-     VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, NULL)`,
+    `INSERT INTO segment(id, origin, stream, first, items, priority, first_ms, last_ms, flags, crc, gap_reason, gap_bytes, body)
+     VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, NULL)`,
   );
   return {
     touching: database.prepare(
@@ -115,6 +121,7 @@ function pendingTable(database: DatabaseSync): GapTable {
     remove: database.prepare("DELETE FROM segment WHERE origin = ? AND stream = ? AND first = ? AND body IS NULL"),
     insert: (key, priority, { first, last, reasonCode, bytes, firstMs, lastMs }) =>
       void insert.run(
+        ids.next(),
         key.origin,
         key.stream,
         first,

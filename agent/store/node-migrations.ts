@@ -34,9 +34,9 @@ export const nodeMigrations: readonly string[] = [
     PRIMARY KEY(origin, stream)
   ) WITHOUT ROWID;
 
-  -- What waits to be handed on. AUTOINCREMENT: an id is never used again, cursors rely on it. body NULL: a gap.
+  -- What waits to be handed on. An id is never used again, cursors rely on it: see segment-ids.ts. body NULL: a gap.
   CREATE TABLE segment(
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     origin INTEGER NOT NULL,
     stream INTEGER NOT NULL,
     first INTEGER NOT NULL,
@@ -157,10 +157,13 @@ export const nodeMigrations: readonly string[] = [
   ALTER TABLE stream ADD COLUMN handed BLOB;
   ALTER TABLE stream ADD COLUMN digest_at INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE stream ADD COLUMN digest_items INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE stream ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;
   UPDATE stream SET segments =
     (SELECT COUNT(*) FROM segment WHERE segment.origin = stream.origin AND segment.stream = stream.stream);
-  -- Streams that have something stored, in the order in which they take turns.
-  CREATE INDEX stream_waiting ON stream(priority, origin, stream) WHERE segments > 0;
+  UPDATE stream SET waiting = segments > 0;
+  -- Streams that have something stored, in the order in which they take turns. A column of its own says so: the count changes with
+  -- each commit, and would write the index's page each time.
+  CREATE INDEX stream_waiting ON stream(priority, origin, stream) WHERE waiting = 1;
   CREATE INDEX segment_gap ON segment(origin, stream, first) WHERE body IS NULL;
   -- What is sent next is found by stream and number.
   DROP INDEX segment_by_priority;

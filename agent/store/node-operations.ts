@@ -106,6 +106,7 @@ export function createNodeOperations(
 
   const rolledBack = (): void => {
     streams.forgetOrigins();
+    segments.ids.rolledBack();
     identity.rolledBack();
     link.rolledBack();
     calls.recount();

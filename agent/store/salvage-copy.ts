@@ -261,7 +261,7 @@ class Inserter {
 }
 
 /** Makes all numbers that the AUTOINCREMENT table `name` gives from now on larger than `given`. */
-export function raiseSequence(database: DatabaseSync, name: string, given: number): void {
+function raiseSequence(database: DatabaseSync, name: string, given: number): void {
   if (!Number.isSafeInteger(given)) return;
   database
     .prepare(

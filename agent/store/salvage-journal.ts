@@ -4,7 +4,8 @@ import { countIntervals, highestOf, type Interval, type IntervalSet } from "#sha
 import { lossReasonCodes, segmentFlags } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import { packRanges } from "./packed-ranges.ts";
-import { type CopyOutcome, type IndexContent, raiseSequence } from "./salvage-copy.ts";
+import { type CopyOutcome, type IndexContent } from "./salvage-copy.ts";
+import { SegmentIds } from "./segment-ids.ts";
 import { type LedgerAfter, type LedgerBefore, settleLedger, unionOf, without } from "./salvage-ledger.ts";
 import { rangesIn } from "./salvage-rows.ts";
 
@@ -59,7 +60,8 @@ export function repairJournal(database: DatabaseSync, copied: CopyOutcome): Jour
     if (loss !== undefined) lost.push(loss);
   }
   database.exec(
-    "UPDATE stream SET segments = (SELECT COUNT(*) FROM segment WHERE segment.origin = stream.origin AND segment.stream = stream.stream)",
+    `UPDATE stream SET segments = (SELECT COUNT(*) FROM segment WHERE segment.origin = stream.origin AND segment.stream = stream.stream);
+     UPDATE stream SET waiting = segments > 0`,
   );
   return { lost, rebuiltStreams, nameless };
 }
@@ -136,7 +138,7 @@ function raiseIds(database: DatabaseSync, copied: CopyOutcome): void {
   const known = (copied.indexes.get(journalIndexes.numbers)?.rows ?? []).map(({ rowid }) => Number(rowid));
   const newest = known.reduce((max, id) => Math.max(max, id), 0);
   const cursors = database.prepare("SELECT MAX(value) AS id FROM meta WHERE key LIKE 'cursor-%'").get()?.["id"];
-  raiseSequence(database, "segment", Math.max(newest, Number(cursors ?? 0)));
+  new SegmentIds(database).raise(Math.max(newest, Number(cursors ?? 0)));
 }
 
 function streamKeys(database: DatabaseSync): readonly Key[] {

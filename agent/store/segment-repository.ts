@@ -6,6 +6,7 @@ import { segmentFlags } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import { wireBytes, type WireSegment } from "#shared/link/frames.ts";
+import { SegmentIds } from "./segment-ids.ts";
 import type { StreamChange, StreamKey, StreamRepository } from "./stream-repository.ts";
 
 /** A segment with the id of its row. */
@@ -51,6 +52,7 @@ const columns = `g.id AS id, g.origin AS originId, o.node AS node, o.epoch AS ep
   g.first_ms AS firstMs, g.last_ms AS lastMs, g.flags AS flags, g.crc AS crc, g.gap_reason AS gapReason, g.gap_bytes AS gapBytes, g.clock AS clock, g.body AS body`;
 
 export class SegmentRepository {
+  readonly ids: SegmentIds;
   readonly #streams: StreamRepository;
   readonly #insert: StatementSync;
   readonly #overlapping: StatementSync;
@@ -66,16 +68,14 @@ export class SegmentRepository {
   readonly #itemsOf: StatementSync;
   readonly #removeById: StatementSync;
   readonly #byId: StatementSync;
-  readonly #newestId: StatementSync;
-  readonly #startIds: StatementSync;
-  readonly #raiseIds: StatementSync;
   readonly #lowest: StatementSync;
 
   constructor(database: DatabaseSync, streams: StreamRepository) {
     this.#streams = streams;
+    this.ids = new SegmentIds(database);
     this.#insert = database.prepare(
-      `INSERT INTO segment(origin, stream, first, items, priority, first_ms, last_ms, flags, crc, clock, body)
-       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO segment(id, origin, stream, first, items, priority, first_ms, last_ms, flags, crc, clock, body)
+       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#overlapping = database.prepare(
       `SELECT first, first + items - 1 AS last FROM segment
@@ -116,11 +116,6 @@ export class SegmentRepository {
     this.#byId = database.prepare(
       `SELECT ${columns} FROM segment g JOIN origin o ON o.id = g.origin WHERE g.id > ? ORDER BY g.id`,
     );
-    this.#newestId = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'segment'");
-    this.#startIds = database.prepare(
-      "INSERT INTO sqlite_sequence(name, seq) SELECT 'segment', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'segment')",
-    );
-    this.#raiseIds = database.prepare("UPDATE sqlite_sequence SET seq = ? WHERE name = 'segment' AND seq < ?");
     this.#lowest = database.prepare("SELECT MIN(first) AS first FROM segment WHERE origin = ? AND stream = ?");
   }
 
@@ -261,15 +256,9 @@ export class SegmentRepository {
     return segments;
   }
 
-  /** The largest id ever given to a segment, or 0. */
+  /** No segment has a larger id. */
   newestId(): number {
-    return Number(this.#newestId.get()?.["seq"] ?? 0);
-  }
-
-  /** Makes all ids to come larger than `id`. */
-  raiseIds(id: number): void {
-    this.#startIds.run();
-    this.#raiseIds.run(id, id);
+    return this.ids.newest();
   }
 
   /** The lowest number of the stream that is still stored, or undefined. */
@@ -281,7 +270,20 @@ export class SegmentRepository {
   /** Stores a segment with its messages. The ledger is the caller's. */
   add(segment: NewSegment): void {
     const { key, first, items, priority, firstMs, lastMs, flags, crc, clock = 0, body } = segment;
-    this.#insert.run(key.origin, key.stream, first, items, priority, firstMs, lastMs, flags, crc, clock, body);
+    const times = [firstMs, lastMs] as const;
+    this.#insert.run(
+      this.ids.next(),
+      key.origin,
+      key.stream,
+      first,
+      items,
+      priority,
+      ...times,
+      flags,
+      crc,
+      clock,
+      body,
+    );
   }
 }
 

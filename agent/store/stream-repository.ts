@@ -79,6 +79,7 @@ export class StreamRepository {
   readonly #add;
   readonly #describe;
   readonly #change;
+  readonly #setWaiting;
   readonly #mark;
   readonly #unhand;
   readonly #finals;
@@ -121,6 +122,9 @@ export class StreamRepository {
       `SELECT origin, stream, handed FROM stream WHERE handed IS NOT NULL AND class <> ${streamClassCodes.final}`,
     );
     this.#finals = database.prepare(`${selectLedger} WHERE s.class = ${streamClassCodes.final} AND s.high > 0`);
+    this.#setWaiting = database.prepare(
+      "UPDATE stream SET waiting = segments > 0 WHERE origin = ? AND stream = ? AND waiting <> (segments > 0)",
+    );
     this.#ledger = database.prepare(`${selectLedger} ORDER BY o.node, o.epoch, s.stream`);
     this.#ledgerOf = database.prepare(`${selectLedger} WHERE o.node = ? ORDER BY o.epoch, s.stream`);
     this.#ledgerRow = database.prepare(`${selectLedger} WHERE o.node = ? AND o.epoch = ? AND s.stream = ?`);
@@ -129,7 +133,7 @@ export class StreamRepository {
     );
     this.#waiting = database.prepare(
       `SELECT origin, stream FROM stream INDEXED BY stream_waiting
-       WHERE priority = ? AND segments > 0 AND (origin, stream) > (?, ?) ORDER BY origin, stream LIMIT ?`,
+       WHERE priority = ? AND waiting = 1 AND (origin, stream) > (?, ?) ORDER BY origin, stream LIMIT ?`,
     );
     this.#gaps = database.prepare(
       `SELECT g.first AS first, g.last AS last, g.reason AS reason FROM gap g JOIN origin o ON o.id = g.origin
@@ -219,7 +223,9 @@ export class StreamRepository {
     this.#change.run(ranges, high, low, ...counts, handed, change.finalMark ?? 0, key.origin, key.stream);
     const { mark } = change;
     if (mark !== undefined) this.#mark.run(mark.last, mark.items, mark.crc, key.origin, key.stream);
-    if (change.segments !== undefined) this.#onSegments(key);
+    if (change.segments === undefined) return;
+    this.#setWaiting.run(key.origin, key.stream);
+    this.#onSegments(key);
   }
 
   /** What the parent had of streams of class final is to be handed on again. */

@@ -26,7 +26,7 @@ export class StreamWeights {
 
   constructor(database: DatabaseSync, bounds: OwnStreamBounds) {
     this.#bounds = bounds;
-    this.#all = database.prepare(`${columns} WHERE s.segments > 0`);
+    this.#all = database.prepare(`${columns} WHERE s.waiting = 1`);
     this.#one = database.prepare(`${columns} WHERE o.node = ? AND o.epoch = ? AND s.stream = ?`);
   }
 

@@ -130,7 +130,7 @@ test("without a subscriber the cursor moves on without reading, and is stored", 
     { name: "fog-1", cursor: 0, newestId: 0 },
   );
   await ingest(store, 1);
-  await clock.advance(500);
+  await clock.advance(1_500);
   expect([published, fanOut.releasedId()]).toEqual([[], 1]);
   expect((await reopen()).cursors["fan-out"]).toBe(1);
 });

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { inMemory, openDatabase } from "#agent/store/database.ts";
 import { LossRepository, type Loss } from "#agent/store/loss-repository.ts";
 import { nodeMigrations } from "#agent/store/node-migrations.ts";
+import { SegmentIds } from "#agent/store/segment-ids.ts";
 import { createNodeOperations } from "#agent/store/node-operations.ts";
 import { StreamRepository } from "#agent/store/stream-repository.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
@@ -29,7 +30,7 @@ const state: StreamState = {
 function world(sent: { ranges: IntervalSet } = { ranges: emptyIntervals }) {
   const database = openDatabase(inMemory, { migrations: nodeMigrations, cacheBytes: 1_000_000 });
   const streams = new StreamRepository(database);
-  const losses = new LossRepository(database, streams, () => sent.ranges);
+  const losses = new LossRepository(database, streams, new SegmentIds(database), () => sent.ranges);
   streams.describe(state, 1);
   const key = { origin: streams.originId("device-1", 9), stream: 1 };
   return {

@@ -17,7 +17,7 @@ function world(inFlight: IntervalSet = []) {
   const database = openDatabase(inMemory, { migrations: nodeMigrations, cacheBytes: 1_000_000 });
   const streams = new StreamRepository(database);
   const segments = new SegmentRepository(database, streams);
-  const losses = new LossRepository(database, streams);
+  const losses = new LossRepository(database, streams, segments.ids);
   const removal = new SegmentRemoval(database, { streams, losses }, () => inFlight);
   const traits = { priority: 2, class: "final", order: "strict", policy: "oldest" } as const;
   streams.describe({ origin: "node-1", epoch: 5, streamId: 1, name: "data", ...traits, high: 0 }, 1);
