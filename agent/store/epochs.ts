@@ -43,21 +43,19 @@ export class Epochs {
     const { identity, streams } = this.#deps;
     const old = identity.current().epoch;
     const from = streams.originId(this.#name, old);
-    const reserved = new Map<number, number>();
-    for (const { stream, items } of this.#unacknowledged(from)) {
-      reserved.set(stream, (reserved.get(stream) ?? 0) + items);
-    }
-    for (const state of streams.statesOf(this.#name, old)) {
-      const { streamId } = state;
-      const high = reserved.get(streamId) ?? 0;
-      streams.describe({ ...state, epoch: fresh.epoch, high }, nowMs);
-      identity.setCounter(`renumber-${streamId}`, high);
+    this.#setAside(old, fresh.epoch, nowMs);
+    for (const { streamId } of streams.statesOf(this.#name, old)) {
       const held = holds.find((one) => one.epoch === old && one.streamId === streamId);
       if (held !== undefined) this.#close({ origin: from, stream: streamId }, held);
     }
     identity.renew(fresh);
-    identity.setCounter("renumber-from", old);
-    identity.setCounter("renumber-to", fresh.epoch);
+  }
+
+  /** What a salvage has cut short goes on to the present epoch, in which nothing has been numbered yet. */
+  resume(nowMs: number): void {
+    const { identity } = this.#deps;
+    const old = identity.counter("renumber-from");
+    if (old !== 0 && identity.counter("renumber-to") === 0) this.#setAside(old, identity.current().epoch, nowMs);
   }
 
   /** Moves some of what is left of the closed epoch to the new one. Answers whether all is done. */
@@ -92,6 +90,22 @@ export class Epochs {
       const handed = streams.find({ origin, stream })?.handed ?? [];
       if (!coversInterval(handed, first, first + items - 1)) yield segment;
     }
+  }
+
+  /** Sets the first numbers of `epoch` aside for what is not acknowledged of `old`. */
+  #setAside(old: number, epoch: number, nowMs: number): void {
+    const { identity, streams } = this.#deps;
+    const reserved = new Map<number, number>();
+    for (const { stream, items } of this.#unacknowledged(streams.originId(this.#name, old))) {
+      reserved.set(stream, (reserved.get(stream) ?? 0) + items);
+    }
+    for (const state of streams.statesOf(this.#name, old)) {
+      const high = reserved.get(state.streamId) ?? 0;
+      streams.describe({ ...state, epoch, high }, nowMs);
+      identity.setCounter(`renumber-${state.streamId}`, high);
+    }
+    identity.setCounter("renumber-from", old);
+    identity.setCounter("renumber-to", epoch);
   }
 
   #close(key: StreamKey, held: Holding): void {

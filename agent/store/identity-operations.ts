@@ -57,6 +57,8 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
     }): Opened {
       const { identity: known, renewed } = identity.open(name, args.fresh, args.fingerprint);
       clocks.begin(args.bootId ?? "");
+      // Before the streams are numbered: they keep the numbers that they have.
+      epochs.resume(args.nowMs);
       const { epoch } = known;
       const streamIds = args.streams.map((stream) => {
         const streamId = streams.numberOf(name, epoch, stream.name);

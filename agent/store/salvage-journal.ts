@@ -2,11 +2,13 @@
 import type { DatabaseSync } from "node:sqlite";
 import { countIntervals, highestOf, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { lossReasonCodes, segmentFlags } from "#shared/journal/segment.ts";
+import { placeholderName } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import { packRanges } from "./packed-ranges.ts";
 import { type CopyOutcome, type IndexContent } from "./salvage-copy.ts";
+import { common, type LedgerAfter, type LedgerBefore, settleLedger, unionOf, without } from "./salvage-ledger.ts";
+import { redirectRenumbering } from "./salvage-renumbering.ts";
 import { SegmentIds } from "./segment-ids.ts";
-import { type LedgerAfter, type LedgerBefore, settleLedger, unionOf, without } from "./salvage-ledger.ts";
 import { rangesIn } from "./salvage-rows.ts";
 
 /** Indexes that say what the table itself no longer tells. */
@@ -39,8 +41,10 @@ const rangesReported = 100;
 /** Inside a transaction, after the rows have been copied. */
 export function repairJournal(database: DatabaseSync, copied: CopyOutcome): JournalRepair {
   // Numbers that were given after the last readable commit must not come again: the life of these numbers ends here.
-  database.exec("DELETE FROM meta WHERE key IN ('epoch', 'instance')");
+  // The file is another one because of the salvage: that makes it no copy.
+  database.exec("DELETE FROM meta WHERE key IN ('epoch', 'instance', 'file', 'birth')");
   const nameless = nameOrigins(database, copied);
+  redirectRenumbering(database);
   dropDoubtful(database, copied);
   raiseIds(database, copied);
   const lost: SalvagedLoss[] = [];
@@ -59,10 +63,7 @@ export function repairJournal(database: DatabaseSync, copied: CopyOutcome): Jour
     });
     if (loss !== undefined) lost.push(loss);
   }
-  database.exec(
-    `UPDATE stream SET segments = (SELECT COUNT(*) FROM segment WHERE segment.origin = stream.origin AND segment.stream = stream.stream);
-     UPDATE stream SET waiting = segments > 0`,
-  );
+  settleRest(database);
   return { lost, rebuiltStreams, nameless };
 }
 
@@ -82,6 +83,8 @@ interface SegmentDamage {
 
 interface LedgerFacts {
   readonly before: LedgerBefore;
+  /** Numbers that the parent has and that are kept here all the same. */
+  readonly handed: IntervalSet;
   readonly heldBytes: number;
   readonly heardMs: number;
 }
@@ -157,6 +160,7 @@ function ledgerRowOf(database: DatabaseSync, { origin, stream }: Key): LedgerFac
   if (row === undefined || ranges === undefined) return undefined;
   return {
     before: { ranges, high: Number(row["high"]), delivered: Number(row["delivered"]), lost: Number(row["lost"]) },
+    handed: rangesIn(row["handed"]) ?? [],
     heldBytes: Number(row["held_bytes"]),
     heardMs: Number(row["heard_ms"]),
   };
@@ -190,7 +194,9 @@ function settleStream(
     mayBeStale,
   });
   if (known === undefined) addRow(database, key, Number(left?.["priority"]), facts);
-  writeRow(database, key, after, countIntervals(held), heldBytes);
+  // What is not readable is to be handed on as a gap, though the parent may have it.
+  const handed = common(facts.handed, unionOf([...held, ...sent]));
+  writeRow(database, key, after, { held: countIntervals(held), heldBytes, handed });
   nameLost(database, key, after.named, Math.max(0, facts.heldBytes - heldBytes), facts.heardMs);
   // Where gaps on their way up may be among what is unreadable, all of them go up again.
   if (isDamaged) sendGaps(database, key, without(gaps, sent));
@@ -211,7 +217,7 @@ function titleOf(database: DatabaseSync, { origin, stream }: Key): Pick<Salvaged
 /** Without the row, what was delivered is not known: all up to the highest number that was seen had been here. */
 function rebuilt(seen: number, heardMs: number): LedgerFacts {
   const ranges: IntervalSet = seen === 0 ? [] : [[1, seen]];
-  return { before: { ranges, high: seen, delivered: undefined, lost: 0 }, heldBytes: 0, heardMs };
+  return { before: { ranges, high: seen, delivered: undefined, lost: 0 }, handed: [], heldBytes: 0, heardMs };
 }
 
 function rangesOf(database: DatabaseSync, table: string, { origin, stream }: Key, condition: string): IntervalSet {
@@ -266,28 +272,72 @@ function keyText({ origin, stream }: Key): string {
   return `${origin} ${stream}`;
 }
 
-/** The name is that of the stream with this number in another epoch of the origin, or the number when there is none. */
+/**
+ * What the stream was is told by who numbers it; until then its name is its number. Of the own ones nobody tells: an own stream is what
+ * the one with its number was in another epoch.
+ */
 function addRow(database: DatabaseSync, { origin, stream }: Key, priority: number, { heardMs }: LedgerFacts): void {
   const namesake = database
     .prepare(
-      `SELECT s.name AS name FROM stream s JOIN origin o ON o.id = s.origin
-       WHERE s.stream = ? AND o.node = (SELECT node FROM origin WHERE id = ?) ORDER BY s.heard_ms DESC LIMIT 1`,
+      `SELECT s.name AS name, s.class AS class, s.strict_order AS strict, s.policy AS policy
+       FROM stream s JOIN origin o ON o.id = s.origin
+       WHERE s.stream = ? AND o.node = (SELECT node FROM origin WHERE id = ?) AND o.node = (SELECT value FROM meta WHERE key = 'name')
+       ORDER BY s.heard_ms DESC LIMIT 1`,
     )
     .get(stream, origin);
+  const traits = [namesake?.["class"], namesake?.["strict"], namesake?.["policy"]].map((value) => Number(value ?? 0));
   database
     .prepare(
-      `INSERT OR REPLACE INTO stream(origin, stream, name, priority, class, high, ranges, low, delivered, lost, held, held_bytes, final_mark, digest, heard_ms)
-       VALUES(?, ?, ?, ?, 0, 0, ?, 1, 0, 0, 0, 0, 0, 0, ?)`,
+      `INSERT OR REPLACE INTO stream(origin, stream, name, priority, class, strict_order, policy, high, ranges, low, delivered, lost, held, held_bytes, final_mark, digest, heard_ms)
+       VALUES(?, ?, ?, ?, ?, ?, ?, 0, ?, 1, 0, 0, 0, 0, 0, 0, ?)`,
     )
-    .run(origin, stream, String(namesake?.["name"] ?? stream), priority, packRanges([]), heardMs);
+    .run(
+      origin,
+      stream,
+      String(namesake?.["name"] ?? placeholderName(stream)),
+      priority,
+      ...traits,
+      packRanges([]),
+      heardMs,
+    );
 }
 
-function writeRow(database: DatabaseSync, key: Key, after: LedgerAfter, held: number, heldBytes: number): void {
+function writeRow(
+  database: DatabaseSync,
+  key: Key,
+  after: LedgerAfter,
+  { held, heldBytes, handed }: { readonly held: number; readonly heldBytes: number; readonly handed: IntervalSet },
+): void {
   database
     .prepare(
-      "UPDATE stream SET high = ?, ranges = ?, delivered = ?, lost = ?, held = ?, held_bytes = ? WHERE origin = ? AND stream = ?",
+      "UPDATE stream SET high = ?, ranges = ?, delivered = ?, lost = ?, held = ?, held_bytes = ?, handed = ? WHERE origin = ? AND stream = ?",
     )
-    .run(after.high, packRanges(after.ranges), after.delivered, after.lost, held, heldBytes, key.origin, key.stream);
+    .run(
+      after.high,
+      packRanges(after.ranges),
+      after.delivered,
+      after.lost,
+      held,
+      heldBytes,
+      handed.length === 0 ? null : packRanges(handed),
+      key.origin,
+      key.stream,
+    );
+}
+
+/** What follows from the rows that are left, and columns that no sum covers. */
+function settleRest(database: DatabaseSync): void {
+  const adrift = segmentFlags.unsynced | segmentFlags.adrift;
+  database.exec(`
+    UPDATE stream SET
+      segments = (SELECT COUNT(*) FROM segment WHERE segment.origin = stream.origin AND segment.stream = stream.stream),
+      final_mark = IIF(final_mark BETWEEN 0 AND high, final_mark, 0);
+    UPDATE stream SET waiting = segments > 0;
+    UPDATE stream SET digest_at = 0, digest_items = 0, digest = 0 WHERE digest_at NOT BETWEEN 0 AND high;
+    -- Nobody can tell any more by which clock these were stamped, and its row's number is given again.
+    UPDATE segment SET clock = 0, flags = flags | ${adrift} WHERE clock <> 0 AND clock NOT IN (SELECT id FROM clock);
+    DELETE FROM quarantine WHERE origin NOT IN (SELECT id FROM origin);
+  `);
 }
 
 /** Gap rows, and gaps that travel up. Their times are those of the readable neighbours: questions about a time find them. */

@@ -80,6 +80,11 @@ export function without(set: IntervalSet, other: IntervalSet): IntervalSet {
   return set.flatMap(([first, last]) => missingFrom(other, first, last));
 }
 
+/** The numbers of `set` that are in `other` too. */
+export function common(set: IntervalSet, other: IntervalSet): IntervalSet {
+  return without(set, without(set, other));
+}
+
 /** All numbers of these ranges, in any order, as a set. */
 export function unionOf(ranges: readonly Interval[]): IntervalSet {
   const result: [first: number, last: number][] = [];

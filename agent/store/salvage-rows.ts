@@ -30,6 +30,8 @@ export function isTrustedRow(hasher: Hasher, table: string, row: SalvagedRow): b
       return isNumber(row["first"]) && isCount(row["last"]) && row["first"] <= row["last"] && isCount(row["reason"]);
     case "child":
       return isName(row["name"]);
+    case "below":
+      return isName(row["child"]) && isName(row["node"]);
     case "session":
       return isCount(row["cursor"]) && isCount(row["last"]) && isRanges(row["done"]) && isRanges(row["released"]);
     case "subscription":

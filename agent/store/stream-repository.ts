@@ -7,6 +7,7 @@ import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonOf } from "#shared/journal/segment.ts";
 import {
   fullPolicies,
+  placeholderName,
   streamClassCodes,
   type FullPolicy,
   type Priority,
@@ -78,6 +79,7 @@ export class StreamRepository {
   readonly #find;
   readonly #add;
   readonly #describe;
+  readonly #hear;
   readonly #change;
   readonly #setWaiting;
   readonly #mark;
@@ -106,8 +108,12 @@ export class StreamRepository {
        VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0, ?)`,
     );
     this.#describe = database.prepare(
-      `UPDATE stream SET name = ?, priority = ?, class = ?, strict_order = ?, policy = ?, high = MAX(high, ?),
-         heard_ms = MAX(heard_ms, ?) WHERE origin = ? AND stream = ?`,
+      `UPDATE stream SET name = IIF(name = CAST(stream AS TEXT), ?, name), priority = ?, class = ?, strict_order = ?, policy = ?,
+         high = MAX(high, ?), heard_ms = MAX(heard_ms, ?) WHERE origin = ? AND stream = ?`,
+    );
+    this.#hear = database.prepare(
+      `UPDATE stream SET high = MAX(high, ?), heard_ms = MAX(heard_ms, ?)
+       WHERE origin = ? AND stream = ? AND name <> CAST(stream AS TEXT)`,
     );
     this.#change = database.prepare(
       `UPDATE stream SET ranges = COALESCE(?, ranges), high = MAX(high, ?), low = MAX(low, ?), delivered = delivered + ?,
@@ -189,7 +195,10 @@ export class StreamRepository {
     );
   }
 
-  /** Adds the stream or takes over what is newer in its description. `nowMs`: when that was heard. */
+  /**
+   * Adds the stream or takes over what is newer in its description; a name is given once and stays, and a placeholder says nothing of
+   * the stream. `nowMs`: when that was heard.
+   */
   describe(state: StreamState, nowMs: number): void {
     const origin = this.originId(state.origin, state.epoch);
     const { name, priority, streamId, high } = state;
@@ -198,6 +207,7 @@ export class StreamRepository {
       state.order === "strict" ? 1 : 0,
       fullPolicies.indexOf(state.policy),
     ] as const;
+    if (name === placeholderName(streamId) && this.#hear.run(high, nowMs, origin, streamId).changes > 0) return;
     const changed = this.#describe.run(name, priority, ...traits, high, nowMs, origin, streamId);
     if (changed.changes === 0) this.#add.run(origin, streamId, name, priority, ...traits, high, packRanges([]), nowMs);
   }

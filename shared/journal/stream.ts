@@ -37,6 +37,11 @@ export interface StreamState {
   readonly high: number;
 }
 
+/** What a stream is called of which nothing is known but its number: no description goes by such a name when there is a better one. */
+export function placeholderName(streamId: number): string {
+  return String(streamId);
+}
+
 /** `low` of one of the sender's streams: the lowest number that it may still send on this hop. */
 export interface LowMark {
   readonly epoch: number;

@@ -19,6 +19,7 @@ const child = { name: "device-1", epoch: 9 };
 const itemsPerSegment = 2;
 
 export interface OpenStore {
+  readonly file: string;
   readonly database: NodeDatabase;
   readonly opened: Opened;
   readonly reports: readonly SalvageReport[];
@@ -46,7 +47,7 @@ export function openStore(file: string, epoch: number): OpenStore {
     nowMs,
     idsAbove: 0,
   });
-  return { database, opened, reports, write, read };
+  return { file, database, opened, reports, write, read };
 }
 
 /** A store that finds its damage is closed, as its process ends. */
