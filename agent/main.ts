@@ -18,6 +18,7 @@ import { subCommand } from "./cli/sub.ts";
 import { mqttParent } from "./link/mqtt-parent.ts";
 import { startNode } from "./node.ts";
 import { openNodeStore } from "./store/node-store.ts";
+import { newestDamaged } from "./store/salvage-files.ts";
 import type { SalvageReport } from "./store/salvage.ts";
 import { salvagingSqlDatabases } from "./store/sql-database.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
@@ -120,7 +121,8 @@ function runDeps(): RunDeps {
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             const openDocuments = salvagingSqlDatabases((report) => tellSalvaged(log, report));
-            return startCloud({ openSqlDatabase: openDocuments, dataDir, log });
+            const cloud = await startCloud({ openSqlDatabase: openDocuments, dataDir, log });
+            return { ...cloud, damaged: newestDamaged(cloud.file) };
           },
           fingerprint: databaseFingerprint,
           version,

@@ -26,6 +26,7 @@ import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
+import { nameLostDocuments } from "./journal/document-check.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { createJournalNotices } from "./journal/notices.ts";
@@ -58,8 +59,10 @@ export interface NodeDeps {
   openStore(config: NodeDatabaseConfig): Promise<NodeStore>;
   createBroker(authorizer: Authorizer, store: SessionStore): Promise<Broker>;
   dialParent(uplink: UplinkConfig): DialParent;
-  /** Opens what only a root at level cloud has. */
-  openDocuments(dataDir: string): Promise<{ readonly documents: DocumentStore } & AsyncDisposable>;
+  /** Opens what only a root at level cloud has. `damaged`: name of the newest damaged file of it that was put aside, if there is one. */
+  openDocuments(
+    dataDir: string,
+  ): Promise<{ readonly documents: DocumentStore; readonly damaged?: string | undefined } & AsyncDisposable>;
   /** What tells this database from a copy of it; undefined for one in memory. */
   fingerprint(databaseFile: string): Fingerprint | undefined;
   readonly version: string;
@@ -94,10 +97,11 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       minCommitMs: config.journal.minCommitMs,
     }),
   );
-  const documents =
-    isRoot && config.level === "cloud" ? stack.use(await deps.openDocuments(config.dataDir)).documents : undefined;
+  const cloud = isRoot && config.level === "cloud" ? stack.use(await deps.openDocuments(config.dataDir)) : undefined;
+  const documents = cloud?.documents;
   const bootId = deps.random.uuid();
   const opened = await openIdentity(deps, config, { store, documents, bootId });
+  if (documents !== undefined) await nameLostDocuments({ store, documents, log }, cloud?.damaged);
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;

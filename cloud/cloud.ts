@@ -16,6 +16,8 @@ export interface CloudDeps {
 
 export interface Cloud extends AsyncDisposable {
   readonly documents: DocumentStore;
+  /** Where they are. */
+  readonly file: string;
 }
 
 /** Opens `documents.db` in the data directory. Rejects with what `openSqlDatabase` throws. */
@@ -27,5 +29,5 @@ export async function startCloud(deps: CloudDeps): Promise<Cloud> {
   await takeOverRows(database, documents, deps.log);
   deps.log.info({ file, lastArrival: await documents.lastArrival() }, "document store open");
   const owned = stack.move();
-  return { documents, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { documents, file, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

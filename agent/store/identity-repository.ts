@@ -86,6 +86,21 @@ export class IdentityRepository {
     return true;
   }
 
+  /** Whether this node has ever had a parent. */
+  hasMet(): boolean {
+    return this.#read("parent") !== undefined;
+  }
+
+  /** The damaged file of the document store whose losses are named. */
+  checkedDocuments(): string | undefined {
+    const name = this.#read("checked-documents");
+    return typeof name === "string" ? name : undefined;
+  }
+
+  setCheckedDocuments(name: string): void {
+    this.#set.run("checked-documents", name);
+  }
+
   setCounter(key: string, value: number): void {
     this.#set.run(key, value);
   }

@@ -9,6 +9,7 @@ import { CallRepository } from "./call-repository.ts";
 import { ChildRepository } from "./child-repository.ts";
 import { ClockRepository } from "./clock-repository.ts";
 import { demandOf } from "./demands.ts";
+import { createDocumentOperations } from "./document-operations.ts";
 import { Epochs } from "./epochs.ts";
 import type { Demand } from "./eviction.ts";
 import type { WriteRequest } from "./group-commit.ts";
@@ -66,6 +67,7 @@ export function createNodeOperations(
   const { losses } = link;
   const sentOf = options.sentOf ?? link.sentOf;
   const epochs = new Epochs({ identity, streams, segments, losses }, name);
+  const documents = createDocumentOperations({ identity, streams, segments, losses });
   const upkeep = createUpkeepOperations(
     database,
     {
@@ -114,8 +116,8 @@ export function createNodeOperations(
     upkeep.rolledBack();
   };
   return {
-    writes: { ...writes, ...link.writes, ...sessions.writes, ...upkeep.writes },
-    reads: { ...link.reads, ...sessions.reads, ...upkeep.reads, ...reads },
+    writes: { ...writes, ...link.writes, ...documents.writes, ...sessions.writes, ...upkeep.writes },
+    reads: { ...link.reads, ...documents.reads, ...sessions.reads, ...upkeep.reads, ...reads },
     rolledBack,
     eviction: upkeep.eviction,
     demandOf: (request: WriteRequest): Demand | undefined =>

@@ -77,6 +77,12 @@ export function removeSalvageFile(file: string): void {
   for (const suffix of ["", ...sidecars, "-journal"]) rmSync(salvageFileOf(file) + suffix, { force: true });
 }
 
+/** Name of the newest damaged file that was put aside for `file`. */
+export function newestDamaged(file: string): string | undefined {
+  const [newest] = damagedFiles(file);
+  return newest && basename(newest);
+}
+
 /** Newest first. */
 function damagedFiles(file: string): readonly string[] {
   const pattern = /^\d{8}T\d{6}(\.\d{3})?Z$/;

@@ -9,11 +9,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { openDatabase } from "#agent/store/database.ts";
-import { markDamaged } from "#agent/store/salvage-files.ts";
+import { markDamaged, newestDamaged } from "#agent/store/salvage-files.ts";
 import type { SalvageReport } from "#agent/store/salvage.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { addInterval, type IntervalSet, missingFrom } from "#shared/journal/interval-set.ts";
@@ -415,6 +415,7 @@ test("the damaged file is kept, and a crash between the renames is made good", (
   const first = openStore(file, 6);
   const kept = first.reports[0]?.quarantined ?? "";
   expect(kept).toBe(`${file}.damaged-20260710T120000.000Z`);
+  expect([newestDamaged(file), newestDamaged(`${file}-other`)]).toEqual([basename(kept), undefined]);
   expect(Buffer.from(files.get("") ?? []).equals(readFileSync(kept))).toBe(true);
   first.database.close();
   renameSync(file, `${file}-salvaged`);

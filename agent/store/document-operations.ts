@@ -1,0 +1,71 @@
+// What a root asks of its database about the document store: the ledger says that a message is stored there, and damage may have taken
+// it away since.
+import { addInterval, countIntervals, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
+import { lossReasonCodes } from "#shared/journal/segment.ts";
+import type { IdentityRepository } from "./identity-repository.ts";
+import type { Nothing } from "./link-operations.ts";
+import type { LossRepository } from "./loss-repository.ts";
+import type { SegmentRepository } from "./segment-repository.ts";
+import type { StreamRepository } from "./stream-repository.ts";
+
+export interface DocumentOperationsDeps {
+  readonly identity: IdentityRepository;
+  readonly streams: StreamRepository;
+  readonly segments: SegmentRepository;
+  readonly losses: LossRepository;
+}
+
+export interface DocumentsChecked {
+  /** The damaged file whose losses have been named last. */
+  readonly damaged: string | undefined;
+  /** This node has had a parent: what its ledger calls delivered may be there. */
+  readonly hasHadParent: boolean;
+}
+
+export function createDocumentOperations({ identity, streams, segments, losses }: DocumentOperationsDeps) {
+  return {
+    writes: {
+      /** Names as lost what has left the journal for the document store and is not among `stored`. Answers how many messages. */
+      nameUnstored(args: {
+        readonly origin: string;
+        readonly epoch: number;
+        readonly streamId: number;
+        readonly stored: IntervalSet;
+      }): number {
+        const key = { origin: streams.originId(args.origin, args.epoch), stream: args.streamId };
+        const row = streams.find(key);
+        if (row === undefined || row.high === 0) return 0;
+        const accounted = [segments.storedAmong(key, 1, row.high), losses.among(key, 1, row.high), args.stored];
+        const gone = row.ranges.flatMap(([first, last]) => missingFrom(union(accounted), first, last));
+        for (const [first, last] of gone) {
+          losses.add(key, row.priority, {
+            first,
+            last,
+            reasonCode: lossReasonCodes.corrupt,
+            bytes: 0,
+            firstMs: 0,
+            lastMs: 0,
+          });
+        }
+        const messages = countIntervals(gone);
+        streams.change(key, { delivered: -messages });
+        return messages;
+      },
+
+      documentsChecked(args: { readonly damaged: string }): null {
+        identity.setCheckedDocuments(args.damaged);
+        return null;
+      },
+    },
+    reads: {
+      checkedDocuments(_args: Nothing): DocumentsChecked {
+        return { damaged: identity.checkedDocuments(), hasHadParent: identity.hasMet() };
+      },
+    },
+  };
+}
+
+function union(sets: readonly IntervalSet[]): IntervalSet {
+  const [largest = [], ...others] = sets.toSorted((a, b) => b.length - a.length);
+  return others.flat().reduce((set, [first, last]) => addInterval(set, first, last), largest);
+}
