@@ -82,3 +82,35 @@ test(
     expect(readFileSync(device.logFile, "utf8")).toContain("the database was damaged");
   },
 );
+
+test(
+  "[O3] pages of the document store are gone: the root names what it does not have any more",
+  { timeout: 180_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fogbank-salvage-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const pick = createPortPicker();
+    const ports = { mqtt: await pick(), http: await pick() };
+    const cloud = nodeUnderTest(folder, "cloud-1", ports, 'level = "cloud"; sources: { host: { enabled = false; }; };');
+    onTestFinished(async () => void (await cloud.end()));
+    await cloud.start();
+    await publishAll(cloud.mqttPort);
+    const { epoch } = (await cloud.status()).node;
+    const accountOf = async () => (await cloud.accounting("cloud-1")).filter((entry) => entry.epoch === epoch);
+    await eventually(accountOf, ([entry]) => entry?.stored === messages && entry.pending === 0, 60_000);
+    await cloud.end("SIGTERM"); // moves the log into the file
+    damage(join(folder, "cloud-1", "documents.db"));
+
+    await cloud.start();
+    const [account] = await accountOf();
+    const named = (account?.lostRanges ?? []).flatMap(({ first, last, reason }) => {
+      expect(reason).toBe("corrupt");
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    });
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.length).toBeLessThan(messages / 2);
+    expect(account).toMatchObject({ stored: messages - named.length, lost: named.length, balanced: true });
+    const left = (await cloud.data("cloud-1")).map(({ seq }) => seq);
+    expect([...named, ...left].toSorted((a, b) => a - b)).toEqual(Array.from({ length: messages }, (_, at) => at + 1));
+  },
+);
