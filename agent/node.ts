@@ -25,12 +25,14 @@ import { startFunctionRunner } from "./functions/function-runner.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
+import { adoptHoldings } from "./journal/adoption.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { nameLostDocuments } from "./journal/document-check.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
-import { createJournalNotices } from "./journal/notices.ts";
-import { arrivalsPerSegment, startSink } from "./journal/sink.ts";
+import { forgetEpochs } from "./journal/old-epochs.ts";
+import { createJournalNotices, type JournalState } from "./journal/notices.ts";
+import { arrivalsPerSegment, startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
 import { startUpkeep } from "./journal/upkeep.ts";
 import { startLevelCalls } from "./level/level-calls.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
@@ -169,7 +171,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const view = createView(
     deps,
     config,
-    { store, presence, documents, identity, refusing: () => notices.refusal() },
+    { store, presence, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
     () => ({
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
@@ -177,7 +179,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
       ...prefixed("source", source.counts()),
-      ...prefixed("sink", { drained: sink?.status().drained ?? 0 }),
+      ...prefixed("sink", sinkCounters(sink)),
     }),
   );
   const http: HttpServer = stack.use(await startHttpServer({ log }, config.listen.http, nodeRoutes(view)));
@@ -253,13 +255,14 @@ function createView(
     readonly presence: Presence;
     readonly documents: DocumentStore | undefined;
     readonly identity: OwnIdentity;
-    readonly refusing: () => string | undefined;
+    readonly journal: () => JournalState;
+    readonly sink: () => SinkStatus | undefined;
   },
   counters: () => Readonly<Record<string, number>>,
 ): NodeView {
-  const { store, presence, documents, identity, refusing } = parts;
+  const { store, presence, documents, identity, journal, sink } = parts;
   const self = { name, level, zone, tags, identity: () => identity.current(), version, pid, startedAtMs: clock.now() };
-  return createNodeView({ store, tree: presence, clock, documents, refusing, counters }, self);
+  return createNodeView({ store, tree: presence, clock, documents, journal, sink, counters }, self);
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {
@@ -307,7 +310,10 @@ async function openIdentity(
     streams: ownStreams(config),
     nowMs: clock.now(),
     idsAbove,
+    hasDocuments: documents !== undefined,
   });
+  if (opened.adopts && documents !== undefined) await adoptHoldings({ store, documents, clock, log });
+  await forgetEpochs({ store, clock, log }); // before a hello names them
   await renumberAll(store); // which a crash may have cut short
   const { epoch } = opened.identity;
   if (opened.renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
@@ -406,6 +412,12 @@ async function drained(clock: Clock, store: NodeStore, canDrain: () => boolean):
     if (entries.every(({ row }) => row.held <= (row.handed ?? 0))) return;
     await clock.sleep(20);
   }
+}
+
+/** Of a node without documents, too. */
+function sinkCounters(sink: Sink | undefined): Pick<SinkStatus, "drained" | "quarantined"> {
+  const status = sink?.status();
+  return { drained: status?.drained ?? 0, quarantined: status?.quarantined ?? 0 };
 }
 
 function prefixed(prefix: string, counters: object): Record<string, number> {

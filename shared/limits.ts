@@ -28,6 +28,13 @@ export const limits = {
   namedBelow: 20_000,
   /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
   rangesOnWire: 64,
+  /** Ranges of a stream beyond which an alarm is raised: its numbers come in too many pieces [O6]. */
+  rangesAlarm: 64,
+  /** Running time of a root after which a hole that stays as it is counts as lost: a month of holidays, and a spare part. */
+  presumedLostMs: 30 * 24 * 3_600_000,
+  /** Silence after which a complete old epoch is forgotten, and by how much later on the way, and once more later at the root. */
+  forgetEpochMs: 400 * 24 * 3_600_000,
+  forgetEpochStepMs: 30 * 24 * 3_600_000,
   /** Nodes below this one that status and heartbeats name. */
   descendants: 10_000,
   /** Levels between a device and the root. */

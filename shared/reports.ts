@@ -93,6 +93,36 @@ export interface StoredRange {
   readonly settled: boolean;
 }
 
+export interface AlarmReport {
+  /** A node, "uplink", or a stream as ORIGIN/STREAM. */
+  readonly about: string;
+  readonly reason: string;
+  readonly since?: string;
+}
+
+export interface JournalReport {
+  /** `evicting`: stored messages are given up for want of room. `refusing`: durable publishes are refused. */
+  readonly state: "accepting" | "evicting" | "refusing";
+  readonly since: string;
+  readonly reason?: string;
+  /** What has been given up since then, the most first; absent when nothing is. */
+  readonly lost?: readonly {
+    readonly origin: string;
+    readonly stream: string;
+    readonly messages: number;
+    readonly bytes: number;
+  }[];
+}
+
+/** How the document store of a root takes what arrives. */
+export interface DocumentsReport {
+  /** Absent while it takes data. */
+  readonly failingSince?: string;
+  /** Since the node was started: messages stored, and segments that it refused and that are named as lost. */
+  readonly drained: number;
+  readonly quarantined: number;
+}
+
 export interface StatusReport {
   readonly node: {
     readonly name: string;
@@ -123,6 +153,11 @@ export interface StatusReport {
     /** Why durable publishes are refused now; absent while they are taken. */
     readonly refusing?: string;
   };
+  readonly journal?: JournalReport;
+  /** Only at a root that keeps documents. */
+  readonly documents?: DocumentsReport;
+  /** What an operator should look into; absent when there is nothing. */
+  readonly alarms?: readonly AlarmReport[];
   readonly counters: Readonly<Record<string, number>>;
 }
 

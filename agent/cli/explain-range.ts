@@ -1,6 +1,7 @@
 // "Did I get everything of last night?" in sentences, with what is exact and what is not.
 import type { RangeReport, StatusReport, StoredRange } from "#shared/reports.ts";
 import { obstacleOf } from "./explain-stream.ts";
+import { byMeaning, lossWords } from "./loss-words.ts";
 import { formatAgo, formatSince, formatTime } from "./quantities.ts";
 
 /** Ranges that are named; of more only the number is said. */
@@ -61,12 +62,16 @@ function missingSentences(entry: RangeReport, stored: StoredRange, status: Statu
 
 function lostSentences({ lost, lostRanges }: RangeReport): readonly string[] {
   if (lost === 0) return [];
-  const named = lostRanges.map((range) => {
-    const times =
-      range.from === undefined || range.to === undefined ? "at an unknown time" : timesText(range.from, range.to);
-    return `${rangeText(range)} (${range.reason}, ${times})`;
-  });
-  return [`Lost for good: ${listOf(named)}.`];
+  const { lost: gone, renumbered } = byMeaning(lostRanges);
+  return [
+    ...(gone.length === 0 ? [] : [`Lost for good: ${listOf(gone.map(lostText))}.`]),
+    ...(renumbered.length === 0 ? [] : [`Not lost: ${listOf(renumbered.map(lostText))}.`]),
+  ];
+}
+
+function lostText({ from, to, reason, ...range }: RangeReport["lostRanges"][number]): string {
+  const times = from === undefined || to === undefined ? "at an unknown time" : timesText(from, to);
+  return `${rangeText(range)} (${lossWords(reason)}, ${times})`;
 }
 
 /** What could belong to the span without anybody here knowing it. */

@@ -1,5 +1,6 @@
 // "Did I get everything?" in sentences, from the accounts of a stream and from what the node asked knows of the tree.
 import type { AccountingReport, BelowReport, StatusReport } from "#shared/reports.ts";
+import { byMeaning, lossWords } from "./loss-words.ts";
 import { formatAgo, formatSince } from "./quantities.ts";
 
 /** Ranges that are named; of more only the number is said. */
@@ -59,11 +60,20 @@ function doneWith(status: StatusReport): string {
 
 function lostSentences({ lost, lostRanges }: AccountingReport): readonly string[] {
   if (lost === 0) return [];
-  const named = lostRanges
+  if (lostRanges.length === 0) return ["Lost for good: numbers that are not known here."];
+  const { lost: gone, renumbered } = byMeaning(lostRanges);
+  return [
+    ...(gone.length === 0 ? [] : [`Lost for good: ${listOf(gone)}.`]),
+    ...(renumbered.length === 0 ? [] : [`Not lost: ${listOf(renumbered)}.`]),
+  ];
+}
+
+function listOf(ranges: AccountingReport["lostRanges"]): string {
+  const named = ranges
     .slice(0, rangesMax)
-    .map(({ first, last, reason }) => `${first === last ? first : `${first}-${last}`} (${reason})`);
-  const more = lostRanges.length > rangesMax ? ` and ${lostRanges.length - rangesMax} more ranges` : "";
-  return [`Lost for good: ${named.length === 0 ? "numbers that are not known here" : named.join(", ")}${more}.`];
+    .map(({ first, last, reason }) => `${first === last ? first : `${first}-${last}`} (${lossWords(reason)})`);
+  const more = ranges.length > rangesMax ? ` and ${ranges.length - rangesMax} more ranges` : "";
+  return `${named.join(", ")}${more}`;
 }
 
 function pendingSentences({ origin, here, below }: AccountingReport, status: StatusReport): readonly string[] {
@@ -101,12 +111,18 @@ function wayClause(origin: string, status: StatusReport): string {
 
 function verdict({ origin, lost, here, below, heardAt }: AccountingReport, status: StatusReport): string {
   const isOwn = origin === status.node.name;
+  if (Date.parse(heardAt) === 0) return silentSentence(status);
   const when = formatAgo(heardAt, status.node.now);
   if (here + below > 0) return isOwn ? "These are its own accounts." : `It was last heard of ${when}.`;
   const heard = isOwn ? "it has published" : `it had published when last heard of, ${when}`;
   const isRoot = status.uplink.state === "none";
   const everything = lost === 0 ? "everything" : "everything else";
   return isRoot ? `You have ${everything} ${heard}.` : `${parentOf(status)} has ${everything} ${heard}.`;
+}
+
+/** The document store has some of it, and its origin has not spoken since. */
+function silentSentence({ node }: StatusReport): string {
+  return `It has not been heard of since the journal of ${node.name} is new: what it published beyond that is not known here.`;
 }
 
 function are(count: number): string {

@@ -88,7 +88,7 @@ function currentEpochs(database: DatabaseSync, origin: string): readonly number[
 }
 
 function forget(database: DatabaseSync, id: number): void {
-  for (const table of ["gap", "stream"]) database.prepare(`DELETE FROM ${table} WHERE origin = ?`).run(id);
+  for (const table of ["gap", "hole", "stream"]) database.prepare(`DELETE FROM ${table} WHERE origin = ?`).run(id);
   database.prepare("DELETE FROM origin WHERE id = ?").run(id);
 }
 

@@ -6,6 +6,9 @@ import { type Cell, type Column, renderTable } from "./render-table.ts";
 import { renderTree } from "./render-tree.ts";
 import { cut, type Paint, painted, printable, type TextStyle } from "./text-style.ts";
 
+/** Streams and alarms that are named. */
+const namedMax = 10;
+
 export function renderStatus(report: StatusReport, style: TextStyle): string {
   const { node, store } = report;
   const upMs = Date.parse(node.now) - Date.parse(node.startedAt);
@@ -24,7 +27,35 @@ export function renderStatus(report: StatusReport, style: TextStyle): string {
     "\n",
     line(`store: ${formatBytes(store.usedBytes)} of ${formatBytes(store.maxBytes)} used${usedShare}`),
     store.refusing === undefined ? "" : line(`REFUSING durable publishes: ${store.refusing}`, "bad"),
+    ...healthLines(report).map((text) => line(text, "bad")),
   ].join("");
+}
+
+/** What an operator should look into; nothing when all is well. */
+function healthLines({ node, journal, documents, alarms = [] }: StatusReport): readonly string[] {
+  const lines: string[] = [];
+  if (journal?.lost !== undefined) {
+    const named = journal.lost
+      .slice(0, namedMax)
+      .map(({ origin, stream, messages, bytes }) => `${origin}/${stream} ${messages} (${formatBytes(bytes)})`);
+    const since = journal.state === "evicting" ? ` since ${formatSince(journal.since, node.now)}` : "";
+    lines.push(`GIVING UP stored messages for want of room${since}: ${named.join(", ")}`);
+  }
+  if (documents?.failingSince !== undefined) {
+    lines.push(
+      `DOCUMENT STORE takes no data since ${formatSince(documents.failingSince, node.now)}: the journal holds it`,
+    );
+  }
+  if (documents !== undefined && documents.quarantined > 0) {
+    lines.push(
+      `QUARANTINED since the start: ${documents.quarantined} segments that could not be stored, named as lost`,
+    );
+  }
+  for (const { about, reason, since } of alarms.slice(0, namedMax)) {
+    lines.push(`ALARM ${about}: ${reason}${since === undefined ? "" : `, since ${formatSince(since, node.now)}`}`);
+  }
+  if (alarms.length > namedMax) lines.push(`and ${alarms.length - namedMax} more alarms`);
+  return lines;
 }
 
 /** Why the uplink is down; nothing while it is up. */
@@ -60,9 +91,15 @@ function renderStreams({ node, uplink, streams }: StatusReport, style: TextStyle
     ...(isBalanced
       ? []
       : [{ text: entry.balanced ? "ok" : "UNBALANCED", paint: entry.balanced ? "plain" : "bad" } as const]),
-    { text: entry.origin === node.name ? "" : formatAgo(entry.heardAt, node.now) },
+    { text: heardText(entry, node) },
   ]);
   return renderTable(columns, rows, style);
+}
+
+/** Empty for the node's own streams; those that only the documents know have not been heard of. */
+function heardText({ origin, heardAt }: StreamReport, node: StatusReport["node"]): string {
+  if (origin === node.name) return "";
+  return Date.parse(heardAt) === 0 ? "not yet" : formatAgo(heardAt, node.now);
 }
 
 /** Whether a stream's name alone does not tell which row it is. */

@@ -98,7 +98,7 @@ function appender(io: CliIo, separator: string): Draw {
 }
 
 /** The report without what differs at every look. */
-function essenceOf({ node, uplink, below, streams, store }: StatusReport): string {
+function essenceOf({ node, uplink, below, streams, store, journal, documents, alarms }: StatusReport): string {
   return JSON.stringify([
     node.name,
     node.startedAt,
@@ -106,5 +106,9 @@ function essenceOf({ node, uplink, below, streams, store }: StatusReport): strin
     below.map((entry) => ({ ...entry, ageMs: 0 })),
     streams.map((entry) => ({ ...entry, heardAt: "" })),
     store.refusing,
+    journal,
+    documents?.failingSince,
+    documents?.quarantined,
+    alarms,
   ]);
 }

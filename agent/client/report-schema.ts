@@ -60,6 +60,18 @@ export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObjec
   streams: v.array(v.looseObject(streamEntries)),
   oldestPendingAt: v.exactOptional(text),
   store: v.looseObject({ usedBytes: v.number(), maxBytes: v.number(), refusing: v.exactOptional(text) }),
+  journal: v.exactOptional(
+    v.looseObject({
+      state: v.picklist(["accepting", "evicting", "refusing"]),
+      since: text,
+      reason: v.exactOptional(text),
+      lost: v.exactOptional(v.array(v.looseObject({ origin: text, stream: text, messages: count, bytes: v.number() }))),
+    }),
+  ),
+  documents: v.exactOptional(
+    v.looseObject({ failingSince: v.exactOptional(text), drained: count, quarantined: count }),
+  ),
+  alarms: v.exactOptional(v.array(v.looseObject({ about: text, reason: text, since: v.exactOptional(text) }))),
   counters: v.record(text, v.number()),
 });
 

@@ -8,6 +8,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { healthReport, type DocumentsHealth, type JournalHealth, type TreeAlarm } from "./health-report.ts";
 import { ledgerMetrics } from "./ledger-metrics.ts";
 import type { NodeView } from "./routes.ts";
 import { rangeReports } from "./time-range.ts";
@@ -22,6 +23,7 @@ export interface TreeReport {
     readonly path: readonly PathHop[];
   };
   children(): readonly ChildPresence[];
+  alarms(): readonly TreeAlarm[];
 }
 
 export interface NodeViewDeps {
@@ -30,8 +32,9 @@ export interface NodeViewDeps {
   readonly clock: Clock;
   readonly documents: DocumentStore | undefined;
   readonly counters: () => Readonly<Record<string, number>>;
-  /** Why durable publishes are refused now. */
-  readonly refusing: () => string | undefined;
+  readonly journal: () => JournalHealth;
+  /** Of the drain into `documents`. */
+  readonly sink: () => DocumentsHealth | undefined;
 }
 
 export interface Self {
@@ -60,7 +63,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
         deps.store.read("usage", {}),
       ]);
       const nowMs = deps.clock.now();
-      const refusing = deps.refusing();
+      const { reason: refusing } = deps.journal();
       const { usedBytes, maxBytes } = usage;
       return {
         node: nodeReport(self, nowMs),
@@ -69,6 +72,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
         streams: rows.map((row) => streamReport(row, isRoot)),
         ...(oldestPendingMs === undefined ? {} : { oldestPendingAt: iso(oldestPendingMs) }),
         store: { usedBytes, maxBytes, ...(refusing === undefined ? {} : { refusing }) },
+        ...healthReport(deps.journal(), deps.sink(), deps.tree.alarms()),
         counters: deps.counters(),
       };
     },
@@ -85,7 +89,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
       return ledgerMetrics(totals, losses, { isRoot, nowMs: deps.clock.now() });
     },
     async notReady() {
-      const refusing = deps.refusing();
+      const { reason: refusing } = deps.journal();
       if (refusing !== undefined) return refusing;
       const { full, maxBytes } = await deps.store.read("usage", {});
       return full ? `the database has reached its limit of ${maxBytes} bytes` : undefined;

@@ -16,13 +16,32 @@ export interface GivenUp {
   readonly bytes: number;
 }
 
+/** A stream whose numbers have come in that many pieces. */
+export interface Scattered {
+  readonly origin: string;
+  readonly epoch: number;
+  readonly stream: string;
+  readonly ranges: number;
+}
+
+export interface JournalState {
+  readonly state: "accepting" | "evicting" | "refusing";
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** Why durable publishes are refused. */
+  readonly reason: string | undefined;
+  readonly givenUp: readonly GivenUp[];
+  readonly scattered: readonly Scattered[];
+}
+
 export interface JournalNotices {
   /** Durable publishes are refused from now on, or taken again. */
   refusing(error: FogbankError | null): void;
   /** What has been given up so far since it began, the most first; nothing any more when empty. */
   evicting(givenUp: readonly GivenUp[]): void;
-  /** Why durable publishes are refused now. */
-  refusal(): string | undefined;
+  /** All streams whose numbers have come in too many pieces. */
+  scattered(streams: readonly Scattered[]): void;
+  state(): JournalState;
 }
 
 /** Streams named in one notice. */
@@ -39,9 +58,10 @@ export function createJournalNotices(deps: {
   let refusalMs = 0;
   let evictionMs = 0;
   let givenUp: readonly GivenUp[] = [];
+  let scattered: readonly Scattered[] = [];
 
   return {
-    refusal: () => reason,
+    state,
     refusing(error) {
       reason = error?.message;
       refusalMs = clock.now();
@@ -60,20 +80,40 @@ export function createJournalNotices(deps: {
       givenUp = streams;
       if (reason === undefined) tell();
     },
+    scattered(streams) {
+      const fresh = streams.filter((stream) => !scattered.some((known) => isSame(known, stream)));
+      for (const stream of fresh.slice(0, namedMax)) {
+        log.error(stream, "the numbers of a stream have come in many pieces: messages in between are missing");
+      }
+      const isChanged = fresh.length > 0 || streams.length !== scattered.length;
+      scattered = streams;
+      if (isChanged) tell();
+    },
   };
 
-  function tell(): void {
+  function state(): JournalState {
     const isEvicting = givenUp.length > 0;
     const sinceMs = reason !== undefined ? refusalMs : isEvicting ? evictionMs : Math.max(refusalMs, evictionMs);
+    const name = reason !== undefined ? "refusing" : isEvicting ? "evicting" : "accepting";
+    return { state: name, sinceMs, reason, givenUp, scattered };
+  }
+
+  function tell(): void {
+    const { state: name, sinceMs } = state();
     const notice = {
-      state: reason !== undefined ? "refusing" : isEvicting ? "evicting" : "accepting",
+      state: name,
       since: new Date(sinceMs).toISOString(),
       ...(reason === undefined ? {} : { reason }),
-      ...(isEvicting ? { lost: givenUp.slice(0, namedMax) } : {}),
+      ...(givenUp.length === 0 ? {} : { lost: givenUp.slice(0, namedMax) }),
+      ...(scattered.length === 0 ? {} : { scattered: scattered.slice(0, namedMax) }),
     };
     const payload = new TextEncoder().encode(JSON.stringify(notice));
     bus
       .publish({ topic: journalTopic, payload, qos: 1, retain: true })
       .catch((error: unknown) => log.warn({ error: String(error) }, "journal notice not published"));
   }
+}
+
+function isSame(a: Scattered, b: Scattered): boolean {
+  return a.origin === b.origin && a.epoch === b.epoch && a.stream === b.stream;
 }

@@ -1,15 +1,17 @@
-// The journal's work in the background, in small portions: what is too old goes, small segments become full ones, and what had to be
-// given up for want of room is told.
+// The journal's work in the background, in small portions: what is too old goes, small segments become full ones, holes are closed, old
+// epochs are forgotten, and what had to be given up for want of room is told.
 import { FogbankError } from "#shared/errors.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { RemovedTotal } from "../store/segment-removal.ts";
+import { createHoleReview } from "./hole-review.ts";
 import type { GivenUp, JournalNotices } from "./notices.ts";
+import { forgetEpochs } from "./old-epochs.ts";
 
 export interface UpkeepDeps {
   readonly store: Pick<NodeStore, "write" | "read">;
-  readonly notices: Pick<JournalNotices, "evicting">;
+  readonly notices: Pick<JournalNotices, "evicting" | "scattered">;
   readonly clock: Clock;
   /** Time of the tree, milliseconds since 1970: what stamps and ages go by. */
   treeNow(): number;
@@ -19,6 +21,8 @@ export interface UpkeepDeps {
 /** How often it looks, which is also how often evictions are told at most. */
 const lookMs = 5_000;
 const expireMs = 60_000;
+const reviewMs = 10 * 60_000;
+const forgetMs = 24 * 3_600_000;
 /** Without another eviction for this long it is over. */
 const calmMs = 60_000;
 
@@ -27,6 +31,12 @@ export function startUpkeep(deps: UpkeepDeps): AsyncDisposable {
   const { store, clock, log } = deps;
   const stop = new AbortController();
   const pressure = createPressure(deps.notices, () => clock.monotonic());
+  const reviewHoles = createHoleReview(deps);
+  const regularly = [
+    every(expireMs, () => untilDone(async () => (await store.write("expire", { nowMs: deps.treeNow() }, "lazy")).more)),
+    every(reviewMs, () => reviewHoles(stop.signal)),
+    every(forgetMs, () => forgetEpochs(deps)),
+  ];
   const working = run();
   return {
     async [Symbol.asyncDispose]() {
@@ -36,14 +46,10 @@ export function startUpkeep(deps: UpkeepDeps): AsyncDisposable {
   };
 
   async function run(): Promise<void> {
-    let expireAtMs = 0;
     let isFailing = false;
     while (!stop.signal.aborted) {
       try {
-        if (clock.monotonic() >= expireAtMs) {
-          expireAtMs = clock.monotonic() + expireMs;
-          await untilDone(async () => (await store.write("expire", { nowMs: deps.treeNow() }, "lazy")).more);
-        }
+        for (const work of regularly) await work();
         await untilDone(() => store.write("compact", {}, "lazy"));
         pressure(await store.read("removed", {}));
         isFailing = false;
@@ -54,6 +60,16 @@ export function startUpkeep(deps: UpkeepDeps): AsyncDisposable {
       }
       await clock.sleep(lookMs, stop.signal).catch(() => undefined);
     }
+  }
+
+  /** At the first call, and then when so much time has passed. */
+  function every(ms: number, work: () => Promise<void>): () => Promise<void> {
+    let dueMs = clock.monotonic();
+    return async () => {
+      if (clock.monotonic() < dueMs || stop.signal.aborted) return;
+      dueMs = clock.monotonic() + ms;
+      await work();
+    };
   }
 
   async function untilDone(portion: () => Promise<boolean>): Promise<void> {

@@ -40,6 +40,8 @@ export interface Presence {
   /** Stands in the child's presence until nobody has said so for `limits.duplicateNameMs`. */
   setAlarm(child: string, reason: string): void;
   expireAlarms(): void;
+  /** All that an operator should look into now. */
+  alarms(): readonly TreeAlarm[];
   /** A child as it was known when this node stopped: whoever was online then has been lost since. */
   restoreChild(known: KnownChild): void;
   /** Everything known below, this node's children first. */
@@ -52,6 +54,14 @@ export interface Presence {
 
 /** What a node keeps of its children beyond its own life. */
 export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs">;
+
+export interface TreeAlarm {
+  /** Name of a child, or "uplink". */
+  readonly about: string;
+  readonly reason: string;
+  /** Milliseconds since 1970; absent where the reason says it. */
+  readonly sinceMs?: number;
+}
 
 interface Alarm {
   readonly reason: string;
@@ -114,6 +124,10 @@ export function createPresence(
         const child = childrenByName.get(name);
         if (child !== undefined) publishChild(child);
       }
+    },
+    alarms() {
+      const ofChildren = [...alarms].map(([about, { reason, sinceMs }]) => ({ about, reason, sinceMs }));
+      return uplink.alarm === undefined ? ofChildren : [{ about: "uplink", reason: uplink.alarm }, ...ofChildren];
     },
     restoreChild(known) {
       const nowMs = deps.clock.now();

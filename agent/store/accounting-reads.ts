@@ -63,7 +63,7 @@ export function createAccountingReads(database: DatabaseSync, streams: StreamRep
   return {
     accounting(args: { readonly origin?: string }): readonly AccountingEntry[] {
       return streams
-        .ledger(args.origin)
+        .accounts(args.origin)
         .map((row) => ({ row, gaps: row.lost === 0 ? [] : streams.gaps(row.origin, row.epoch, row.streamId) }));
     },
 
@@ -90,7 +90,7 @@ export function createAccountingReads(database: DatabaseSync, streams: StreamRep
 
     totals(_args: Nothing): LedgerTotals {
       const ms = prepared.oldest.get()?.["ms"];
-      return { rows: streams.ledger(), oldestPendingMs: ms === undefined ? undefined : Number(ms) };
+      return { rows: streams.accounts(), oldestPendingMs: ms === undefined ? undefined : Number(ms) };
     },
 
     losses(_args: Nothing): readonly LossTotal[] {

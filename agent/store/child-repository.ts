@@ -21,6 +21,7 @@ export interface ChildRow {
 export class ChildRepository {
   readonly #all;
   readonly #put;
+  readonly #lose;
 
   constructor(database: DatabaseSync) {
     this.#all = database.prepare("SELECT name, uuid, session, conn, place, state, since_ms FROM child ORDER BY name");
@@ -29,11 +30,17 @@ export class ChildRepository {
        ON CONFLICT(name) DO UPDATE SET uuid = excluded.uuid, session = excluded.session, conn = excluded.conn,
          place = excluded.place, state = excluded.state, since_ms = excluded.since_ms`,
     );
+    this.#lose = database.prepare("UPDATE child SET state = 'lost', since_ms = ? WHERE state = 'online'");
   }
 
   put(row: ChildRow): void {
     const place = encodeCbor([row.place.level, row.place.zone ?? null, row.place.tags]);
     this.#put.run(row.name, row.uuid, row.session, row.conn, place, row.state, row.sinceMs);
+  }
+
+  /** Nobody is connected to a node that has just been started. */
+  loseAll(nowMs: number): void {
+    this.#lose.run(nowMs);
   }
 
   all(): readonly ChildRow[] {

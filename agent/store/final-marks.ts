@@ -2,6 +2,7 @@
 // passed on downward; a root makes it from what its document store has.
 import { addInterval, contiguousEnd, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { FinalMark } from "#shared/link/hello.ts";
+import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
 
@@ -59,6 +60,17 @@ export class FinalMarks {
   /** A segment that the mark has not passed as a whole stays, and stays handed on. */
   #keptFrom(key: StreamKey, finalMark: number): number {
     return Math.min(finalMark + 1, this.#segments.lowestNumber(key) ?? Infinity);
+  }
+
+  /** Another parent, or another database of it: what was handed on goes again, and what is lost, or the root's mark would stop there. */
+  handOnAgain(losses: LossRepository): void {
+    this.#streams.forgetHanded();
+    if (this.#isRoot) return;
+    for (const { origin, epoch, streamId, lost } of this.#streams.finals()) {
+      const key = { origin: this.#streams.originId(origin, epoch), stream: streamId };
+      const row = lost === 0 ? undefined : this.#streams.find(key);
+      if (row !== undefined) losses.repeat(key, row.priority);
+    }
   }
 
   /** A stream that has left the class waits for no mark: what the parent has goes. */

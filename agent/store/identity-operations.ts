@@ -3,6 +3,7 @@ import type { NodeName } from "#shared/ids.ts";
 import type { Fingerprint, Renewal } from "#shared/journal/fingerprint.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
 import type { Holding } from "#shared/link/hello.ts";
+import type { DataHolding } from "#shared/system/document-store.ts";
 import type { ChildRepository, ChildRow } from "./child-repository.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import type { Epochs } from "./epochs.ts";
@@ -19,6 +20,7 @@ export interface Opened {
   readonly identity: NodeIdentity;
   readonly cursors: Readonly<Record<CursorName, number>>;
   readonly newestId: number;
+  /** As they were when this node stopped. */
   readonly children: readonly ChildRow[];
   /** Numbers of the own streams, in the order they were asked for. */
   readonly streamIds: readonly number[];
@@ -26,6 +28,8 @@ export interface Opened {
   readonly given: ReadonlyMap<number, number>;
   /** Why this database has taken a new epoch and instance, if it has. */
   readonly renewed: Renewal | undefined;
+  /** The document store may have what this database does not know of: `adopt` has to follow, before anything else. */
+  readonly adopts: boolean;
 }
 
 export interface IdentityOperationsDeps {
@@ -39,13 +43,16 @@ export interface IdentityOperationsDeps {
   readonly configured: (streams: readonly OwnStream[], nowMs: number) => void;
 }
 
+/** Counter that is 1 from the opening of a database that knows less than the documents may have until it knows it. */
+const adopting = "adopting";
+
 /** `name`: whose database this is. */
 export function createIdentityOperations(deps: IdentityOperationsDeps, name: NodeName) {
   const { identity, streams, segments, children, clocks, epochs, configured } = deps;
   return {
     /**
      * First of all: who this database is. `fresh` is used for a new file, and for one that is not where it was. `bootId`: of the
-     * operating system, or of this process where that has none.
+     * operating system, or of this process where that has none. `hasDocuments`: what leaves this journal goes into a document store.
      */
     open(args: {
       readonly fresh: NodeIdentity;
@@ -54,8 +61,13 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       readonly streams: readonly OwnStream[];
       readonly nowMs: number;
       readonly idsAbove: number;
+      readonly hasDocuments?: boolean;
     }): Opened {
+      // New, or so damaged that it has to start a new life.
+      const isNew = identity.isNew();
       const { identity: known, renewed } = identity.open(name, args.fresh, args.fingerprint);
+      if (args.hasDocuments === true && (isNew || renewed === "other-file")) identity.setCounter(adopting, 1);
+      const adopts = identity.counter(adopting) === 1;
       clocks.begin(args.bootId ?? "");
       // Before the streams are numbered: they keep the numbers that they have.
       epochs.resume(args.nowMs);
@@ -70,7 +82,16 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       const cursors = { "fan-out": identity.cursor("fan-out"), sink: identity.cursor("sink") };
       const newestId = segments.newestId();
       const given = new Map(streams.statesOf(name, epoch).map(({ streamId, high }) => [streamId, high]));
-      return { identity: known, renewed, given, cursors, newestId, children: children.all(), streamIds };
+      const before = children.all();
+      children.loseAll(args.nowMs);
+      return { identity: known, renewed, adopts, given, cursors, newestId, children: before, streamIds };
+    },
+
+    /** Counts as delivered what the document store has. `isLast`: that was all. */
+    adopt(args: { readonly holdings: readonly DataHolding[]; readonly isLast: boolean }): null {
+      for (const holding of args.holdings) streams.adopt(holding);
+      if (args.isLast) identity.setCounter(adopting, 0);
+      return null;
     },
 
     /** Another database gives numbers in this one's epoch: takes a new one. `holds`: what the parent has of the present one. */

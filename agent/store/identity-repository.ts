@@ -53,6 +53,11 @@ export class IdentityRepository {
     return { identity: this.current(), renewed };
   }
 
+  /** Whether nobody has opened this file yet, or its life has ended with a damage. */
+  isNew(): boolean {
+    return this.#read("epoch") === undefined;
+  }
+
   current(): NodeIdentity {
     return {
       uuid: String(this.#read("uuid")),

@@ -86,10 +86,10 @@ export function createLinkOperations(
     },
 
     /** Whose child this node is now. Another database than the last time has nothing of what was only handed on: it goes again. */
-    meet(args: { readonly parent: string; readonly instance: number }): boolean {
+    meet(args: { readonly parent: string; readonly instance: number }) {
       const isOther = identity.meet(args.parent, args.instance);
-      if (isOther) streams.forgetHanded();
-      return isOther;
+      if (isOther) finals.handOnAgain(losses);
+      return { isOther, newestId: isOther ? segments.newestId() : 0 };
     },
 
     /** Gives up a stored segment. Answers how many messages it had: 0 when it is gone already. */

@@ -9,6 +9,7 @@ import {
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
+import { limits } from "#shared/limits.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import type { SegmentIds } from "./segment-ids.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
@@ -60,6 +61,17 @@ export class LossRepository {
   recall(key: StreamKey, priority: Priority, numbers: IntervalSet): void {
     const rows = numbers.reduce((sum, [first, last]) => sum + cut(this.#pending, key, priority, first, last), 0);
     if (rows !== 0) this.#streams.change(key, { segments: rows });
+  }
+
+  /** Carries upward again what is named here, a bounded number of gaps, as far as it is not on its way: another parent may not know. */
+  repeat(key: StreamKey, priority: Priority): void {
+    for (const loss of touching(this.#record, key, 1, Number.MAX_SAFE_INTEGER).slice(0, limits.upkeepLooks)) {
+      const pending = this.pendingAmong(key, loss.first, loss.last);
+      for (const [first, last] of missingFrom(pending, loss.first, loss.last)) {
+        const share = (last - first + 1) / (loss.last - loss.first + 1);
+        this.passOn(key, priority, { ...loss, first, last, bytes: Math.round(loss.bytes * share) });
+      }
+    }
   }
 
   /** Of first…last what a gap segment here is to carry upward. */

@@ -188,5 +188,25 @@ export const nodeMigrations: readonly string[] = [
     at_ms INTEGER NOT NULL,
     body BLOB NOT NULL
   );
+
+  -- What the document store of a root has (CBOR ranges) of streams that nobody has described since this database is new. The
+  -- documents know a stream by its name, this database by the number that its origin gave it.
+  CREATE TABLE adopted(
+    node TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    ranges BLOB NOT NULL,
+    PRIMARY KEY(node, epoch, name)
+  ) WITHOUT ROWID;
+
+  -- Numbers that a root misses. since_ms: the node's running time, summed up over its restarts, since which that has not changed.
+  CREATE TABLE hole(
+    origin INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY(origin, stream, first)
+  ) WITHOUT ROWID;
   `,
 ];

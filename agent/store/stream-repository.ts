@@ -2,7 +2,14 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
-import { countIntervals, emptyIntervals, type IntervalSet } from "#shared/journal/interval-set.ts";
+import {
+  addInterval,
+  countIntervals,
+  emptyIntervals,
+  highestOf,
+  missingFrom,
+  type IntervalSet,
+} from "#shared/journal/interval-set.ts";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonOf } from "#shared/journal/segment.ts";
 import {
@@ -17,6 +24,8 @@ import {
 } from "#shared/journal/stream.ts";
 import type { SegmentMark } from "#shared/link/hello.ts";
 import type { KnownStream } from "#shared/link/told-streams.ts";
+import type { DataHolding } from "#shared/system/document-store.ts";
+import { AdoptedStreams } from "./adopted-streams.ts";
 import { packRanges, unpackRanges } from "./packed-ranges.ts";
 
 /** Internal number of an (origin, epoch), and of the stream there. */
@@ -92,6 +101,8 @@ export class StreamRepository {
   readonly #gaps;
   readonly #outgoing;
   readonly #waiting;
+  readonly #named;
+  readonly #adopted: AdoptedStreams;
   /** Hears of streams whose segments change. */
   #onSegments: (key: StreamKey) => void = () => undefined;
   /** Never rolled back: an id that a failed transaction drew is looked up again because `forgetOrigins` clears this. */
@@ -141,6 +152,10 @@ export class StreamRepository {
       `SELECT origin, stream FROM stream INDEXED BY stream_waiting
        WHERE priority = ? AND waiting = 1 AND (origin, stream) > (?, ?) ORDER BY origin, stream LIMIT ?`,
     );
+    this.#named = database.prepare(
+      "SELECT s.origin AS origin, s.stream AS stream FROM stream s JOIN origin o ON o.id = s.origin WHERE o.node = ? AND o.epoch = ? AND s.name = ?",
+    );
+    this.#adopted = new AdoptedStreams(database);
     this.#gaps = database.prepare(
       `SELECT g.first AS first, g.last AS last, g.reason AS reason FROM gap g JOIN origin o ON o.id = g.origin
        WHERE o.node = ? AND o.epoch = ? AND g.stream = ? ORDER BY g.first LIMIT 1000`,
@@ -170,6 +185,7 @@ export class StreamRepository {
   /** Must be called when a transaction was rolled back. */
   forgetOrigins(): void {
     this.#originIds.clear();
+    this.#adopted.rolledBack();
   }
 
   originId(node: string, epoch: number): number {
@@ -210,6 +226,15 @@ export class StreamRepository {
     if (name === placeholderName(streamId) && this.#hear.run(high, nowMs, origin, streamId).changes > 0) return;
     const changed = this.#describe.run(name, priority, ...traits, high, nowMs, origin, streamId);
     if (changed.changes === 0) this.#add.run(origin, streamId, name, priority, ...traits, high, packRanges([]), nowMs);
+    const stored = this.#adopted.take(state.origin, state.epoch, name);
+    if (stored !== undefined) this.#takeOver({ origin, stream: streamId }, stored);
+  }
+
+  /** Counts as delivered what a document store has; for a stream that is not known here, once it is described. */
+  adopt({ origin, epoch, stream, ranges }: DataHolding): void {
+    const row = this.#named.get(origin, epoch, stream);
+    if (row === undefined) this.#adopted.put({ origin, epoch, stream, ranges });
+    else this.#takeOver({ origin: Number(row["origin"]), stream: Number(row["stream"]) }, ranges);
   }
 
   find(key: StreamKey): StreamRow | undefined {
@@ -278,6 +303,12 @@ export class StreamRepository {
     return this.#rows(node).map(ledgerRow);
   }
 
+  /** The same with the streams that only the document store knows so far: these have the number 0, and have never been heard of. */
+  accounts(node?: string): readonly LedgerRow[] {
+    const adopted = this.#adopted.all(node);
+    return adopted.length === 0 ? this.ledger(node) : [...this.ledger(node), ...adopted].toSorted(byOrigin);
+  }
+
   /** The same as what hellos and heartbeats say. */
   states(): readonly KnownStream[] {
     return this.#rows(undefined).map((row) => ({
@@ -307,9 +338,22 @@ export class StreamRepository {
     }));
   }
 
+  #takeOver(key: StreamKey, stored: IntervalSet): void {
+    const row = this.find(key);
+    const fresh = stored.flatMap(([first, last]) => missingFrom(row?.ranges ?? [], first, last));
+    if (row === undefined || fresh.length === 0) return;
+    const ranges = fresh.reduce((set, [first, last]) => addInterval(set, first, last), row.ranges);
+    this.change(key, { ranges, high: highestOf(ranges), delivered: countIntervals(fresh) });
+  }
+
   #rows(node: string | undefined): readonly Record<string, unknown>[] {
     return node === undefined ? this.#ledger.all() : this.#ledgerOf.all(node);
   }
+}
+
+function byOrigin(a: LedgerRow, b: LedgerRow): number {
+  if (a.origin !== b.origin) return a.origin < b.origin ? -1 : 1;
+  return a.epoch - b.epoch;
 }
 
 function streamState(row: Record<string, unknown>): StreamState {

@@ -1,16 +1,19 @@
-// What keeps the journal within its bounds: room for what comes, age, and small segments made into full ones. See eviction.ts,
-// expiry.ts and compaction.ts.
+// What keeps the journal within its bounds: room for what comes, age, small segments made into full ones, holes that are closed, old
+// epochs that are forgotten. See eviction.ts, expiry.ts, compaction.ts, hole-watch.ts and forgotten-epochs.ts.
 import type { DatabaseSync } from "node:sqlite";
 import type { Hasher } from "#shared/system/hasher.ts";
 import type { Budget } from "./budget.ts";
 import { Compaction } from "./compaction.ts";
 import { Eviction, type Demand } from "./eviction.ts";
 import { Expiry } from "./expiry.ts";
+import { ForgottenEpochs, type ForgottenEpoch } from "./forgotten-epochs.ts";
+import { HoleWatch, type HoleReview } from "./hole-watch.ts";
+import { IdentityRepository } from "./identity-repository.ts";
 import type { Nothing } from "./link-operations.ts";
 import type { LossRepository, SentNumbers } from "./loss-repository.ts";
 import { SegmentRemoval, type RemovedTotal } from "./segment-removal.ts";
 import { OwnStreamBounds, type StreamBounds } from "./stream-bounds.ts";
-import type { StreamRepository } from "./stream-repository.ts";
+import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 import { StreamWeights } from "./stream-weights.ts";
 
 export interface StoreUsage {
@@ -36,6 +39,9 @@ export interface UpkeepDeps {
   readonly monotonic: () => number;
 }
 
+/** How long this node has run, over its restarts, milliseconds: no clock that is set changes it. */
+const ranCounter = "ran-ms";
+
 /** `name`: whose database this is. `isFinal`: a root, which holds back what comes from below instead of losing some of it. */
 export function createUpkeepOperations(
   database: DatabaseSync,
@@ -51,6 +57,9 @@ export function createUpkeepOperations(
   const now = (): number => told.nowMs + monotonic() - told.atMs;
   const eviction = new Eviction({ budget, weights, removal, bounds, now, ...(isFinal && { onlyOf: name }) });
   const expiry = new Expiry({ weights, removal, bounds });
+  const identity = new IdentityRepository(database);
+  const holes = new HoleWatch(database, deps, isFinal);
+  const oldEpochs = new ForgottenEpochs(database, deps.streams, { name, isFinal });
   // A root numbers arrivals by the ids of segments and the places inside: both stay as they are.
   const compaction = isFinal ? undefined : new Compaction(database, deps);
 
@@ -79,6 +88,25 @@ export function createUpkeepOperations(
       /** Makes one full segment of small ones. True: there may be more to do. */
       compact(_args: Nothing): boolean {
         return compaction?.run() ?? false;
+      },
+
+      /**
+       * Looks at the holes in some streams, from the first ones on when `after` is null. `ranMs`: for how long the node has run since the
+       * last time that was counted. With gaps to hand on it answers the newest id, else 0.
+       */
+      reviewHoles(args: {
+        readonly after: StreamKey | null;
+        readonly ranMs: number;
+      }): HoleReview & { readonly newestId: number } {
+        const ranMs = identity.counter(ranCounter) + args.ranMs;
+        if (args.ranMs > 0) identity.setCounter(ranCounter, ranMs);
+        const review = holes.review(args.after, ranMs);
+        return { ...review, newestId: review.presumedLost === 0 ? 0 : deps.newestId() };
+      },
+
+      /** Forgets some old epochs; none: there are no more. `nowMs`: of this node's own clock. */
+      forgetEpochs(args: { readonly nowMs: number }): readonly ForgottenEpoch[] {
+        return oldEpochs.forget(args.nowMs);
       },
     },
     reads: {

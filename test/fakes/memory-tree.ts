@@ -62,6 +62,8 @@ interface Member {
   fingerprint: Fingerprint;
   /** Of the segments taken in. */
   readonly flags: number[];
+  /** That came from the children, duplicates included. */
+  messages: number;
   link: LinkCondition;
   node: RunningNode | undefined;
   broker: MemoryBroker | undefined;
@@ -74,7 +76,7 @@ interface Member {
 export class MemoryTree implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly log = silentLogger();
-  readonly documents: DocumentStore = createMemoryDocumentStore();
+  documents: DocumentStore = createMemoryDocumentStore();
   /** Every connection that was ever opened, as "from → to". */
   readonly dialled: string[] = [];
   readonly #directory = mkdtempSync(join(tmpdir(), "fogbank-tree-"));
@@ -144,6 +146,11 @@ export class MemoryTree implements AsyncDisposable {
   /** Deletes the data of a stopped node. */
   wipe(name: string): void {
     rmSync(this.#member(name).dataDir, { recursive: true, force: true });
+  }
+
+  /** The root, which is stopped, loses its documents. */
+  wipeDocuments(): void {
+    this.documents = createMemoryDocumentStore();
   }
 
   /** Starts a node on the data of another one that is stopped: the clone of its disk, in another machine if that can be told. */
@@ -222,6 +229,11 @@ export class MemoryTree implements AsyncDisposable {
     return flags.filter((one, index) => one !== flags[index - 1]);
   }
 
+  /** How many messages have come to a node from its children, duplicates included. */
+  messagesSeen(name: string): number {
+    return this.#member(name).messages;
+  }
+
   /** Gives up the segment that begins with that number of a node's only stream, as one whose body is broken. */
   async quarantine(name: string, first: number): Promise<void> {
     const { store } = this.#member(name);
@@ -278,6 +290,7 @@ export class MemoryTree implements AsyncDisposable {
       clock: new MachineClock(this.clock),
       fingerprint: { bootId: `boot of ${name}`, file: `disk of ${name}`, birth: undefined },
       flags: [],
+      messages: 0,
       link: "up",
       node: undefined,
       broker: undefined,
@@ -356,11 +369,15 @@ function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
 }
 
 /** Notes flags; and sets the class of streams until that can be configured. */
-function observed(store: NodeStore, { options: { streamClass }, flags }: Member): NodeStore {
+function observed(store: NodeStore, member: Member): NodeStore {
+  const { streamClass } = member.options;
   return {
     ...store,
     write(name, args, lazy) {
-      if (name === "ingest" && "batch" in args) flags.push(...args.batch.segments.map((segment) => segment.flags));
+      if (name === "ingest" && "batch" in args) {
+        member.flags.push(...args.batch.segments.map((segment) => segment.flags));
+        for (const { body, items } of args.batch.segments) member.messages += body === null ? 0 : items;
+      }
       if (name === "open" && "streams" in args && streamClass !== undefined) {
         const streams = args.streams.map((stream) => ("class" in stream ? { ...stream, class: streamClass } : stream));
         return store.write(name, { ...args, streams }, lazy);

@@ -238,12 +238,13 @@ test("a node that comes back under a new epoch, its old session half-open, gets 
   expect(tree.log.lines.filter(({ phrase }) => phrase.startsWith("a second node of one name"))).toEqual([]);
 });
 
-test("[O3] a root that lost its journal hears of everything that was ever numbered, and shows what it does not have", async () => {
+test("[O3] a root that lost its journal and its documents hears of everything that was ever numbered, and shows what it does not have", async () => {
   await using tree = await threeLevels();
   await publish(tree, "device-1", 1, 10);
   await tree.advance(2000);
   await tree.stop("cloud-1");
   tree.wipe("cloud-1");
+  tree.wipeDocuments();
   await tree.start("cloud-1");
   await tree.advance(10_000);
   const [row] = await tree.ledger("cloud-1");

@@ -77,3 +77,10 @@ test("a node that is no root names the one that knows", () => {
   expect(rootOf(madeStatus())).toBe("cloud-1");
   expect(rootOf(madeFogStatus({ path: [] }))).toBeUndefined();
 });
+
+test("of a span, too, numbers whose messages came under other ones are not lost for good", () => {
+  const lostRanges = [{ first: 50, last: 110, reason: "renumbered" }] as const;
+  const text = explainRange(madeRange({ lost: 61, lostRanges }), madeStatus(), false);
+  expect(text).toContain("Not lost: 50-110 (came under new numbers, at an unknown time).");
+  expect(text).not.toContain("Lost for good");
+});

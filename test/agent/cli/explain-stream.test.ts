@@ -86,3 +86,24 @@ test("the obstacle is the one nearest to the node that is asked; a way in circle
   expect(obstacleOf("a", madeStatus({ below: moved }))).toBeUndefined();
   expect(obstacleOf("a", madeStatus({ below: [madeBelow("a", "b"), madeBelow("b", "a")] }))).toBe("unknown");
 });
+
+test("numbers whose messages came under other ones are not called lost for good; presumptions are named as such", () => {
+  const lostRanges = [
+    { first: 1, last: 4, reason: "renumbered" },
+    { first: 9, last: 9, reason: "presumed-lost" },
+  ] as const;
+  expect(explainStream(madeStream({ stored: 1199, lost: 5, lostRanges }), madeStatus(), false)).toContain(
+    "Lost for good: 9 (presumed lost). Not lost: 1-4 (came under new numbers). You have everything else",
+  );
+  const [renumbered] = lostRanges;
+  const text = explainStream(madeStream({ stored: 1200, lost: 4, lostRanges: [renumbered] }), madeStatus(), false);
+  expect(text).not.toContain("Lost for good");
+});
+
+test("of a stream that only the documents know it says what is stored, and that no more is known", () => {
+  const entry = madeStream({ heardAt: new Date(0).toISOString() });
+  expect(explainStream(entry, madeStatus(), false)).toBe(
+    "device-1/data: 1204 published, 1204 stored here once each, 0 lost, 0 on the way. " +
+      "It has not been heard of since the journal of cloud-1 is new: what it published beyond that is not known here.",
+  );
+});

@@ -46,3 +46,38 @@ test("epochs, unbalanced accounts and refused publishes are shown when there are
   expect(text).toContain("store: 0 B of 0 B used\nREFUSING durable publishes: the database has reached its limit\n");
   expect(renderStatus(madeStatus({ streams: [] }), plain)).toContain("\nno streams yet\n");
 });
+
+test("what is given up, a document store that fails, quarantined segments and alarms are shown when there are any", () => {
+  const journal = {
+    state: "evicting",
+    since: ago(40),
+    lost: [{ origin: "pump-1", stream: "data", messages: 5, bytes: 2048 }],
+  } as const;
+  const documents = { failingSince: ago(300), drained: 10, quarantined: 2 };
+  const alarms = [
+    { about: "uplink", reason: "an older copy" },
+    { about: "pump-1", reason: "another node of this name is kept out", since: ago(60) },
+  ];
+  const text = renderStatus(madeStatus({ journal, documents, alarms }), plain);
+  expect(text.slice(text.indexOf("GIVING"))).toBe(
+    [
+      "GIVING UP stored messages for want of room since 2026-07-10 11:59:20Z (40 s ago): pump-1/data 5 (2.0 KiB)",
+      "DOCUMENT STORE takes no data since 2026-07-10 11:55:00Z (5 min ago): the journal holds it",
+      "QUARANTINED since the start: 2 segments that could not be stored, named as lost",
+      "ALARM uplink: an older copy",
+      "ALARM pump-1: another node of this name is kept out, since 2026-07-10 11:59:00Z (1 min ago)",
+      "",
+    ].join("\n"),
+  );
+  const many = Array.from({ length: 12 }, (_, index) => ({ about: `node-${index}`, reason: "r" }));
+  expect(renderStatus(madeStatus({ alarms: many }), plain)).toContain("ALARM node-9: r\nand 2 more alarms\n");
+  const well = { state: "accepting", since: ago(40) } as const;
+  expect(renderStatus(madeStatus({ journal: well, documents: { drained: 1, quarantined: 0 } }), plain)).toMatch(
+    /store: 1\.0 MiB of .* used \(0\.1 %\)\n$/,
+  );
+});
+
+test("a stream that only the documents know has not been heard of yet", () => {
+  const streams = [withoutRanges(madeStream({ heardAt: new Date(0).toISOString() }))];
+  expect(renderStatus(madeStatus({ streams }), plain)).toMatch(/^device-1 +data .* not yet$/m);
+});

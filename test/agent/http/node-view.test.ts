@@ -22,8 +22,9 @@ async function rootAt(clock: FakeClock) {
   await store.write("open", { fresh: identity, streams, nowMs: clock.now(), idsAbove: 0 });
   const documents = createMemoryDocumentStore();
   const uplink = { state: "none" as const, sinceMs: 0, url: undefined, reason: undefined, path: [] };
-  const tree: TreeReport = { uplink: () => uplink, children: () => [] };
-  const parts = { store, tree, clock, documents, counters: () => ({}), refusing: () => undefined };
+  const tree: TreeReport = { uplink: () => uplink, children: () => [], alarms: () => [] };
+  const health = { state: "accepting" as const, sinceMs: noon, reason: undefined, givenUp: [], scattered: [] };
+  const parts = { store, tree, clock, documents, counters: () => ({}), journal: () => health, sink: () => undefined };
   const place = { name, level: "cloud" as const, zone: undefined, tags: [] };
   const view = createNodeView(parts, { ...place, identity: () => identity, version: "1", pid: 1, startedAtMs: noon });
   const append = (times: readonly number[]) => {

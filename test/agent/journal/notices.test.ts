@@ -26,11 +26,11 @@ test("a retained notice tells since when and why publishes are refused, and when
   notices.refusing(full);
   expect(published).toMatchObject([{ topic: "/level/journal", qos: 1, retain: true }]);
   expect(last()).toEqual({ state: "refusing", since: "1970-01-01T00:00:01.000Z", reason: full.message });
-  expect(notices.refusal()).toBe(full.message);
+  expect(notices.state().reason).toBe(full.message);
   await clock.advance(1_000);
   notices.refusing(null);
   expect(last()).toEqual({ state: "accepting", since: "1970-01-01T00:00:02.000Z" });
-  expect(notices.refusal()).toBeUndefined();
+  expect(notices.state().reason).toBeUndefined();
 });
 
 test("what is given up is told with its streams and counts, from when it began until it is over", async () => {
@@ -66,4 +66,18 @@ test("no more than ten streams are named", () => {
     Array.from({ length: 30 }, (_, index) => ({ origin: `n${index}`, stream: "s", messages: 1, bytes: 1 })),
   );
   expect((last() as { readonly lost: readonly unknown[] }).lost).toHaveLength(10);
+});
+
+test("[O6] streams in many pieces are told once, named in the notice beside its state, and no longer when they are whole", () => {
+  const { notices, published, last } = world();
+  const one = { origin: "pump-1", epoch: 7, stream: "data", ranges: 65 };
+  notices.scattered([]);
+  expect(published).toEqual([]);
+  notices.scattered([one]);
+  expect(last()).toMatchObject({ state: "accepting", scattered: [one] });
+  notices.scattered([{ ...one, ranges: 70 }]);
+  expect(published).toHaveLength(1);
+  expect(notices.state().scattered).toMatchObject([{ ranges: 70 }]);
+  notices.scattered([]);
+  expect(last()).not.toHaveProperty("scattered");
 });

@@ -13,23 +13,28 @@ function world(portions: { readonly expire?: boolean[]; readonly compact?: boole
   const writes: string[] = [];
   const told: (readonly GivenUp[])[] = [];
   const answers = { failing: false, removed: [] as RemovedTotal[] };
+  const rare: [name: string, ms: number | undefined][] = [];
   const store = {
-    async write(name: "expire" | "compact", args: { readonly nowMs?: number }) {
+    async write(name: string, args: { readonly nowMs?: number; readonly ranMs?: number }) {
       if (answers.failing) throw new FogbankError("FOGBANK_STORE_FULL", "full");
+      if (name === "reviewHoles" || name === "forgetEpochs") {
+        rare.push([name, args.ranMs ?? args.nowMs]);
+        return name === "forgetEpochs" ? [] : { next: null, presumedLost: 0, scattered: [], newestId: 0 };
+      }
       writes.push(args.nowMs === undefined ? name : `${name} ${args.nowMs}`);
-      const more = portions[name]?.shift() ?? false;
+      const more = portions[name as "expire" | "compact"]?.shift() ?? false;
       return name === "expire" ? { more, newestId: 0 } : more;
     },
     read: async () => answers.removed,
   } as unknown as NodeStore;
   const upkeep = startUpkeep({
     store,
-    notices: { evicting: (givenUp) => told.push(givenUp) },
+    notices: { evicting: (givenUp) => told.push(givenUp), scattered: () => undefined },
     clock,
     treeNow: () => clock.now() + 5,
     log: silentLogger(),
   });
-  return { clock, writes, told, answers, upkeep };
+  return { clock, writes, rare, told, answers, upkeep };
 }
 
 const removed = (messages: number, reason: RemovedTotal["reason"] = "evicted", stream = "data"): RemovedTotal => ({
@@ -96,4 +101,23 @@ test("a store that fails is tried again", async () => {
   expect(writes.length).toBeGreaterThan(before);
   await upkeep[Symbol.asyncDispose]();
   expect(clock.sleepers).toBe(0);
+});
+
+test("[O6] holes are looked at every ten minutes, old epochs every day; time that a failing store did not count is counted later", async () => {
+  const { clock, rare, answers, upkeep } = world();
+  await clock.advance(599_000);
+  expect(rare).toEqual([
+    ["reviewHoles", 0],
+    ["forgetEpochs", 1_000_000],
+  ]);
+  answers.failing = true;
+  await clock.advance(602_000);
+  answers.failing = false;
+  await clock.advance(600_000);
+  const counted = rare.filter(([name]) => name === "reviewHoles").map(([, ranMs = 0]) => ranMs);
+  expect(counted).toHaveLength(2);
+  expect(counted[1]).toBeGreaterThan(1_200_000);
+  await clock.advance(24 * 3_600_000);
+  expect(rare.filter(([name]) => name === "forgetEpochs")).toHaveLength(2);
+  await upkeep[Symbol.asyncDispose]();
 });

@@ -88,11 +88,11 @@ test("another database of the parent has nothing: all that is held is read for s
     };
     return node.reads.outgoing({ ...frame, ...rest }).found !== null;
   };
-  expect(node.writes.meet({ parent: "fog-1", instance: 1 })).toBe(true);
+  expect(node.writes.meet({ parent: "fog-1", instance: 1 }).isOther).toBe(true);
   node.writes.forget({ acked: [{ ...self, ranges: [[1, 3]] }] });
-  expect(node.writes.meet({ parent: "fog-1", instance: 1 })).toBe(false);
+  expect(node.writes.meet({ parent: "fog-1", instance: 1 }).isOther).toBe(false);
   expect(isReadable()).toBe(false);
-  expect(node.writes.meet({ parent: "fog-1", instance: 2 })).toBe(true);
+  expect(node.writes.meet({ parent: "fog-1", instance: 2 }).isOther).toBe(true);
   expect(isReadable()).toBe(true);
   database.close();
 });

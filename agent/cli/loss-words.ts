@@ -1,0 +1,20 @@
+// What became of numbers that no message will have, in words.
+import type { LossReason } from "#shared/journal/segment.ts";
+
+interface LostRange {
+  readonly reason: LossReason;
+}
+
+/** A reason as it stands in brackets behind a range. */
+export function lossWords(reason: LossReason): string {
+  if (reason === "presumed-lost") return "presumed lost";
+  return reason === "renumbered" ? "came under new numbers" : reason;
+}
+
+/** Those whose messages are lost, and those whose messages have other numbers now. */
+export function byMeaning<Range extends LostRange>(
+  ranges: readonly Range[],
+): { readonly lost: readonly Range[]; readonly renumbered: readonly Range[] } {
+  const isRenumbered = ({ reason }: LostRange): boolean => reason === "renumbered";
+  return { lost: ranges.filter((range) => !isRenumbered(range)), renumbered: ranges.filter(isRenumbered) };
+}
