@@ -4,6 +4,9 @@ import type { FinalMark } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
 import type { NodeStore } from "../store/node-store.ts";
 
+/** So often it looks before all is told again: a frame may be lost, and a child may have had no room to write a mark down. */
+const looksPerRepetition = 20;
+
 type StreamName = Pick<StreamState, "origin" | "epoch" | "streamId">;
 
 export class FinalMarkNews {
@@ -12,6 +15,7 @@ export class FinalMarkNews {
   #marks: readonly FinalMark[] = [];
   /** By child, then by stream that it has named: the mark that it was told. */
   readonly #told = new Map<string, Map<string, number>>();
+  #looks = 0;
   /** Children for whom there may be something: every acknowledgement asks. */
   readonly #open = new Set<string>();
 
@@ -39,7 +43,11 @@ export class FinalMarkNews {
   async refresh(): Promise<void> {
     if (this.#told.size === 0) return;
     this.#marks = await this.#store.read("finalMarks", {}).catch(() => this.#marks);
-    for (const child of this.#told.keys()) this.#open.add(child);
+    const isRepetition = ++this.#looks % looksPerRepetition === 0;
+    for (const [child, told] of this.#told) {
+      this.#open.add(child);
+      if (isRepetition) for (const stream of told.keys()) told.set(stream, 0);
+    }
   }
 
   /** What to put into the next frame to the child. */

@@ -48,7 +48,9 @@ export class FinalMarks {
     if (this.#isRoot || this.#streams.state(origin, epoch, streamId) === undefined) return 0;
     const key = { origin: this.#streams.originId(origin, epoch), stream: streamId };
     const row = this.#streams.find(key);
-    const finalMark = Math.min(fin, row?.high ?? 0);
+    // What another node has given is at the root whether or not this one has heard of it; a node's own numbers beyond those that it knows
+    // were given by another database.
+    const finalMark = origin === self ? Math.min(fin, row?.high ?? 0) : fin;
     if (row === undefined || row.class !== "final" || finalMark <= row.finalMark) return 0;
     const delivered = this.#segments.forget(key, [[1, finalMark]], origin === self);
     const kept = this.#keptFrom(key, finalMark);

@@ -313,7 +313,7 @@ export class StreamRepository {
   states(): readonly KnownStream[] {
     return this.#rows(undefined).map((row) => ({
       ...streamState(row),
-      isComplete: Number(row["delivered"]) + Number(row["lost"]) >= Number(row["high"]),
+      isComplete: isComplete(row),
     }));
   }
 
@@ -354,6 +354,13 @@ export class StreamRepository {
 function byOrigin(a: LedgerRow, b: LedgerRow): number {
   if (a.origin !== b.origin) return a.origin < b.origin ? -1 : 1;
   return a.epoch - b.epoch;
+}
+
+/** Of class final there may be nothing here and something below, which waits for the mark that only comes for what is named. */
+function isComplete(row: Record<string, unknown>): boolean {
+  const high = Number(row["high"]);
+  if (Number(row["class"]) === streamClassCodes.final && Number(row["finalMark"]) < high) return false;
+  return Number(row["delivered"]) + Number(row["lost"]) >= high;
 }
 
 function streamState(row: Record<string, unknown>): StreamState {

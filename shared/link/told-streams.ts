@@ -4,7 +4,7 @@ import type { NodeName } from "../ids.ts";
 import type { StreamState } from "../journal/stream.ts";
 import { limits } from "../limits.ts";
 
-/** A stream and whether all of its numbers were handed on, or lost. */
+/** A stream and whether all of its numbers were handed on, or lost; of class final, whether the root's mark has passed all of them. */
 export interface KnownStream extends StreamState {
   readonly isComplete: boolean;
 }

@@ -130,6 +130,33 @@ test("what comes late, by another way than the one by which the root has it, goe
   database.close();
 });
 
+test("a mark that comes before the messages that it has passed is kept for them", () => {
+  const { node, database } = open(false);
+  const [origin, relays] = ["device-2", [parseNodeName("device-2")]];
+  const stream = { origin, epoch: 9, streamId: 1 };
+  const traits = { name: "alarms", priority: 0, class: "final", order: "strict", policy: "newest" } as const;
+  const row = () => node.reads.accounting({ origin })[0]?.row;
+  const hear = (high: number) =>
+    node.writes.hear({ child: "fog-2", streams: [{ ...stream, ...traits, high }], lows: [], below: relays, nowMs: 1 });
+  hear(0);
+  node.writes.settleFinal({ marks: [{ ...stream, fin: 2 }] });
+  hear(2);
+  expect(row()).toMatchObject({ finalMark: 2, high: 2 });
+  expect(node.reads.finalMarks({})).toContainEqual({ ...stream, fin: 2 });
+  database.close();
+});
+
+test("a stream of class final is named to the parent until the root's mark has passed all of it, even with nothing left here", () => {
+  const { node, database } = open(false);
+  append(node, 2);
+  node.writes.quarantine({ ...self, first: 1, reason: "corrupt", nowMs: 1 });
+  const isComplete = () => node.reads.streams({}).map((one) => one.isComplete);
+  expect(isComplete()).toEqual([false]);
+  node.writes.settleFinal({ marks: [{ ...self, fin: 2 }] });
+  expect(isComplete()).toEqual([true]);
+  database.close();
+});
+
 test("a root's mark is what has left for the document store without a hole, lost numbers included", () => {
   const { node, database } = open(true);
   for (const items of [2, 2, 2]) append(node, items);
