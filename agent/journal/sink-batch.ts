@@ -33,34 +33,47 @@ const awayCodes: ReadonlySet<ErrorCode> = new Set([
 /** Attempts beyond those that halving needs to get to one bad segment, after which the store is taken to be away. */
 const attemptsSpare = 8;
 
-/** Rejects when the store says that it is away, and when it has taken nothing in many attempts. */
+/**
+ * `damaged`: ids of segments whose bytes are not what was stored. Rejects when the store says that it is away, and when it has taken
+ * nothing in many attempts.
+ */
 export async function storeSegments(
   documents: DocumentStore,
   segments: readonly StoredSegment[],
-  streams: readonly StreamState[],
+  { streams, damaged }: { readonly streams: readonly StreamState[]; readonly damaged: readonly number[] },
 ): Promise<BatchOutcome> {
+  const isUnfit = ({ id, items }: StoredSegment): boolean => items > limits.segmentItems || damaged.includes(id);
   const names = new Map(streams.map((stream) => [streamKey(stream), stream.name]));
   const taken = segments.filter(({ body }) => body === null);
-  const corrupt = segments.filter(({ body, items }) => body !== null && items > limits.segmentItems);
-  const data = segments.filter(({ body, items }) => body !== null && items <= limits.segmentItems);
+  const corrupt = segments.filter((segment) => segment.body !== null && isUnfit(segment));
+  const data = segments.filter((segment) => segment.body !== null && !isUnfit(segment));
   const refused: StoredSegment[] = [];
   const failuresMax = Math.ceil(Math.log2(data.length + 1)) + attemptsSpare;
   let failures = 0;
-  let stored = 0;
+  let isTaking = false;
   let reason: unknown;
 
+  const blocksOf = (part: readonly StoredSegment[]): readonly DataBlock[] =>
+    part.map((segment) => blockOf(segment, names));
+  const takes = (part: readonly StoredSegment[]): Promise<boolean> =>
+    documents.insertBlocks(blocksOf(part)).then(
+      () => true,
+      () => false,
+    );
   const insert = async (part: readonly StoredSegment[]): Promise<void> => {
     const [only] = part;
     if (only === undefined) return;
     try {
-      await documents.insertBlocks(part.map((segment) => blockOf(segment, names)));
+      await documents.insertBlocks(blocksOf(part));
       taken.push(...part);
-      stored += part.length;
+      isTaking = true;
       return;
     } catch (error) {
       reason = error;
       if (error instanceof FogbankError && awayCodes.has(error.code)) throw error;
-      if (stored === 0 && ++failures > failuresMax) throw error;
+      // So many bad ones at the head would block the rest for good: the newest tells them from a store that is away.
+      if (!isTaking && ++failures > failuresMax) isTaking = await takes(data.slice(-1));
+      if (!isTaking && failures > failuresMax) throw error;
     }
     if (part.length > 1) {
       const half = part.length >> 1;
@@ -74,7 +87,7 @@ export async function storeSegments(
   };
 
   await insert(data);
-  return { taken, isTaking: stored > 0, refused, corrupt, reason: String(reason) };
+  return { taken, isTaking, refused, corrupt, reason: String(reason) };
 }
 
 function blockOf(segment: StoredSegment, names: ReadonlyMap<string, string>): DataBlock {

@@ -58,6 +58,8 @@ export function startSink(deps: SinkDeps): Sink {
 interface Batch {
   readonly segments: readonly StoredSegment[];
   readonly streams: readonly StreamState[];
+  /** Ids of segments whose bytes are not what was stored. */
+  readonly damaged: readonly number[];
   /** All up to this id has been read. */
   readonly lastId: number;
 }
@@ -135,12 +137,12 @@ class Drain implements Sink {
   async #read(after: number): Promise<Batch | undefined> {
     const releasedId = this.#deps.backlog.releasedId();
     if (after >= releasedId) return undefined;
-    const { segments, streams } = await this.#readAfter(after, bytesPerRead);
+    const { segments, streams, damaged } = await this.#readAfter(after, bytesPerRead);
     const ready = segments.filter(({ id }) => id <= releasedId);
-    return { segments: ready, streams, lastId: ready.at(-1)?.id ?? releasedId };
+    return { segments: ready, streams, damaged, lastId: ready.at(-1)?.id ?? releasedId };
   }
 
-  #readAfter(id: number, bytesMax: number): Promise<Pick<Batch, "segments" | "streams">> {
+  #readAfter(id: number, bytesMax: number): Promise<Omit<Batch, "lastId">> {
     const { store, stamps } = this.#deps;
     return store.read("after", { id, bytesMax, drains: true, ...(stamps && { stamps: stamps() }) });
   }
@@ -149,7 +151,7 @@ class Drain implements Sink {
   async #take(batch: Batch): Promise<boolean> {
     const { documents, clock, log } = this.#deps;
     const segments = batch.segments.filter(({ id }) => !this.#aside.has(id));
-    const outcome = await storeSegments(documents, segments, batch.streams);
+    const outcome = await storeSegments(documents, segments, batch);
     await this.#settle(outcome);
     const isAway = !outcome.isTaking || this.#aside.size + outcome.refused.length > asideMax;
     if (outcome.refused.length > 0 && isAway) throw new Error(outcome.reason);
@@ -167,11 +169,11 @@ class Drain implements Sink {
     for (const [id, aside] of this.#aside) {
       if (clock.monotonic() < aside.nextTryMs || this.#stop.signal.aborted) continue;
       aside.nextTryMs = clock.monotonic() + retryMsMin;
-      const { segments, streams } = await this.#readAfter(id - 1, 1);
-      const again = segments.filter((segment) => segment.id === id);
+      const found = await this.#readAfter(id - 1, 1);
+      const again = found.segments.filter((segment) => segment.id === id);
       let isStored = false;
       try {
-        const outcome = await storeSegments(documents, again, streams);
+        const outcome = await storeSegments(documents, again, found);
         await this.#settle(outcome);
         isStored = outcome.refused.length === 0;
       } catch {

@@ -113,12 +113,16 @@ export function createLinkOperations(
       return { found: { ...found, ...describe(found.streams) }, dry, damaged };
     },
 
-    after(args: { readonly id: number; readonly bytesMax: number; readonly stamps?: Frame }): {
+    /** `damaged`: ids of those whose bytes are not what was stored, when it is for the document store. */
+    after(args: { readonly id: number; readonly bytesMax: number; readonly stamps?: Frame; readonly drains?: true }): {
       readonly segments: readonly StoredSegment[];
+      readonly damaged: readonly number[];
       readonly streams: readonly StreamState[];
     } {
       const found = segments.readAfter(args.id, args.bytesMax);
-      return { segments: repairedAll(found, args.stamps), streams: describe(found).streams };
+      const isDamaged = ({ body, crc }: StoredSegment): boolean => body !== null && hasher.crc32(body) !== crc;
+      const damaged = args.drains === true ? found.filter(isDamaged).map(({ id }) => id) : [];
+      return { segments: repairedAll(found, args.stamps), damaged, streams: describe(found).streams };
     },
 
     streams(_args: Nothing): readonly KnownStream[] {

@@ -97,9 +97,7 @@ export function createNodeOperations(
     ...createAccountingReads(database, streams),
 
     /** See the link's `after`. `drains`: it is for the document store, which may have these segments from here on. */
-    after(
-      args: Parameters<typeof link.reads.after>[0] & { readonly drains?: true },
-    ): ReturnType<typeof link.reads.after> {
+    after(args: Parameters<typeof link.reads.after>[0]): ReturnType<typeof link.reads.after> {
       const found = link.reads.after(args);
       if (args.drains === true) upkeep.drainsTo(found.segments.at(-1)?.id ?? 0);
       return found;

@@ -105,6 +105,37 @@ test("a document store that is away is told once, tried again with growing waits
   ]);
 });
 
+test("[O9] many refused segments at the head do not pass for a store that is away", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored } = await world();
+  faults.refused = ({ first }) => first <= 40;
+  await using sink = startSink({ store, documents, backlog, clock, log });
+  for (let count = 0; count < 43; count++) await append(1);
+  release(43);
+  for (let turn = 0; turn < 20; turn++) await clock.advance(0);
+  expect(await stored()).toEqual([41, 42, 43]);
+  expect(sink.status().failingSinceMs).toBeUndefined();
+});
+
+test("[O9] a segment that has rotted in the journal is put away, named as corrupt, and never stored", async () => {
+  const { clock, log, store, backlog, release, append, documents, stored, held } = await world();
+  const { node, quarantined } = withQuarantine(store);
+  const rotten: NodeStore = {
+    ...node,
+    async read(name, args) {
+      const answer = await node.read(name, args);
+      return name === "after" ? { ...answer, damaged: [2] } : answer;
+    },
+  };
+  await using sink = startSink({ store: rotten, documents, backlog, clock, log });
+  for (let count = 0; count < 3; count++) await append(1);
+  release(3);
+  await clock.advance(0);
+  expect(await stored()).toEqual([1, 3]);
+  expect(quarantined).toMatchObject([{ first: 2, reason: "corrupt" }]);
+  expect(await held()).toBe(0);
+  expect(sink.status()).toMatchObject({ drained: 2, quarantined: 1 });
+});
+
 test("[O9] a segment that is refused three times while others are taken is quarantined, and blocks nobody", async () => {
   const { clock, log, store, backlog, release, append, documents, faults, stored, held } = await world();
   const { node, quarantined } = withQuarantine(store);
