@@ -5,6 +5,12 @@ import type { Hasher } from "#shared/system/hasher.ts";
 import { repaired } from "./outgoing-segment.ts";
 import type { StoredSegment } from "./segment-repository.ts";
 
+/**
+ * Instead of a clock's row: a node's own messages that came back from below. They are in the tree's time, but another node may have
+ * repaired them, so that their bytes tell nothing about who has numbered them.
+ */
+export const clockOfAnother = -1;
+
 export class ClockRepository {
   readonly #hasher: Hasher;
   readonly #find;

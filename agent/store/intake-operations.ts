@@ -8,7 +8,7 @@ import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/fram
 import { limits } from "#shared/limits.ts";
 import { BelowRepository } from "./below-repository.ts";
 import { inflated } from "./body-deflation.ts";
-import type { ClockRepository } from "./clock-repository.ts";
+import { clockOfAnother, type ClockRepository } from "./clock-repository.ts";
 import { SegmentIngest, type SegmentIngestDeps } from "./segment-ingest.ts";
 
 export interface IngestOutcome {
@@ -135,9 +135,10 @@ export function createIntakeOperations(
   }
 
   /** What its sender could not stamp by the tree's time is in the time that this node has told; what is adrift is in nobody's. */
-  function clockOf({ flags }: WireSegment, clockOffsetMs: number | undefined): number {
+  function clockOf({ origin, flags }: WireSegment, clockOffsetMs: number | undefined): number {
     const marks = flags & (segmentFlags.unsynced | segmentFlags.adrift);
-    return marks === segmentFlags.unsynced ? clocks.idOf(clockOffsetMs) : 0;
+    const clock = marks === segmentFlags.unsynced ? clocks.idOf(clockOffsetMs) : 0;
+    return origin === name && clock === 0 ? clockOfAnother : clock;
   }
 
   /** One that is deflated still could not be inflated. */

@@ -320,3 +320,30 @@ test("ids of segments start above what the document store has seen", () => {
   ingest(node, [segmentOf(1, 2)]);
   expect(node.reads.after({ id: 0, bytesMax: 1e9 }).segments.map(({ id }) => id)).toEqual([501]);
 });
+
+test("[O9] what has rotted is told apart when it is read for the document store", () => {
+  const { database, writes, reads } = open("cloud-1", true);
+  writes.ingest({ child: "device-1", batch: { streams: [stream], lows: [], segments: [segmentOf(1, 2)] }, nowMs: 1 });
+  writes.ingest({ child: "device-1", batch: { streams: [], lows: [], segments: [segmentOf(3, 4)] }, nowMs: 1 });
+  const read = () => reads.after({ id: 0, bytesMax: 1e6, drains: true });
+  expect(read().damaged).toEqual([]);
+  database.exec("UPDATE segment SET crc = crc + 1 WHERE first = 3");
+  const { segments, damaged } = read();
+  expect(damaged).toEqual([segments[1]?.id]);
+});
+
+test("[O10] own messages that came back from below, repaired by another node, are no sign of a clone", () => {
+  const { writes, reads } = open("device-1");
+  const body = encodeSegment([itemOf(1)]);
+  writes.append({ streamId: 1, items: 1, firstMs: 1, lastMs: 1, body, clockOffsetMs: 77 });
+  const own = { origin: "device-1", epoch: 5, streamId: 1 };
+  writes.forget({ acked: [{ ...own, ranges: [[1, 1]] }] });
+  const back = { ...segmentOf(1, 1), ...own };
+  writes.ingest({ child: "fog-1", batch: { streams: [], lows: [], segments: [back] }, nowMs: 2 });
+  expect(reads.accounting({})[0]?.row).toMatchObject({ held: 1 });
+  const mark = { streamId: 1, last: 1, items: 1, crc: 1 };
+  const asked = { epoch: 5, holds: [{ epoch: 5, streamId: 1, ranges: [[1, 1]] as const, mark }] };
+  expect(reads.marks(asked)).toEqual([]);
+  writes.forget({ acked: [{ ...own, ranges: [[1, 1]] }] });
+  expect(reads.marks(asked)).toEqual([]);
+});
