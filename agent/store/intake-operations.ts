@@ -30,6 +30,8 @@ export interface IntakeRepositories extends SegmentIngestDeps {
 export interface IntakeOptions {
   /** Whose database this is. */
   readonly name: NodeName;
+  /** In which this database gives numbers. */
+  readonly epoch: () => number;
   /** What comes here goes no further. */
   readonly isFinal: boolean;
   /** Throws FOGBANK_STORE_FULL. */
@@ -39,7 +41,7 @@ export interface IntakeOptions {
 export function createIntakeOperations(
   database: DatabaseSync,
   repositories: IntakeRepositories,
-  { name, isFinal, refuseWhenFull }: IntakeOptions,
+  { name, epoch, isFinal, refuseWhenFull }: IntakeOptions,
 ) {
   const { streams, segments, clocks, hasher } = repositories;
   const intake = new SegmentIngest(repositories, isFinal);
@@ -87,7 +89,7 @@ export function createIntakeOperations(
 
   function describeAll(child: string, described: readonly StreamState[], nowMs: number): void {
     for (const stream of described) {
-      if (stream.origin !== name && maySend(child, stream.origin)) streams.describe(stream, nowMs);
+      if (maySend(child, stream.origin) && !isKnownHere(stream)) streams.describe(stream, nowMs);
     }
   }
 
@@ -127,11 +129,19 @@ export function createIntakeOperations(
     return { acked: [...taken.values()].flatMap(inPortions), naks, stored, duplicates, newestId: segments.newestId() };
   }
 
-  /** A node's own messages may come back from below when the tree was rearranged, but only those that it has numbered itself. */
+  /** What this node knows of its own streams is right; of an epoch that it gave numbers in before its database was put back it may know nothing. */
+  function isKnownHere({ origin, epoch: of, streamId }: StreamState): boolean {
+    return origin === name && (of === epoch() || streams.state(origin, of, streamId) !== undefined);
+  }
+
+  /**
+   * A node's own messages may come back from below when the tree was rearranged, but of the present epoch only those that this database
+   * has numbered. Those of older ones may have been numbered after the copy was made that this database goes back to.
+   */
   function isMisattributed({ origin, epoch: of, streamId, first, items }: WireSegment): boolean {
     if (origin !== name) return false;
     const row = streams.find({ origin: streams.originId(origin, of), stream: streamId });
-    return row === undefined || first + items - 1 > row.high;
+    return row === undefined || (of === epoch() && first + items - 1 > row.high);
   }
 
   /** What its sender could not stamp by the tree's time is in the time that this node has told; what is adrift is in nobody's. */

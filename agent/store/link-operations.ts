@@ -54,13 +54,17 @@ export interface LinkRepositories {
 export function createLinkOperations(
   database: DatabaseSync,
   { identity, streams, segments, clocks, hasher }: LinkRepositories,
-  options: IntakeOptions,
+  options: Omit<IntakeOptions, "epoch">,
 ) {
   const { name, isFinal } = options;
   const outgoing = new OutgoingReader({ streams, segments, clocks, hasher }, name);
   const losses = new LossRepository(database, streams, segments.ids, (key) => outgoing.sentOf(key));
   const repositories = { streams, segments, losses, quarantined: new QuarantineRepository(database), outgoing };
-  const intake = createIntakeOperations(database, { streams, segments, losses, clocks, hasher }, options);
+  const intake = createIntakeOperations(
+    database,
+    { streams, segments, losses, clocks, hasher },
+    { ...options, epoch: () => identity.epoch() },
+  );
   const finals = new FinalMarks(streams, segments, isFinal);
 
   const writes = {

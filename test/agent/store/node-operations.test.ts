@@ -347,3 +347,17 @@ test("[O10] own messages that came back from below, repaired by another node, ar
   writes.forget({ acked: [{ ...own, ranges: [[1, 1]] }] });
   expect(reads.marks(asked)).toEqual([]);
 });
+
+test("[O1] own messages of an earlier epoch are taken from below, whatever this database knows of them; of the present one only what it gave", () => {
+  const { writes, reads } = open("device-1");
+  const streams = [{ ...stream, epoch: 4, high: 3 }];
+  const come = (epoch: number) =>
+    writes.ingest({
+      child: "fog-1",
+      batch: { streams, lows: [], segments: [{ ...segmentOf(2, 3), epoch }] },
+      nowMs: 1,
+    });
+  expect(come(4)).toMatchObject({ stored: 2, naks: [] });
+  expect(reads.accounting({}).find(({ row }) => row.epoch === 4)?.row).toMatchObject({ held: 2, high: 3 });
+  expect(come(5)).toMatchObject({ stored: 0, naks: [{ code: "not-below" }] });
+});
