@@ -79,6 +79,7 @@ export class SegmentIngest {
     clock: number,
   ): number | "unreadable" {
     const { losses, segments, streams, hasher } = this.#deps;
+    this.#handAgain(key, row, segment);
     const lost = losses.among(key, segment.first, lastOf(segment));
     const again = this.#isFinal ? [] : this.#handedOn(key, row, segment, union(fresh, lost));
     const taken = union(union(fresh, lost), again);
@@ -99,6 +100,13 @@ export class SegmentIngest {
     const mark = isNewest ? { mark: { last, items: segment.items, crc: segment.crc } } : {};
     streams.change(key, { held, heldBytes, delivered: -countIntervals(again), segments: parts.length, ...mark });
     return held;
+  }
+
+  /** Of class final: whoever sends it may be the node that it was handed to, so that nobody above need have it. */
+  #handAgain(key: StreamKey, row: StreamRow, segment: WireSegment): void {
+    const numbers: Interval = [segment.first, lastOf(segment)];
+    const handed = row.handed.flatMap(([first, last]) => missingFrom([numbers], first, last));
+    if (countIntervals(handed) < countIntervals(row.handed)) this.#deps.streams.change(key, { handed });
   }
 
   #extend(key: StreamKey, row: StreamRow, fresh: IntervalSet): void {

@@ -181,3 +181,16 @@ test("a stream that leaves the class waits for no mark: what the parent has goes
   expect(node.reads.accounting({})[0]?.row).toMatchObject({ delivered: 2, held: 2, handed: 0 });
   database.close();
 });
+
+test("what was handed on and comes from below may be nowhere above: it is handed on again", () => {
+  const { node, database } = open(false);
+  const body = encodeSegment([{ timeMs: 1, topic: "/data/x", payload: Uint8Array.of(1), retain: false }]);
+  append(node, 1);
+  append(node, 2);
+  node.writes.forget({ acked: [{ ...self, ranges: [[1, 3]] }] });
+  const times = { firstMs: 1, lastMs: 1, flags: 0, crc: nodeHasher.crc32(body), gap: undefined };
+  const segments = [{ ...self, first: 1, items: 1, body, ...times }];
+  node.writes.ingest({ child: "fog-1", batch: { streams: [], lows: [], segments }, nowMs: 1 });
+  expect(node.reads.accounting({})[0]?.row).toMatchObject({ held: 3, handed: 2 });
+  database.close();
+});
