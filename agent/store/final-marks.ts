@@ -1,6 +1,12 @@
 // Streams of class final: what the parent has acknowledged is kept until the root's mark has passed it. The mark comes from above and is
 // passed on downward; a root makes it from what its document store has.
-import { addInterval, contiguousEnd, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
+import {
+  addInterval,
+  contiguousEnd,
+  missingFrom,
+  type Interval,
+  type IntervalSet,
+} from "#shared/journal/interval-set.ts";
 import type { FinalMark } from "#shared/link/hello.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
@@ -35,8 +41,7 @@ export class FinalMarks {
     let handed = row.handed;
     for (const [first, last] of ranges) {
       if (last <= row.finalMark) continue;
-      const from = Math.max(first, kept);
-      const to = Math.min(last, row.high);
+      const [from, to] = this.#whole(key, Math.max(first, kept), Math.min(last, row.high));
       if (from <= to) handed = addInterval(handed, from, to);
     }
     this.#streams.change(key, { handed });
@@ -57,6 +62,13 @@ export class FinalMarks {
     const handed = missingFrom(missingFrom(row.handed, kept, row.high), kept, row.high);
     this.#streams.change(key, { finalMark, handed });
     return delivered;
+  }
+
+  /** Without the segments of which that is only a part: they are sent as a whole. */
+  #whole(key: StreamKey, first: number, last: number): Interval {
+    const before = this.#segments.across(key, first - 1);
+    const behind = this.#segments.across(key, last);
+    return [before === undefined ? first : before[1] + 1, behind === undefined ? last : behind[0] - 1];
   }
 
   /** A segment that the mark has not passed as a whole stays, and stays handed on. */

@@ -69,6 +69,7 @@ export class SegmentRepository {
   readonly #removeById: StatementSync;
   readonly #byId: StatementSync;
   readonly #lowest: StatementSync;
+  readonly #upTo: StatementSync;
 
   constructor(database: DatabaseSync, streams: StreamRepository) {
     this.#streams = streams;
@@ -115,6 +116,9 @@ export class SegmentRepository {
     this.#removeById = database.prepare("DELETE FROM segment WHERE id = ?");
     this.#byId = database.prepare(
       `SELECT ${columns} FROM segment g JOIN origin o ON o.id = g.origin WHERE g.id > ? ORDER BY g.id`,
+    );
+    this.#upTo = database.prepare(
+      "SELECT first, first + items - 1 AS last FROM segment WHERE origin = ? AND stream = ? AND first <= ? ORDER BY first DESC LIMIT 1",
     );
     this.#lowest = database.prepare("SELECT MIN(first) AS first FROM segment WHERE origin = ? AND stream = ?");
   }
@@ -259,6 +263,13 @@ export class SegmentRepository {
   /** No segment has a larger id. */
   newestId(): number {
     return this.ids.newest();
+  }
+
+  /** The numbers of the segment, gaps included, that has `number` and the one behind it. */
+  across(key: StreamKey, number: number): Interval | undefined {
+    const row = this.#upTo.get(key.origin, key.stream, number);
+    if (row === undefined || Number(row["last"]) <= number) return undefined;
+    return [Number(row["first"]), Number(row["last"])];
   }
 
   /** The lowest number of the stream that is still stored, or undefined. */

@@ -194,3 +194,16 @@ test("what was handed on and comes from below may be nowhere above: it is handed
   expect(node.reads.accounting({})[0]?.row).toMatchObject({ held: 3, handed: 2 });
   database.close();
 });
+
+test("a segment of which the parent has a part is handed on as a whole: nothing of it counts as handed on before", () => {
+  const { node, database } = open(false);
+  for (const items of [2, 4, 2]) append(node, items);
+  const handed = () => node.reads.accounting({})[0]?.row.handed;
+  node.writes.forget({ acked: [{ ...self, ranges: [[1, 4]] }] });
+  expect(handed()).toBe(2);
+  node.writes.forget({ acked: [{ ...self, ranges: [[5, 8]] }] });
+  expect(handed()).toBe(4);
+  node.writes.forget({ acked: [{ ...self, ranges: [[3, 6]] }] });
+  expect(handed()).toBe(8);
+  database.close();
+});
