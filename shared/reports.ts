@@ -172,6 +172,10 @@ export interface DataLine {
   readonly time: string;
   /** It waited in a backlog somewhere on its way; absent when it did not. */
   readonly historical?: true;
+  /** It was renumbered after its node's database had turned out to be an older copy or a clone, and may stand here twice. */
+  readonly maybeDuplicate?: true;
+  /** It was stamped by a clock that nothing had set yet, and could not be put right. */
+  readonly timeUncertain?: true;
   readonly topic: string;
   /** The payload when it is valid UTF-8, else in base64 under the other key. */
   readonly payload?: string;

@@ -118,6 +118,8 @@ export const dataLineSchema: v.GenericSchema<unknown, DataLine> = v.looseObject(
   seq: count,
   time: text,
   historical: v.exactOptional(v.literal(true)),
+  maybeDuplicate: v.exactOptional(v.literal(true)),
+  timeUncertain: v.exactOptional(v.literal(true)),
   topic: text,
   payload: v.exactOptional(text),
   payloadBase64: v.exactOptional(text),

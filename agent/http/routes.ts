@@ -1,5 +1,6 @@
 // The HTTP API of a node: health, status, accounting, and on a root the stored data.
 import { FogbankError } from "#shared/errors.ts";
+import { segmentFlags } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { AccountingReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
 import type { DataDocument, DataQuery, DocumentStore, SpanQuery } from "#shared/system/document-store.ts";
@@ -124,8 +125,15 @@ function isPath(path: string): boolean {
 function toLine(row: DataDocument): DataLine {
   const { origin, epoch, stream, seq, topic } = row;
   const time = new Date(row.timeMs).toISOString();
-  const historical = row.historical ? ({ historical: true } as const) : {};
-  return { cursor: row.arrival, origin, epoch, stream, seq, time, ...historical, topic, ...payloadOf(row.payload) };
+  return { cursor: row.arrival, origin, epoch, stream, seq, time, ...marksOf(row), topic, ...payloadOf(row.payload) };
+}
+
+function marksOf({ flags }: DataDocument): Pick<DataLine, "historical" | "maybeDuplicate" | "timeUncertain"> {
+  return {
+    ...((flags & segmentFlags.historical) !== 0 && { historical: true }),
+    ...((flags & segmentFlags.maybeDuplicate) !== 0 && { maybeDuplicate: true }),
+    ...((flags & segmentFlags.unsynced) !== 0 && { timeUncertain: true }),
+  };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -4,6 +4,11 @@ import { segmentFlags } from "#shared/journal/segment.ts";
 import { encodeProperties } from "#shared/mqtt/properties.ts";
 import type { StoredSegment } from "../store/segment-repository.ts";
 
+/** A property that only stands where it is so. */
+function mark(name: string): [string, string] {
+  return [name, "true"];
+}
+
 /** Encodes the properties of one message of the segment; what they have in common is encoded once. */
 export function fromProperties(segment: StoredSegment, stream: string): (seq: number, timeMs: number) => Uint8Array {
   const { origin, epoch, flags } = segment;
@@ -13,6 +18,8 @@ export function fromProperties(segment: StoredSegment, stream: string): (seq: nu
       ["epoch", String(epoch)],
       ["stream", stream],
       ["historical", (flags & segmentFlags.historical) === 0 ? "false" : "true"],
+      ...((flags & segmentFlags.maybeDuplicate) === 0 ? [] : [mark("maybe-duplicate")]),
+      ...((flags & segmentFlags.unsynced) === 0 ? [] : [mark("time-uncertain")]),
     ],
   });
   return (seq, timeMs) => {

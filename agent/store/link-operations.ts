@@ -51,6 +51,22 @@ export interface LinkRepositories {
   readonly hasher: Hasher;
 }
 
+interface FollowingArgs {
+  readonly id: number;
+  readonly bytesMax: number;
+  /** By what stamps of before the tree's time was known are repaired. */
+  readonly stamps?: Frame;
+  /** It is for the document store. */
+  readonly drains?: true;
+}
+
+interface Following {
+  readonly segments: readonly StoredSegment[];
+  /** Ids of those whose bytes are not what was stored, when it is for the document store. */
+  readonly damaged: readonly number[];
+  readonly streams: readonly StreamState[];
+}
+
 export function createLinkOperations(
   database: DatabaseSync,
   { identity, streams, segments, clocks, hasher }: LinkRepositories,
@@ -117,15 +133,9 @@ export function createLinkOperations(
       return { found: { ...found, ...describe(found.streams) }, dry, damaged };
     },
 
-    /** `damaged`: ids of those whose bytes are not what was stored, when it is for the document store. */
-    after(args: { readonly id: number; readonly bytesMax: number; readonly stamps?: Frame; readonly drains?: true }): {
-      readonly segments: readonly StoredSegment[];
-      readonly damaged: readonly number[];
-      readonly streams: readonly StreamState[];
-    } {
+    after(args: FollowingArgs): Following {
       const found = segments.readAfter(args.id, args.bytesMax);
-      const isDamaged = ({ body, crc }: StoredSegment): boolean => body !== null && hasher.crc32(body) !== crc;
-      const damaged = args.drains === true ? found.filter(isDamaged).map(({ id }) => id) : [];
+      const damaged = args.drains === true ? damagedAmong(found, hasher) : [];
       return { segments: repairedAll(found, args.stamps), damaged, streams: describe(found).streams };
     },
 
@@ -202,4 +212,8 @@ export function createLinkOperations(
     const states = [...byKey.values()];
     return { streams: states, lows: lowsOf(states) };
   }
+}
+
+function damagedAmong(found: readonly StoredSegment[], hasher: Hasher): readonly number[] {
+  return found.filter(({ body, crc }) => body !== null && hasher.crc32(body) !== crc).map(({ id }) => id);
 }

@@ -1,7 +1,7 @@
 // Reads messages in order of arrival. One index range names the blocks in which a query finds something; they are fetched a few at a
 // time and decoded, so that a page costs as much as it is long.
 import { SegmentReader } from "#shared/journal/segment-reader.ts";
-import { segmentFlags } from "#shared/journal/segment.ts";
+import { readerFlags } from "#shared/journal/segment.ts";
 import type { DataDocument, DataQuery } from "#shared/system/document-store.ts";
 import type { SqlDatabase, SqlRow, SqlValue } from "#shared/system/sql-database.ts";
 import { filterOfQuery, matchesPath } from "./block-filters.ts";
@@ -97,7 +97,7 @@ export function fetchStatement(
 function collect(row: SqlRow, query: DataQuery, found: DataDocument[]): void {
   const [origin, epoch, stream] = [textOf(row, "origin"), numberOf(row, "epoch"), textOf(row, "stream")];
   const [id, first] = [numberOf(row, "id"), numberOf(row, "first")];
-  const historical = (numberOf(row, "flags") & segmentFlags.historical) !== 0;
+  const flags = numberOf(row, "flags") & readerFlags;
   const reader = new SegmentReader(bytesOf(row, "body"));
   const after = query.after ?? 0;
   const verdicts = new Map<string, boolean>();
@@ -119,7 +119,7 @@ function collect(row: SqlRow, query: DataQuery, found: DataDocument[]): void {
       timeMs: reader.timeMs,
       topic,
       payload,
-      historical,
+      flags,
     });
   }
 }

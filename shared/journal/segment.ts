@@ -28,6 +28,9 @@ export const segmentFlags = {
   adrift: 64,
 } as const;
 
+/** What whoever reads a message is told about it: it waited in a backlog, it may have come before, its time may be wrong. */
+export const readerFlags = segmentFlags.historical | segmentFlags.maybeDuplicate | segmentFlags.unsynced;
+
 /** Why numbers of a stream will never be delivered. `renumbered`: their messages come under numbers of a newer epoch. */
 export type LossReason = "evicted" | "expired" | "corrupt" | "rejected" | "presumed-lost" | "renumbered";
 export const lossReasonCodes: Readonly<Record<LossReason, number>> = {

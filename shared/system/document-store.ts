@@ -38,8 +38,8 @@ export interface DataDocument {
   readonly timeMs: number;
   readonly topic: string;
   readonly payload: Uint8Array;
-  /** It waited in a backlog somewhere on its way. */
-  readonly historical: boolean;
+  /** Of its segment: the bits of `readerFlags`. */
+  readonly flags: number;
 }
 
 export interface DataQuery {

@@ -1,7 +1,7 @@
 // What every DocumentStore does with blocks: each number once however messages are cut, spans of time, holdings.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SegmentBuilder } from "#shared/journal/segment.ts";
+import { SegmentBuilder, segmentFlags } from "#shared/journal/segment.ts";
 import { encodeCbor } from "#shared/cbor.ts";
 import type { DataDocument, DataHolding, DataSpan, DocumentStore } from "#shared/system/document-store.ts";
 import { blockOf, documentAt, insert } from "../fakes/made-documents.ts";
@@ -83,9 +83,10 @@ function sayHowBlocksMeet(say: Say): void {
     expect(await store.countData("plant-2", 7, "data")).toBe(5);
   });
 
-  say("tells what is historical", async (store) => {
-    await store.insertBlocks([blockOf([documentAt(1, { historical: true })]), blockOf([documentAt(2)])]);
-    expect((await store.findData({ limit: 5 })).map(({ historical }) => historical)).toEqual([true, false]);
+  say("tells what is a replay, what may have come before, and what has an uncertain time", async (store) => {
+    const marks = [segmentFlags.historical, segmentFlags.maybeDuplicate, segmentFlags.unsynced, 0];
+    await store.insertBlocks(marks.map((flags, index) => blockOf([documentAt(1 + index, { flags })])));
+    expect((await store.findData({ limit: 5 })).map(({ flags }) => flags)).toEqual(marks);
   });
 
   say("keeps nothing of the memory that a block came in", async (store) => {
@@ -215,6 +216,6 @@ function messagesOf({ place, first, items }: Piece): readonly DataDocument[] {
   return Array.from({ length: items }, (_, index) => {
     const seq = first + index;
     const content = { timeMs: (seq * 7) % 53, topic: `/data/room/${seq % 3}`, payload: new Uint8Array([place, seq]) };
-    return { ...(places[place] ?? places[0]), seq, arrival: (place + 1) * 1_024 + seq, ...content, historical: false };
+    return { ...(places[place] ?? places[0]), seq, arrival: (place + 1) * 1_024 + seq, ...content, flags: 0 };
   });
 }

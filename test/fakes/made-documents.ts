@@ -1,5 +1,5 @@
 // Messages as a document store gives them, and as blocks to put in.
-import { encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
+import { encodeSegment } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { DataBlock, DataDocument, DocumentStore } from "#shared/system/document-store.ts";
 
@@ -10,7 +10,7 @@ export function documentAt(arrival: number, parts: Partial<DataDocument> = {}): 
     timeMs: 1_700_000_000_000 + arrival,
     topic: "/data/room/temp",
     payload: new Uint8Array([arrival & 255]),
-    historical: false,
+    flags: 0,
   };
   return { ...identity, arrival, ...content, ...parts };
 }
@@ -32,21 +32,18 @@ function blocksOf(documents: readonly DataDocument[]): readonly DataBlock[] {
 export function blockOf(documents: readonly DataDocument[]): DataBlock {
   const [head] = documents;
   if (head === undefined) throw new Error("a block has messages");
-  const { origin, epoch, stream, seq, arrival, timeMs, historical } = head;
+  const { origin, epoch, stream, seq, arrival, timeMs, flags } = head;
   const body = encodeSegment(
     documents.map(({ timeMs: at, topic, payload }) => ({ timeMs: at, topic, payload, retain: false })),
   );
   const times = { firstMs: timeMs, lastMs: documents.at(-1)?.timeMs ?? timeMs };
-  const flags = historical ? segmentFlags.historical : 0;
   return { origin, epoch, stream, first: seq, items: documents.length, arrival, ...times, flags, body };
 }
 
 function isNext(before: DataDocument, after: DataDocument): boolean {
-  const { origin, epoch, stream, historical } = before;
+  const { origin, epoch, stream, flags } = before;
   const isSame = after.origin === origin && after.epoch === epoch && after.stream === stream;
-  return (
-    isSame && after.historical === historical && after.seq === before.seq + 1 && after.arrival === before.arrival + 1
-  );
+  return isSame && after.flags === flags && after.seq === before.seq + 1 && after.arrival === before.arrival + 1;
 }
 
 /** Stores messages, neighbours together. */

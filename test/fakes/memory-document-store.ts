@@ -1,6 +1,6 @@
 // A DocumentStore in memory: small, obviously right, and held to the same contract as the real ones.
 import { addInterval, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
-import { decodeSegment, segmentFlags } from "#shared/journal/segment.ts";
+import { decodeSegment, readerFlags } from "#shared/journal/segment.ts";
 import type { DataBlock, DataDocument, DataHolding, DataQuery, DocumentStore } from "#shared/system/document-store.ts";
 
 export function createMemoryDocumentStore(): DocumentStore {
@@ -64,10 +64,10 @@ function documentsOf({ body, items, first, arrival, flags, ...block }: DataBlock
   if (decoded === undefined || items < 1)
     throw new Error(`the body of ${items} messages from number ${first} cannot be read`);
   const { origin, epoch, stream } = block;
-  const historical = (flags & segmentFlags.historical) !== 0;
+  const told = flags & readerFlags;
   return decoded.map(({ timeMs, topic, payload }, index) => {
     const place = { seq: first + index, arrival: arrival + index };
-    return { origin, epoch, stream, ...place, timeMs, topic, payload: new Uint8Array(payload), historical };
+    return { origin, epoch, stream, ...place, timeMs, topic, payload: new Uint8Array(payload), flags: told };
   });
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { nodeRoutes, type NodeView } from "#agent/http/routes.ts";
 import { limits } from "#shared/limits.ts";
+import { readerFlags } from "#shared/journal/segment.ts";
 import type { DataLine } from "#shared/reports.ts";
 import type { DataDocument } from "#shared/system/document-store.ts";
 import { insert } from "../../fakes/made-documents.ts";
@@ -16,7 +17,7 @@ function document(arrival: number, payload: Uint8Array): DataDocument {
     timeMs: 0,
     topic: "/data/x",
     payload,
-    historical: false,
+    flags: 0,
   };
 }
 
@@ -125,14 +126,14 @@ test("the metrics have the counters and the ledger", async () => {
   expect(reply?.body).toBe("# TYPE fogbank_sink_drained_total counter\nfogbank_sink_drained_total 3\nledger 1\n");
 });
 
-test("a line says what is historical, and only of that", async () => {
+test("a line says of a message that it is a replay, may stand there twice, or has an uncertain time, and only where that is so", async () => {
   const documents = createMemoryDocumentStore();
-  await insert(documents, [document(1, new Uint8Array()), { ...document(2, new Uint8Array()), historical: true }]);
+  await insert(documents, [document(1, new Uint8Array()), { ...document(2, new Uint8Array()), flags: readerFlags }]);
   const reply = await nodeRoutes({ documents } as NodeView)["/api/v1/data"]?.(new URLSearchParams());
   const lines = (reply?.body ?? "")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as DataLine);
-  expect(lines.map((line) => line.historical)).toEqual([undefined, true]);
-  expect(lines[0]).not.toHaveProperty("historical");
+  const marks = ["historical", "maybeDuplicate", "timeUncertain"] as const;
+  expect(lines.map((line) => marks.filter((mark) => mark in line))).toEqual([[], [...marks]]);
 });

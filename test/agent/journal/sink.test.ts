@@ -123,7 +123,7 @@ test("[O9] a segment that has rotted in the journal is put away, named as corrup
     ...node,
     async read(name, args) {
       const answer = await node.read(name, args);
-      return name === "after" ? { ...answer, damaged: [2] } : answer;
+      return name === "after" ? Object.assign(answer, { damaged: [2] }) : answer;
     },
   };
   await using sink = startSink({ store: rotten, documents, backlog, clock, log });
