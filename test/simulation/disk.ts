@@ -1,15 +1,6 @@
 // The disk of one node: real SQLite files that a test can lose power on. After a crash there is what the last commit left, byte for
 // byte; the commit during which it crashed may be there in part.
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
@@ -57,6 +48,8 @@ export class Disk {
   readonly #random: Seeded;
   #opened: NodeDatabase | undefined;
   #plan: { readonly point: CrashPoint; commits: number } | undefined;
+  /** How often a file has been put in the place of another. */
+  #inode = 1;
   full: FullDisk | undefined;
 
   constructor(folder: string, random: Seeded) {
@@ -67,6 +60,11 @@ export class Disk {
 
   get file(): string {
     return join(this.folder, "fogbank.db");
+  }
+
+  /** What the system tells of the file: another one after a copy was put in its place. */
+  get fileId(): string {
+    return `${this.folder}:${this.#inode}`;
   }
 
   /** Bytes of the database and of its write-ahead log. */
@@ -117,26 +115,22 @@ export class Disk {
 
   /** Puts a snapshot in the place of a dead node's files: into new files as a backup does, or into the same as a machine's image does. */
   restore({ files }: Snapshot, how: "new files" | "same files"): void {
-    if (how === "new files") {
-      const { file } = this;
-      if (existsSync(file)) renameSync(file, `${file}-old`);
-      this.#write(files);
-      rmSync(`${file}-old`, { force: true });
-    } else this.#write(files);
+    if (how === "new files") this.#inode++;
+    this.#write(files);
   }
 
-  /** Flips a bit of a message that a dead node stores. Answers whether it stores any. */
-  flipBit(): boolean {
-    if (!existsSync(this.file)) return false;
+  /** Flips a bit of a segment that a dead node stores. Answers the id of its row, if it stores any. */
+  flipBit(random: Seeded): number | undefined {
+    if (!existsSync(this.file)) return undefined;
     using database = new DatabaseSync(this.file);
     const rows = database.prepare("SELECT id, body FROM segment WHERE body IS NOT NULL").all();
-    if (rows.length === 0) return false;
-    const { id, body } = this.#random.pick(rows);
-    if (!(body instanceof Uint8Array) || typeof id !== "number") return false;
-    const at = this.#random.between(0, body.length - 1);
-    body[at] = (body[at] ?? 0) ^ (1 << this.#random.between(0, 7));
+    if (rows.length === 0) return undefined;
+    const { id, body } = random.pick(rows);
+    if (!(body instanceof Uint8Array) || typeof id !== "number") return undefined;
+    const at = random.between(0, body.length - 1);
+    body[at] = (body[at] ?? 0) ^ (1 << random.between(0, 7));
     database.prepare("UPDATE segment SET body = ? WHERE id = ?").run(body, id);
-    return true;
+    return id;
   }
 
   #commit(opened: NodeDatabase, requests: readonly WriteRequest[], listener: DiskListener): readonly WriteOutcome[] {

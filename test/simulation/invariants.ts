@@ -2,9 +2,10 @@
 // Each check answers sentences that say what does not hold.
 import { addInterval, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { isBalanced, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
+import { limits } from "#shared/limits.ts";
 import type { Machine } from "./machine.ts";
-import { numberKey } from "./numbered.ts";
-import { nameMessage } from "./publishers.ts";
+import { forgedNumber } from "./forged-frames.ts";
+import { keysOf, numberKey } from "./numbered.ts";
 import type { SimulatedTree } from "./simulated-tree.ts";
 
 /** A write-ahead log may be so much larger than where it is moved into the file: what one commit writes. */
@@ -20,15 +21,19 @@ export class Watch {
 
   constructor(tree: SimulatedTree) {
     this.#tree = tree;
-    tree.watchOvertaking();
+    tree.watchFrames();
   }
 
   /** At any moment. `deep`: also what needs the segments themselves. */
   async look(deep: boolean): Promise<readonly string[]> {
     this.looks++;
-    const { numbered, hasCopies } = this.#tree;
-    const faults: string[] = hasCopies ? [] : numbered.twice.map((text) => `[O4] two messages of one number: ${text}`);
-    faults.push(...this.#tree.overtaking.faults);
+    const { numbered, machines, overtaking, takenOnce } = this.#tree;
+    // Until its parent tells it, a node that cannot see that its disk is an older one gives some numbers again.
+    const canSee = (origin: string): boolean => !machines.some(({ name, wasUnaware }) => name === origin && wasUnaware);
+    const faults: string[] = numbered.twice
+      .filter(({ origin }) => canSee(origin))
+      .map(({ text }) => `[O4] two messages of one number: ${text}`);
+    faults.push(...overtaking.faults, ...takenOnce.faults);
     for (const machine of this.#tree.machines) {
       for (const row of await machine.ledger()) faults.push(...this.#rowFaults(machine, row));
       faults.push(...sizeFaults(machine));
@@ -47,6 +52,8 @@ export class Watch {
       const { delivered, lost, held } = row;
       faults.push(`[O3] ${where}: ${delivered} + ${lost} + ${held} + ${missingOf(row)} is not ${high}`);
     }
+    if (high >= forgedNumber) faults.push(`[O11] ${where}: a frame of an older session was listened to`);
+    if (ranges.length > limits.rangesOnWire) faults.push(`[O6] ${where}: ${ranges.length} ranges`);
     if (!isProper(ranges, high)) faults.push(`[O6] ${where}: ranges ${JSON.stringify(ranges)} up to ${high}`);
     const key = `${id} ${generation} ${origin} ${epoch} ${stream}`;
     const before = this.#highs.get(key) ?? 0;
@@ -86,7 +93,10 @@ async function forgottenFaults(tree: SimulatedTree, machine: Machine): Promise<r
     const here = segments
       .filter(isSame)
       .reduce((set, { first, items }) => addInterval(set, first, first + items - 1), elsewhere);
-    const nowhere = row.ranges.flatMap(([first, last]) => missingFrom(here, first, last));
+    const nowhere = row.ranges
+      .flatMap(([first, last]) => missingFrom(here, first, last))
+      .flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, at) => first + at))
+      .filter((number) => !tree.vanished.has(numberKey(row.origin, row.epoch, row.stream, number)));
     if (nowhere.length > 0)
       faults.push(`[O5] ${machine.id}/${row.stream}: ${JSON.stringify(nowhere)} deleted, and nobody else has them`);
   }
@@ -97,62 +107,43 @@ function union(set: IntervalSet, { ranges }: LedgerRow): IntervalSet {
   return ranges.reduce((sum, [first, last]) => addInterval(sum, first, last), set);
 }
 
-/** Why the tree has not drained yet, or undefined. */
-export async function pendingIn(tree: SimulatedTree): Promise<string | undefined> {
+/** Why the tree has not drained yet, or undefined. `refused`: numbers that may still be held at the root. */
+export async function pendingIn(tree: SimulatedTree, refused: ReadonlySet<string>): Promise<string | undefined> {
   const root = await tree.root.ledger();
   for (const machine of tree.machines.filter(({ isResting }) => !isResting)) {
     if (machine.life === undefined) return `${machine.id} does not run`;
     for (const row of await machine.ledger()) {
       const { origin, stream, epoch, held, high } = row;
-      if (held > 0) return `${machine.id} holds ${held} of ${origin}/${stream}`;
       const above = root.find((other) => other.origin === origin && other.epoch === epoch && other.stream === stream);
+      const mayHold = machine === tree.root ? holdsOnly(machine, refused) : waitsForMark(row, refused);
+      if (held > 0 && !mayHold)
+        return `${machine.id} holds ${held} of ${origin}/${stream} of epoch ${epoch}${describe(row, above)}`;
       if (origin === machine.name && high > (above?.high ?? 0))
-        return `the root knows ${above?.high ?? 0} of ${origin}/${stream}, ${high} have been given`;
-      if (machine === tree.root && missingOf(row) > 0)
-        return `the root misses ${missingOf(row)} of ${origin}/${stream}`;
+        return `the root knows ${above?.high ?? 0} of ${origin}/${stream} of epoch ${epoch}, ${high} have been given`;
+      const isElsewhere = tree.machines.some(({ name, isResting }) => isResting && name === origin);
+      const missing =
+        machine === tree.root && !isElsewhere ? numbersMissing(row).filter((key) => !tree.vanished.has(key)) : [];
+      if (missing.length > 0) return `the root misses ${missing.slice(0, 10).join(", ")}`;
     }
   }
   return undefined;
 }
 
-/** When everything has drained: every acknowledged message is at the root once, as it was published, or named as lost. */
-export async function settledFaults(tree: SimulatedTree): Promise<readonly string[]> {
-  const { numbered, publishers } = tree;
-  const faults: string[] = [];
-  /** Messages to the numbers under which they are stored. */
-  const stored = new Map<string, string[]>();
-  for (const { origin, epoch, stream, seq, payload } of await tree.store.documents.findData({ limit: 1e9 })) {
-    const key = numberKey(origin, epoch, stream, seq);
-    const message = nameMessage(payload);
-    // What was stored on a copied disk goes on under other numbers.
-    if (numbered.messages.get(key)?.includes(message) !== true && !tree.hasCopies)
-      faults.push(`[O2] the root has ${key}, which is not ${message}`);
-    if (Buffer.compare(payload, publishers.payloadOf(message)) !== 0)
-      faults.push(`[O2] ${key}: the payload is not that of ${message}`);
-    stored.set(message, [...(stored.get(message) ?? []), key]);
-  }
-  const isIn = (keys: ReadonlySet<string>, message: string): boolean =>
-    (numbered.numbers.get(message) ?? []).some((key) => keys.has(key));
-  for (const [message, keys] of stored) {
-    if (keys.length > 1 && !isIn(tree.repeatable, message))
-      faults.push(`[O2] ${message} is stored ${keys.length} times: ${keys.join(", ")}`);
-  }
-  const lost = await namedAsLost(tree);
-  for (const message of publishers.acknowledged) {
-    if (stored.has(message) || isIn(lost, message) || isIn(tree.forgiven, message)) continue;
-    faults.push(`[O1] ${message} (${numbered.numbers.get(message)?.join(", ")}) was acknowledged and is missing`);
-  }
-  return faults;
+function describe({ handed = 0, finalMark = 0 }: LedgerRow, above: LedgerRow | undefined): string {
+  const marks = `${handed} handed on, final up to ${finalMark}`;
+  return `: ${marks}; the root has ${JSON.stringify(above?.ranges ?? [])} up to ${above?.high ?? 0}, final up to ${above?.finalMark ?? 0}`;
 }
 
-/** Numbers that lie in gaps that the root knows. */
-async function namedAsLost(tree: SimulatedTree): Promise<ReadonlySet<string>> {
-  const entries = (await tree.root.life?.store.read("accounting", {})) ?? [];
-  const keys = new Set<string>();
-  for (const { row, gaps } of entries) {
-    for (const { first, last } of gaps) {
-      for (let number = first; number <= last; number++) keys.add(numberKey(row.origin, row.epoch, row.stream, number));
-    }
-  }
-  return keys;
+function holdsOnly(machine: Machine, keys: ReadonlySet<string>): boolean {
+  return machine.held().every(({ key }) => keys.has(key));
+}
+
+/** The root's mark does not pass what the document store has not taken. */
+function waitsForMark({ origin, epoch, stream, held, handed }: LedgerRow, refused: ReadonlySet<string>): boolean {
+  return held === handed && [...refused].some((key) => key.startsWith(`${origin} ${epoch} ${stream} `));
+}
+
+function numbersMissing({ origin, epoch, stream, high, ranges }: LedgerRow): readonly string[] {
+  if (high === 0) return [];
+  return missingFrom(ranges, 1, high).flatMap(([first, last]) => keysOf({ origin, epoch, stream }, first, last));
 }

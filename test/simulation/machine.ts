@@ -4,11 +4,12 @@ import { startNode, type RunningNode } from "#agent/node.ts";
 import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
 import type { NodeDatabase } from "#agent/store/node-database.ts";
 import type { NodeReads } from "#agent/store/node-operations.ts";
-import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
 import type { LedgerRow } from "#shared/journal/ledger.ts";
-import type { StreamState } from "#shared/journal/stream.ts";
+import type { Fingerprint } from "#shared/journal/fingerprint.ts";
+import { decodeSegment } from "#shared/journal/segment.ts";
+import type { StreamClass, StreamState } from "#shared/journal/stream.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { Seeded } from "../../scripts/torture/seeded.ts";
@@ -17,7 +18,8 @@ import { MemoryBroker } from "../fakes/memory-broker.ts";
 import { Disk, type CrashPoint, type Snapshot } from "./disk.ts";
 import { Link, type Host, type NetworkCounts } from "./network.ts";
 import { NodeClock } from "./node-clock.ts";
-import { numberKey } from "./numbered.ts";
+import { numberKey, type CommitFollower } from "./numbered.ts";
+import { nameMessage } from "./publishers.ts";
 import { configOf, type NodePlan, type StreamPlan } from "./plan.ts";
 
 /** What a machine needs of its surroundings. */
@@ -31,7 +33,7 @@ export interface MachineDeps {
   /** The machine with that name, if there is one. */
   machine(name: string): Machine | undefined;
   /** Follows the commits of one life of a node. */
-  follow(origin: string): (requests: readonly WriteRequest[], outcomes: readonly WriteOutcome[]) => void;
+  follow(origin: string): CommitFollower;
   /** Stands between a node and its disk. */
   wrap(database: NodeDatabase): NodeDatabase;
   /** That end of every connection is gone. */
@@ -62,11 +64,29 @@ class Life implements Host {
   }
 }
 
+/** A number that is stored on a disk, with its message; a gap has none. */
+export interface HeldNumber {
+  readonly key: string;
+  readonly message: string | undefined;
+  readonly origin: string;
+  readonly class: StreamClass;
+  /** Row of the segment. */
+  readonly id: number;
+}
+
+export interface Backup {
+  readonly snapshot: Snapshot;
+  readonly held: readonly HeldNumber[];
+  /** How often the machine had moved. */
+  readonly moves: number;
+  /** Of the parent's disk. */
+  readonly parentGeneration: number | undefined;
+}
+
 export class Machine {
   readonly plan: NodePlan;
   readonly disk: Disk;
   readonly link: Link;
-  parent: string | undefined;
   /** Milliseconds by which its wall clock is wrong. */
   clockErrorMs = 0;
   /** Tells copies of one node apart. */
@@ -75,13 +95,21 @@ export class Machine {
   generation = 1;
   /** Off duty: two nodes of one name take turns. */
   isResting = false;
-  /** A copy of its disk, and the numbers whose messages are on it. */
-  backup: { readonly snapshot: Snapshot; readonly held: ReadonlySet<string> } | undefined;
+  backup: Backup | undefined;
+  /** An older copy of its disk has come back, nothing that the system tells shows it, and it has not met its parent since. */
+  isUnaware = false;
+  /** That has happened. */
+  wasUnaware = false;
+  /** How often it has got another parent. */
+  moves = 0;
   /** The ledger as of the last look, or of its last commit before it died. */
   lastLedger: readonly LedgerRow[] = [];
   readonly #deps: MachineDeps;
   #life: Life | undefined;
   #lives = 0;
+  /** Starts of its operating system. */
+  #boots = 1;
+  #parent: string | undefined;
   /** Reads without a node, up to the last moment. */
   #database: NodeDatabase | undefined;
 
@@ -89,13 +117,36 @@ export class Machine {
     this.#deps = deps;
     this.plan = plan;
     this.id = id;
-    this.parent = plan.parent;
+    this.#parent = plan.parent;
     this.disk = new Disk(folder, deps.random.fork(`disk of ${id}`));
     this.link = new Link(deps.clock, deps.random.fork(`link of ${id}`), deps.counts);
   }
 
   get name(): string {
     return this.plan.name;
+  }
+
+  get parent(): string | undefined {
+    return this.#parent;
+  }
+
+  set parent(name: string | undefined) {
+    this.#parent = name;
+    this.moves++;
+  }
+
+  /** An older copy of its disk is in the place of its disk; `isUnseen`: nothing shows it that the system tells. */
+  restored(isUnseen: boolean): void {
+    this.generation++;
+    this.lastLedger = [];
+    this.isUnaware = isUnseen;
+    this.wasUnaware ||= isUnseen;
+  }
+
+  /** What its system tells of the database: some tell nothing of their own start. */
+  fingerprint(): Fingerprint {
+    const bootId = this.plan.tellsBoot ? `boot ${this.#boots} of ${this.id}` : undefined;
+    return { bootId, file: this.disk.fileId, birth: undefined };
   }
 
   /** The node that runs here, when it has started. */
@@ -130,7 +181,7 @@ export class Machine {
           dialParent: () => (options, signal) =>
             this.link.dial(life, () => deps.machine(this.parent ?? "")?.host(), options, signal),
           openDocuments: async () => ({ documents: deps.documents, async [Symbol.asyncDispose]() {} }),
-          fingerprint: () => undefined,
+          fingerprint: () => this.fingerprint(),
           version: "simulated",
           pid: 1,
         },
@@ -176,31 +227,34 @@ export class Machine {
     return this.lastLedger;
   }
 
-  /** Every number whose message is stored here, of a node that runs. */
-  held(): ReadonlySet<string> {
-    if (this.#database === undefined) return new Set();
-    const { segments, streams } = this.#database.read({
-      name: "after",
-      args: { id: 0, bytesMax: Number.POSITIVE_INFINITY },
-    }) as ReturnType<NodeReads["after"]>;
-    const keys = new Set<string>();
-    for (const { origin, epoch, streamId, first, items, body } of segments) {
+  /** Every number that is stored here, of a node that runs. */
+  held(): readonly HeldNumber[] {
+    if (this.#database === undefined) return [];
+    const { segments, streams } = readAll(this.#database);
+    return segments.flatMap(({ id, origin, epoch, streamId, first, items, body }) => {
       const isSame = (stream: StreamState): boolean =>
         stream.origin === origin && stream.epoch === epoch && stream.streamId === streamId;
-      const name = streams.find(isSame)?.name ?? "";
-      if (body === null) continue;
-      for (let number = first; number < first + items; number++) keys.add(numberKey(origin, epoch, name, number));
-    }
-    return keys;
+      const { name = "", class: kind = "custody" } = streams.find(isSame) ?? {};
+      const messages = body === null ? [] : (decodeSegment(body, items) ?? []);
+      return Array.from({ length: items }, (_, at) => {
+        const payload = messages[at]?.payload;
+        const key = numberKey(origin, epoch, name, first + at);
+        return { key, message: payload && nameMessage(payload), origin, class: kind, id };
+      });
+    });
   }
 
   #openStore(life: Life, config: Parameters<typeof openNodeStoreInThread>[1]): NodeStore {
     const follow = this.#deps.follow(this.name);
     const opened = this.disk.open(life.clock, config, {
-      committed: follow,
+      committed: (requests, outcomes) => {
+        follow(requests, outcomes, () => readAll(opened).segments);
+        if (requests.some(({ name }) => name === "meet")) this.isUnaware = false;
+      },
       leaving: () => this.#look(),
       crashed: (point) => {
-        this.#end(life, "process");
+        // What is written goes to the disk as a whole or not at all while the system lives.
+        this.#end(life, point === "torn" ? "power" : "process");
         this.#deps.crashed(this, point);
       },
     });
@@ -219,10 +273,17 @@ export class Machine {
   }
 
   #end(life: Life, how: Death): void {
+    // A new epoch that is taken for another reason would hide an older copy from its parent: only the present one is compared.
+    if (how === "power" && !this.isUnaware) this.#boots++;
     life.isAlive = false;
     life.clock.stop();
     this.#life = undefined;
     this.#database = undefined;
     this.#deps.parted(life, how);
   }
+}
+
+function readAll(database: NodeDatabase): ReturnType<NodeReads["after"]> {
+  const everything = { name: "after", args: { id: 0, bytesMax: Number.POSITIVE_INFINITY } };
+  return database.read(everything) as ReturnType<NodeReads["after"]>;
 }

@@ -4,6 +4,7 @@ import type { DialOptions, ParentConnection } from "#agent/link/parent-connectio
 import { FogbankError } from "#shared/errors.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Seeded } from "../../scripts/torture/seeded.ts";
+import { forgedAck, forgedBatch, sessionOf } from "./forged-frames.ts";
 import type { MemoryBroker, MemoryClient } from "../fakes/memory-broker.ts";
 
 /** One end of a connection: a node from its start to its death. */
@@ -41,6 +42,10 @@ export class Link {
   readonly counts: NetworkCounts;
   /** Hears every batch that the child sends. */
   onBatch: ((payload: Uint8Array) => void) | undefined;
+  /** Frames that come again are given the number of the present session. */
+  hidesSessions = false;
+  /** The last session that each parent has opened. */
+  readonly sessions = new Map<string, number>();
   #speaking = Promise.withResolvers<void>();
   /** What connections that are gone have carried last. */
   #echoes: Echo[] = [];
@@ -99,6 +104,12 @@ export class Link {
     if (subscribe !== undefined) await client.subscribe(subscribe);
     this.wires.add(wire);
     return wire.childEnd();
+  }
+
+  /** What older connections have carried will not come again. */
+  forgetEchoes(): void {
+    this.#echoes = [];
+    this.sessions.clear();
   }
 
   delayMs(): number {
@@ -204,9 +215,17 @@ class Wire {
   }
 
   repeat({ up, down }: Echo): number {
-    for (const frame of up) this.#up.send(frame);
-    for (const frame of down) this.#down.send(frame);
+    for (const frame of up) this.#up.send(this.#forged(frame, forgedBatch));
+    for (const frame of down) this.#down.send(this.#forged(frame, forgedAck));
     return up.length + down.length;
+  }
+
+  /** Of an older session: it says more than it did, so that it shows when somebody listens to it. */
+  #forged(frame: Frame, forge: typeof forgedAck): Frame {
+    const session = this.#link.sessions.get(this.#ends.server.name);
+    const [child = ""] = this.#ends.options.clientId.split("!");
+    const payload = session && forge(frame.payload, child, session, this.#link.hidesSessions);
+    return payload ? { ...frame, payload } : frame;
   }
 
   #leave(how: "end" | "goodbye"): void {
@@ -233,6 +252,8 @@ class Wire {
     if (typeof frame === "string") this.#tellChild("the connection broke");
     else {
       remember(this.#received, frame);
+      const session = frame.topic.endsWith("/h") ? sessionOf(frame.payload) : undefined;
+      if (session !== undefined) this.#link.sessions.set(this.#ends.server.name, session);
       this.#ends.options.onMessage(frame.topic, frame.payload.slice());
     }
   }

@@ -4,6 +4,7 @@ import type { Seeded } from "../../scripts/torture/seeded.ts";
 import type { CrashPoint } from "./disk.ts";
 import { drawMs, type Fault } from "./fault.ts";
 import type { Death, Machine } from "./machine.ts";
+import { plentyBytes } from "./plan.ts";
 import type { SimulatedTree } from "./simulated-tree.ts";
 
 const deaths: readonly Death[] = ["process", "power"];
@@ -56,6 +57,7 @@ const move: Fault = {
   weight: 4,
   async inflict(tree, random) {
     const machine = random.pick(tree.machines.filter(({ parent }) => parent !== undefined));
+    if (machine.isUnaware) return undefined;
     const below = tree.subtreeOf(machine);
     const parents = tree.machines.filter(
       (other) => other.plan.level !== "device" && !below.has(other) && other.name !== machine.parent,
@@ -78,6 +80,7 @@ const swap: Fault = {
     const pairs = tree.machines.flatMap((lower) => {
       const upper = tree.machines.find(({ id }) => id === lower.parent);
       const isPair = lower.plan.level === "fog" && upper !== undefined && upper !== tree.root;
+      if (lower.isUnaware || upper?.isUnaware === true) return [];
       return isPair ? [{ lower, upper }] : [];
     });
     if (pairs.length === 0) return undefined;
@@ -100,6 +103,7 @@ function changePlaces(tree: SimulatedTree, lower: Machine, upper: Machine, times
   tree.later(ms, async () => {
     upper.link.setCondition("up");
     if (times === 0 || lower.parent !== upper.id) return; // the last time, or it has moved meanwhile
+    if (lower.isUnaware || upper.isUnaware) return; // only its parent can tell it
     for (const machine of [lower, upper]) tree.die(machine, "process");
     lower.parent = upper.parent;
     upper.parent = lower.id;
@@ -117,6 +121,26 @@ const fullDisk: Fault = {
     machine.disk.full = full;
     tree.later(ms, () => void (machine.disk.full = undefined));
     return `${machine.id}: disk full for ${full}, for ${ms} ms`;
+  },
+};
+
+/** More than a small budget holds, at a node that can hand nothing on: some of it has to give way. */
+const flood: Fault = {
+  weight: 2,
+  inflict(tree, random) {
+    const small = tree.machines.filter(({ life, parent, plan }) => life && parent && plan.maxBytes < plentyBytes);
+    if (small.length === 0) return undefined;
+    const machine = random.pick(small);
+    const [ms, portions] = [drawMs(random, 2_000, 15_000), random.between(4, 12)];
+    machine.link.setCondition("down");
+    machine.link.cut(0);
+    tree.later(ms, () => machine.link.setCondition("up"));
+    const name = random.pick(["bulk", "bulk", "data"]);
+    const stream = tree.plan.streams.find((one) => one.name === name);
+    if (stream === undefined) return undefined;
+    for (let portion = 1; portion <= portions; portion++)
+      tree.later(Math.round((ms * portion) / (portions + 1)), () => tree.publish(machine, stream, 12));
+    return `${machine.id}: cut off for ${ms} ms, while ${portions * 12} are published on ${name}`;
   },
 };
 
@@ -147,6 +171,7 @@ export const nodeFaults = {
   move,
   swap,
   "full-disk": fullDisk,
+  flood,
   documents,
   clock,
 };

@@ -1,6 +1,5 @@
 // The watch over alarms: what it takes for overtaking, and what not.
 import { expect, test } from "vitest";
-import { encodeBatch } from "#shared/link/frames.ts";
 import { Overtaking } from "./overtaking.ts";
 
 const segment = {
@@ -27,8 +26,7 @@ function watched(): Overtaking {
 
 function send(overtaking: Overtaking, session: number, streamId: number, first: number): void {
   const segments = [{ ...segment, origin: "device-1", streamId, first }];
-  const batch = { session, lane: "bulk", frameNumber: 1, streams: [], lows: [], segments } as const;
-  overtaking.sent("device-1", encodeBatch(batch, "device-1"));
+  overtaking.sent("device-1", "device-1", { session, segments });
 }
 
 test("an alarm that leaves among the next frames is in time", () => {

@@ -1,7 +1,7 @@
 // Whether alarms overtake a backlog [O8]: once a message of the highest priority is stored at a node with a parent, few frames may
 // leave before the one that carries it. Counted in frames, since time depends on the link.
 import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
-import { decodeBatch } from "#shared/link/frames.ts";
+import type { Batch } from "#shared/link/frames.ts";
 
 /** What both lanes may have had in flight, or were about to send. */
 const framesMax = 20;
@@ -42,21 +42,20 @@ export class Overtaking {
           const { streamId } = args as { readonly streamId: number };
           const { first } = outcome.value as { readonly first: number };
           if (urgentIds.has(streamId)) waiting.push({ streamId, first, frames: 0, session: 0 });
+        } else if (name === "renewEpoch") {
+          waiting.length = 0; // they go under other numbers now
         }
       });
     };
   }
 
-  /** `node` sends a batch to its parent. */
-  sent(node: string, payload: Uint8Array): void {
+  /** `node`, whose name is `name`, sends a batch to its parent. */
+  sent(node: string, name: string, { session, segments }: Pick<Batch, "session" | "segments">): void {
     const waiting = this.#waiting.get(node) ?? [];
     if (waiting.length === 0) return;
-    const decoded = decodeBatch(payload, node);
-    if ("malformed" in decoded) return;
-    const { session, segments } = decoded.frame;
     const left = waiting.filter(
       ({ streamId, first }) =>
-        !segments.some((sent) => sent.origin === node && sent.streamId === streamId && sent.first === first),
+        !segments.some((sent) => sent.origin === name && sent.streamId === streamId && sent.first === first),
     );
     for (const entry of left) {
       // A new session starts with nothing in flight.

@@ -1,6 +1,8 @@
 // What a history is made of, as the seed draws it: the nodes with their places and budgets, and the streams they record.
 import type { NodeConfig } from "#agent/config/config.ts";
 import { parseNodeName, type Level } from "#shared/ids.ts";
+import { fullPolicies, type FullPolicy, type StreamClass } from "#shared/journal/stream.ts";
+import { limits } from "#shared/limits.ts";
 import type { Seeded } from "../../scripts/torture/seeded.ts";
 
 /** A stream that every node records. */
@@ -11,8 +13,10 @@ export interface StreamPlan {
   readonly priority: 0 | 1 | 2 | 3;
   readonly order: "strict" | "live-first";
   /** What goes when there is no room. */
-  readonly policy: "oldest" | "newest";
-  readonly class: "custody" | "final";
+  readonly policy: FullPolicy;
+  readonly class: StreamClass;
+  readonly maxBytes?: number;
+  readonly maxAgeMs?: number;
 }
 
 export interface NodePlan {
@@ -20,6 +24,8 @@ export interface NodePlan {
   readonly level: Level;
   readonly parent: string | undefined;
   readonly maxBytes: number;
+  /** Whether its system has an id for each of its starts. */
+  readonly tellsBoot: boolean;
 }
 
 export interface TreePlan {
@@ -30,34 +36,67 @@ export interface TreePlan {
 
 export const rootName = "cloud-1";
 
-const streams: readonly StreamPlan[] = [
-  { name: "alarm", topic: "/data/alarm", priority: 0, order: "strict", policy: "newest", class: "custody" },
-  { name: "data", topic: "/data/pump", priority: 2, order: "live-first", policy: "newest", class: "custody" },
-  { name: "bulk", topic: "/data/log", priority: 3, order: "live-first", policy: "newest", class: "custody" },
-];
-
 const mib = 1024 * 1024;
+/** No history fills that. */
+export const plentyBytes = 16 * mib;
+const scantBytes = [Math.round(0.75 * mib), Math.round(1.25 * mib)];
+
+/** Alarms and events are never given up; what becomes of telemetry and of the log is drawn. */
+function drawStreams(random: Seeded): readonly StreamPlan[] {
+  return [
+    { name: "alarm", topic: "/data/alarm", priority: 0, order: "strict", policy: "newest", class: "custody" },
+    { name: "event", topic: "/data/event", priority: 1, order: "strict", policy: "newest", class: "final" },
+    { name: "data", topic: "/data/pump", priority: 2, order: "live-first", class: "custody", ...drawPolicy(random) },
+    {
+      name: "bulk",
+      topic: "/data/log",
+      priority: 3,
+      order: "live-first",
+      ...drawPolicy(random),
+      class: drawClass(random),
+    },
+  ];
+}
+
+function drawPolicy(random: Seeded): Pick<StreamPlan, "policy" | "maxBytes" | "maxAgeMs"> {
+  const policy = random.pick(fullPolicies);
+  const [isShortLived, isSmall] = [random.unit() < 0.2, random.unit() < 0.3];
+  return {
+    policy,
+    ...(isSmall ? { maxBytes: limits.segmentBytes } : {}),
+    ...(policy === "ttl" || isShortLived ? { maxAgeMs: random.between(10_000, 120_000) } : {}),
+  };
+}
+
+function drawClass(random: Seeded): StreamClass {
+  return random.unit() < 0.3 ? "final" : "custody";
+}
 
 /** One cloud, two or three fogs, one of them perhaps below another, and three or four devices. */
 export function drawTree(random: Seeded): TreePlan {
   const fogs = random.between(2, 3);
-  const nodes: NodePlan[] = [{ name: rootName, level: "cloud", parent: undefined, maxBytes: 32 * mib }];
+  const nodes: NodePlan[] = [
+    { name: rootName, level: "cloud", parent: undefined, maxBytes: 32 * mib, tellsBoot: true },
+  ];
   for (let number = 1; number <= fogs; number++) {
     const above = number > 1 && random.unit() < 0.4 ? `fog-${number - 1}` : rootName;
-    nodes.push({ name: `fog-${number}`, level: "fog", parent: above, maxBytes: drawBytes(random) });
+    nodes.push({ name: `fog-${number}`, level: "fog", parent: above, ...drawMachine(random) });
   }
   const parents = nodes.map(({ name }) => name);
   const devices = random.between(3, 4);
   for (let number = 1; number <= devices; number++) {
     const parent = random.pick(parents);
-    nodes.push({ name: `device-${number}`, level: "device", parent, maxBytes: drawBytes(random) });
+    nodes.push({ name: `device-${number}`, level: "device", parent, ...drawMachine(random) });
   }
-  return { nodes, streams };
+  return { nodes, streams: drawStreams(random.fork("streams")) };
 }
 
 /** Mostly plenty; some nodes fill up within one history. */
-function drawBytes(random: Seeded): number {
-  return random.unit() < 0.75 ? 16 * mib : Math.round(1.25 * mib);
+function drawMachine(random: Seeded): Pick<NodePlan, "maxBytes" | "tellsBoot"> {
+  return {
+    maxBytes: random.unit() < 0.6 ? plentyBytes : random.pick(scantBytes),
+    tellsBoot: random.unit() < 0.75,
+  };
 }
 
 /** The configuration of a node in `folder` below `parent`. */

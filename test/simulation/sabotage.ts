@@ -2,6 +2,7 @@
 import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
 import type { NodeDatabase } from "#agent/store/node-database.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
+import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import type { WireSegment } from "#shared/link/frames.ts";
 
 export type Sabotage = (database: NodeDatabase, node: string) => NodeDatabase;
@@ -15,20 +16,21 @@ interface ForgetWrite {
 }
 
 interface AccountingRow {
-  readonly row: { readonly held: number; readonly high: number };
+  readonly row: { readonly held: number; readonly high: number; readonly ranges: IntervalSet };
+  readonly gaps: readonly object[];
 }
 
 /** Every so many writes of one name are tampered with. */
 const every = 5;
 
 /** Answers for a write as if it were done, and does not do it. */
-function leavingOut(name: string, answer: (args: unknown) => unknown): Sabotage {
+function leavingOut(name: string, answer: (args: unknown) => unknown, each = every): Sabotage {
   return (database) => {
     let seen = 0;
     return {
       ...database,
       commit(requests) {
-        const isLeftOut = requests.map((request) => request.name === name && ++seen % every === 0);
+        const isLeftOut = requests.map((request) => request.name === name && ++seen % each === 0);
         const kept = requests.filter((_, index) => !isLeftOut[index]);
         const outcomes: WriteOutcome[] = kept.length === 0 ? [] : [...database.commit(kept)];
         return requests.map(({ args }, index) =>
@@ -83,15 +85,54 @@ export const changesPayloads = changing((request) => {
   return { ...request, args: { ...rest, batch: { ...batch, segments } } };
 });
 
+function accountingOtherwise(change: (entry: AccountingRow) => AccountingRow): Sabotage {
+  return (database) => ({
+    ...database,
+    read(request) {
+      const answer = database.read(request);
+      return request.name === "accounting" ? (answer as readonly AccountingRow[]).map(change) : answer;
+    },
+  });
+}
+
 /** Counts one that it does not hold. */
-export const countsWrong: Sabotage = (database) => ({
-  ...database,
-  read(request) {
-    const answer = database.read(request);
-    if (request.name !== "accounting") return answer;
-    return (answer as readonly AccountingRow[]).map((entry) => ({
-      ...entry,
-      row: entry.row.high > 20 ? { ...entry.row, held: entry.row.held + 1 } : entry.row,
-    }));
-  },
+export const countsWrong = accountingOtherwise((entry) => ({
+  ...entry,
+  row: entry.row.high > 20 ? { ...entry.row, held: entry.row.held + 1 } : entry.row,
+}));
+
+/** Keeps one range more than there are. */
+export const splitsRanges = accountingOtherwise(({ row, gaps }) => ({
+  row: { ...row, ranges: row.ranges.flatMap(([first, last]) => halves(first, last)) },
+  gaps,
+}));
+
+function halves(first: number, last: number): IntervalSet {
+  return first === last
+    ? [[first, last]]
+    : [
+        [first, first],
+        [first + 1, last],
+      ];
+}
+
+/** Gives every loss the same reason. */
+export const namesOneReason = accountingOtherwise(({ row, gaps }) => ({
+  row,
+  gaps: gaps.map((gap) => ({ ...gap, reason: "rejected" })),
+}));
+
+/** Does not give up what cannot be stored. */
+export const neverGivesUp = leavingOut("quarantine", () => ({ messages: 0, newestId: 0 }), 1);
+
+/** Does not look whether its file is another one. */
+export const ignoresFingerprint = changing((request) => {
+  if (request.name !== "open") return request;
+  return { ...request, args: { ...(request.args as object), fingerprint: undefined } };
+});
+
+/** Takes every parent for the one that it knows. */
+export const ignoresParents = changing((request) => {
+  if (request.name !== "meet") return request;
+  return { ...request, args: { parent: "any", instance: 1 } };
 });

@@ -3,16 +3,18 @@ import { mkdtempSync, existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeDatabase } from "#agent/store/node-database.ts";
+import { decodeBatch } from "#shared/link/frames.ts";
 import type { Seeded } from "../../scripts/torture/seeded.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
 import { createMemoryDocumentStore } from "../fakes/memory-document-store.ts";
 import { silentLogger } from "../fakes/silent-logger.ts";
-import { faultyDocuments } from "./faulty-documents.ts";
+import { FaultyDocuments } from "./faulty-documents.ts";
 import { Machine, type Death } from "./machine.ts";
 import type { NetworkCounts } from "./network.ts";
 import { Overtaking } from "./overtaking.ts";
+import { TakenOnce } from "./taken-once.ts";
 import { Numbered } from "./numbered.ts";
-import { drawTree, rootName, type NodePlan, type TreePlan } from "./plan.ts";
+import { drawTree, rootName, type NodePlan, type StreamPlan, type TreePlan } from "./plan.ts";
 import { nameMessage, Publishers } from "./publishers.ts";
 
 /** Memory that looks like a disk, where there is one: what is tested is which bytes are there, not how long they last. */
@@ -25,7 +27,7 @@ const eventsKept = 40;
 export class SimulatedTree implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly log = silentLogger();
-  readonly store = faultyDocuments(createMemoryDocumentStore());
+  readonly store = new FaultyDocuments(createMemoryDocumentStore());
   readonly plan: TreePlan;
   readonly random: Seeded;
   /** The nodes of the plan, then copies of some of them. */
@@ -33,13 +35,14 @@ export class SimulatedTree implements AsyncDisposable {
   readonly publishers: Publishers;
   readonly numbered = new Numbered(nameMessage);
   readonly overtaking: Overtaking;
+  readonly takenOnce = new TakenOnce(nameMessage);
   readonly network: NetworkCounts = { frames: 0, lost: 0, late: 0, repeated: 0 };
-  /** Numbers that were on a disk when an older copy took its place: nobody else need have them. */
+  /** Messages that were on a disk when an older copy took its place: nobody else need have them. */
   readonly forgiven = new Set<string>();
-  /** Numbers that are on an older copy: they may have been handed on, and come again under another number. */
-  readonly repeatable = new Set<string>();
-  /** Whether two disks have had the same content: until a node notices, it may number twice. */
-  hasCopies = false;
+  /** The numbers of those, and of gaps. */
+  readonly vanished = new Set<string>();
+  /** Numbers of messages whose stored bytes were damaged somewhere. */
+  readonly rotten = new Set<string>();
   /** The last things that happened, oldest first. */
   readonly events: string[] = [];
   readonly #folder: string;
@@ -62,17 +65,27 @@ export class SimulatedTree implements AsyncDisposable {
   }
 
   /** Counts the frames that leave before alarms. */
-  watchOvertaking(): void {
-    for (const { id, link } of this.machines) link.onBatch = (payload) => this.overtaking.sent(id, payload);
+  watchFrames(): void {
+    for (const machine of this.machines) this.#watch(machine);
   }
 
   /** Another machine with a copy of the disk of `machine`, and its name; it has not started. */
   copy(machine: Machine): Machine {
     const copy = this.#build(machine.plan, `${machine.id}-copy`);
     copy.parent = machine.parent;
+    copy.link.hidesSessions = machine.link.hidesSessions;
     copy.disk.restore(machine.disk.snapshot(), "new files");
     this.machines.push(copy);
+    this.#watch(copy);
     return copy;
+  }
+
+  #watch({ id, name, link }: Machine): void {
+    link.onBatch = (payload) => {
+      const decoded = decodeBatch(payload, name);
+      if ("malformed" in decoded) return;
+      this.overtaking.sent(id, name, decoded.frame);
+    };
   }
 
   #build(node: NodePlan, id: string): Machine {
@@ -87,7 +100,7 @@ export class SimulatedTree implements AsyncDisposable {
         streams: plan.streams,
         machine: (name) => this.machines.find((machine) => machine.id === name),
         follow: (origin) => {
-          const followers = [this.numbered.follow(origin), this.overtaking.follow(id)];
+          const followers = [this.numbered.follow(origin), this.overtaking.follow(id), this.takenOnce.follow(id)];
           return (...commit) => followers.forEach((follow) => follow(...commit));
         },
         wrap: (database) => this.#wrap(database, node.name),
@@ -107,6 +120,10 @@ export class SimulatedTree implements AsyncDisposable {
 
   get root(): Machine {
     return this.machine(rootName);
+  }
+
+  parentOf({ parent }: Machine): Machine | undefined {
+    return parent === undefined ? undefined : this.machine(parent);
   }
 
   machine(name: string): Machine {
@@ -130,6 +147,14 @@ export class SimulatedTree implements AsyncDisposable {
   note(event: string): void {
     this.events.push(`${(this.clock.monotonic() / 1000).toFixed(3).padStart(9)} s  ${event}`);
     if (this.events.length > eventsKept) this.events.shift();
+  }
+
+  /** Messages into the broker of a node that runs. */
+  publish({ id, life }: Machine, stream: StreamPlan, count: number): void {
+    if (life === undefined) return;
+    const place = { node: id, broker: life.broker, isAlive: () => life.isAlive };
+    this.publishers.publish(place, stream, count);
+    this.note(`${id}: ${count} published on ${stream.name}`);
   }
 
   /** Does `act` when so much time has passed. */

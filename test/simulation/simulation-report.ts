@@ -1,4 +1,5 @@
 // What is printed of histories: a summary of many, and all that is known of one that failed.
+import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
 import { faultNames } from "./faults.ts";
 import type { HistoryCounts } from "./history.ts";
 import type { Shrunk } from "./shrink.ts";
@@ -18,11 +19,15 @@ export function summaryLines(
     .map((name) => [name, sum(({ faults }) => faults[name] ?? 0)] as const)
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${name} ${count}`);
+  const lost = Object.keys(lossReasonCodes).map(
+    (reason) => `${reason} ${sum(({ losses }) => losses[reason as LossReason] ?? 0)}`,
+  );
   const longestMs = Math.max(0, ...counts.map(({ drainMs }) => drainMs));
   return [
     `${histories} histories of ${steps} steps in ${seconds.toFixed(1)} s: ${(histories / seconds).toFixed(2)} a second`,
     `messages: ${sum(({ published }) => published)} published, ${sum(({ acknowledged }) => acknowledged)} acknowledged; ${sum(({ frames }) => frames)} frames; ${Math.round(sum(({ virtualMs }) => virtualMs) / 60_000)} minutes of virtual time`,
     `checked ${sum(({ looks }) => looks)} times on the way; the longest drain took ${longestMs / 1000} s`,
+    `messages named as lost: ${lost.join(", ")}`,
     `faults: ${kinds.join(", ")}`,
   ];
 }

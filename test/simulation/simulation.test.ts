@@ -1,5 +1,6 @@
 // Histories of a simulated tree. As many as FOGBANK_SIMULATE_SEEDS says, from FOGBANK_SIMULATE_FROM on; `npm run simulate` runs more.
 import { expect, test } from "vitest";
+import type { LossReason } from "#shared/journal/segment.ts";
 import { faultsByDefault } from "./faults.ts";
 import { runHistory, type HistoryReport } from "./history.ts";
 import { shrinkHistory } from "./shrink.ts";
@@ -10,7 +11,7 @@ const from = Number(process.env["FOGBANK_SIMULATE_FROM"] ?? 1);
 const steps = 200;
 
 test(
-  `[O1] [O2] [O3] [O4] [O5] [O6] [O7] [O8] [O11] ${seeds} histories from seed ${from}: nothing lost, nothing twice, everything accounted for`,
+  `[O1] [O2] [O3] [O4] [O5] [O6] [O7] [O8] [O9] [O10] [O11] ${seeds} histories from seed ${from}: nothing lost, nothing twice, everything accounted for`,
   { timeout: 600_000 },
   async () => {
     const reports: HistoryReport[] = [];
@@ -25,6 +26,10 @@ test(
       reports.reduce((sum, { counts }) => sum + (counts.faults[name] ?? 0), 0);
     // Too few histories may happen to leave a kind out.
     if (seeds >= 20) expect(faultsByDefault.filter((name) => done(name) === 0)).toEqual([]);
+    const lost = (reason: LossReason): number =>
+      reports.reduce((sum, { counts }) => sum + (counts.losses[reason] ?? 0), 0);
+    const reasons = ["evicted", "expired", "corrupt", "rejected", "renumbered"] as const;
+    if (seeds >= 20) expect(reasons.filter((reason) => lost(reason) === 0)).toEqual([]);
     expect(reports.every(({ counts }) => counts.acknowledged > 50 && counts.looks > 10)).toBe(true);
   },
 );
