@@ -50,7 +50,7 @@ export function startUpkeep(deps: UpkeepDeps): AsyncDisposable {
     while (!stop.signal.aborted) {
       try {
         for (const work of regularly) await work();
-        await untilDone(() => store.write("compact", {}, "lazy"));
+        await untilDone(async () => (await store.write("compact", {}, "lazy")).more);
         pressure(await store.read("removed", {}));
         isFailing = false;
       } catch (error) {

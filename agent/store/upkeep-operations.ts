@@ -85,9 +85,12 @@ export function createUpkeepOperations(
         return { more, newestId: segments === 0 ? 0 : deps.newestId() };
       },
 
-      /** Makes one full segment of small ones. True: there may be more to do. */
-      compact(_args: Nothing): boolean {
-        return compaction?.run() ?? false;
+      /**
+       * Makes one full segment of small ones. Answers the newest id: what gave way to a message that was refused after all has left a
+       * gap of which nobody has been told.
+       */
+      compact(_args: Nothing): { readonly more: boolean; readonly newestId: number } {
+        return { more: compaction?.run() ?? false, newestId: deps.newestId() };
       },
 
       /**

@@ -127,3 +127,23 @@ test("what expires while nothing else happens is known above all the same", asyn
   await tree.advance(35_000);
   expect(await expectAccounted(tree, "device-1", 5)).toBe(0);
 });
+
+test("what gave way to a message that was refused after all is known above", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  const streams = [{ ...dataStream, policy: "decimate" as const, maxBytes: 200_000 }];
+  await tree.add("device-1", { level: "device", parent: "cloud-1", streams });
+  await tree.link("device-1", "down");
+  await publish(tree, "device-1", "/data/x", 3);
+  const sensor = await tree.client("device-1", "large");
+  const payload = new Uint8Array(180_000);
+  const refused = expect(sensor.publish({ topic: "/data/x", payload, qos: 1, retain: false })).rejects.toThrow();
+  await tree.advance(15_000);
+  await refused;
+  const [device] = await tree.ledger("device-1");
+  expect(device).toMatchObject({ high: 3, lost: 3 - (device?.held ?? 0) });
+  expect(device?.lost).toBeGreaterThan(0);
+  await tree.link("device-1", "up");
+  await tree.advance(35_000);
+  expect(await expectAccounted(tree, "device-1", 3)).toBe(device?.held);
+});

@@ -23,7 +23,7 @@ function world(portions: { readonly expire?: boolean[]; readonly compact?: boole
       }
       writes.push(args.nowMs === undefined ? name : `${name} ${args.nowMs}`);
       const more = portions[name as "expire" | "compact"]?.shift() ?? false;
-      return name === "expire" ? { more, newestId: 0 } : more;
+      return { more, newestId: 0 };
     },
     read: async () => answers.removed,
   } as unknown as NodeStore;

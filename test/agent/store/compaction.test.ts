@@ -38,7 +38,7 @@ function world(options: { readonly isFinal?: boolean; readonly sent?: IntervalSe
     published: (id: number) => writes.moveCursor({ cursor: "fan-out", id }),
     compactAll() {
       let turns = 0;
-      while (writes.compact({})) if (++turns > 10_000) throw new Error("it does not end");
+      while (writes.compact({}).more) if (++turns > 10_000) throw new Error("it does not end");
       return turns;
     },
     segments: () => reads.after({ id: 0, bytesMax: 1e9 }).segments.toSorted((a, b) => a.first - b.first),
@@ -74,7 +74,7 @@ test("small segments become full ones; what may still grow stays as it is", () =
   for (const { body, crc } of segments) expect(body !== null && nodeHasher.crc32(body)).toBe(crc);
   expect(node.numbers()).toEqual(Array.from({ length: 3_500 }, (_, index) => index + 1));
   expect(isBalanced(node.row())).toBe(true);
-  expect(node.writes.compact({})).toBe(false);
+  expect(node.writes.compact({}).more).toBe(false);
 });
 
 test("a full segment ends at its bytes, too", () => {
@@ -92,11 +92,11 @@ test("few segments are left alone, and at a root all are: their ids count arriva
   const few = world();
   for (let count = 0; count < 1_000; count++) few.append(1);
   few.published(1_000);
-  expect(few.writes.compact({})).toBe(false);
+  expect(few.writes.compact({}).more).toBe(false);
   const root = world({ isFinal: true });
   for (let count = 0; count < 1_500; count++) root.append(1);
   root.published(1_500);
-  expect(root.writes.compact({})).toBe(false);
+  expect(root.writes.compact({}).more).toBe(false);
 });
 
 test("what local subscribers have not heard, or is on its way, keeps its bounds", () => {
