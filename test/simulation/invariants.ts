@@ -120,6 +120,8 @@ export async function pendingIn(tree: SimulatedTree, refused: ReadonlySet<string
         return `${machine.id} holds ${held} of ${origin}/${stream} of epoch ${epoch}${describe(row, above)}`;
       if (origin === machine.name && high > (above?.high ?? 0))
         return `the root knows ${above?.high ?? 0} of ${origin}/${stream} of epoch ${epoch}, ${high} have been given`;
+      const unheard = unheardOf(tree, machine, row, above);
+      if (unheard.length > 0) return `${machine.id} has not told the root of ${unheard.slice(0, 10).join(", ")}`;
       const isElsewhere = tree.machines.some(({ name, isResting }) => isResting && name === origin);
       const missing =
         machine === tree.root && !isElsewhere ? numbersMissing(row).filter((key) => !tree.vanished.has(key)) : [];
@@ -127,6 +129,20 @@ export async function pendingIn(tree: SimulatedTree, refused: ReadonlySet<string
     }
   }
   return undefined;
+}
+
+/** What a node has given up of its own is named at the root, also while another one of its name is put aside. */
+function unheardOf(
+  tree: SimulatedTree,
+  machine: Machine,
+  row: LedgerRow,
+  above: LedgerRow | undefined,
+): readonly string[] {
+  if (row.origin !== machine.name || machine === tree.root) return [];
+  return row.ranges
+    .flatMap(([first, last]) => missingFrom(above?.ranges ?? [], first, last))
+    .flatMap(([first, last]) => keysOf(row, first, last))
+    .filter((key) => !tree.vanished.has(key));
 }
 
 function describe({ handed = 0, finalMark = 0 }: LedgerRow, above: LedgerRow | undefined): string {
