@@ -4,7 +4,7 @@ import { SegmentBuilder } from "#shared/journal/segment.ts";
 import type { DataBlock, DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { SqlDatabase, SqlRow } from "#shared/system/sql-database.ts";
-import { bytesOf, numberOf, onlyNumber, textOf } from "./sql-values.ts";
+import { bytesOf, numberOf, textOf } from "./sql-values.ts";
 
 /** Rows in memory at once, and the bytes of payload after which no further one is read. */
 const rowsPerPortion = 2_000;
@@ -17,10 +17,8 @@ const selectRows = `
     )
   ) WHERE before < ${bytesPerPortion} ORDER BY arrival`;
 
-/** Afterwards the table `data` is gone. Rejects with what the database rejects; calling it again goes on. */
+/** Afterwards the table `data` is empty. Rejects with what the database rejects; calling it again goes on. */
 export async function takeOverRows(database: SqlDatabase, documents: DocumentStore, log: Logger): Promise<void> {
-  const tables = "SELECT count(*) AS n FROM sqlite_schema WHERE name = 'data'";
-  if (onlyNumber(await database.query(tables, [])) === 0) return;
   let messages = 0;
   for (;;) {
     const rows = await database.query(selectRows, []);
@@ -32,7 +30,6 @@ export async function takeOverRows(database: SqlDatabase, documents: DocumentSto
     const sql = "DELETE FROM data WHERE arrival <= ?";
     await database.transact([{ sql, params: [[numberOf(last, "arrival")]] }]);
   }
-  await database.transact([{ sql: "DROP TABLE data", params: [[]] }]);
   if (messages > 0) log.info({ messages }, "stored messages taken over");
 }
 

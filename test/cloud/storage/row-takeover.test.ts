@@ -93,6 +93,6 @@ test("a takeover that was interrupted goes on where it was, whichever half of a 
     expect(left?.["n"]).toBe(3_000);
     await takeOverRows(database, store, silentLogger());
     expect(await store.findData({ limit: 10_000 })).toEqual(documents);
-    expect(await database.query("SELECT name FROM sqlite_schema WHERE name = 'data'", [])).toEqual([]);
+    expect(await database.query("SELECT arrival FROM data", [])).toEqual([]);
   });
 });
