@@ -4,6 +4,7 @@ import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import {
   addInterval,
   countIntervals,
+  highestOf,
   missingFrom,
   type Interval,
   type IntervalSet,
@@ -42,12 +43,15 @@ interface IncompleteStream {
 
 const streamsPerReview = 64;
 
-// Whoever is connected here itself says from which number on it may still send. Of class final, the origin keeps what is not stored yet.
+// Whoever is or was a child of this node has said from which number on it may still send, however long it has been away. Of anybody
+// else only what is overtaken by later numbers can be missing: the rest may lie safe below. Of class final, the origin keeps what is
+// not stored yet.
 const selectIncomplete = `
   SELECT s.origin AS origin, s.stream AS stream, o.node AS node, o.epoch AS epoch, s.name AS name, s.priority AS priority, s.ranges AS ranges,
     CASE WHEN s.class = ${streamClassCodes.final} THEN 0
-      WHEN EXISTS (SELECT 1 FROM child c WHERE c.name = o.node AND c.state = 'online') THEN MIN(s.high, s.low - 1)
-      ELSE s.high END AS watchedTo
+      WHEN EXISTS (SELECT 1 FROM child c WHERE c.name = o.node) THEN MIN(s.high, s.low - 1)
+      ELSE s.high END AS watchedTo,
+    EXISTS (SELECT 1 FROM child c WHERE c.name = o.node) AS isChild
   FROM stream s JOIN origin o ON o.id = s.origin
   WHERE (s.origin, s.stream) > (?, ?) AND s.delivered + s.lost + s.held < s.high
   ORDER BY s.origin, s.stream LIMIT ${streamsPerReview}`;
@@ -124,11 +128,13 @@ export class HoleWatch {
 }
 
 function incompleteStream(row: Record<string, SQLOutputValue>): IncompleteStream {
+  const ranges = unpackRanges(row["ranges"]);
+  const said = Number(row["watchedTo"]);
   return {
     key: { origin: Number(row["origin"]), stream: Number(row["stream"]) },
     title: { origin: String(row["node"]), epoch: Number(row["epoch"]), stream: String(row["name"]) },
     priority: Number(row["priority"]) as Priority,
-    ranges: unpackRanges(row["ranges"]),
-    watchedTo: Number(row["watchedTo"]),
+    ranges,
+    watchedTo: row["isChild"] === 1 ? said : Math.min(said, highestOf(ranges)),
   };
 }

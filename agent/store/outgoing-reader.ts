@@ -78,6 +78,8 @@ export interface OutgoingReaderDeps {
 
 /** Origins that share one frame; the others have the next ones. */
 const originsPerFrame = 16;
+/** Damaged segments that one read reports: each is a write. */
+const damagedPerRead = 64;
 
 export class OutgoingReader {
   readonly #deps: OutgoingReaderDeps;
@@ -203,7 +205,8 @@ export class OutgoingReader {
     /** Bytes of the frame, and of the turn of the origin that has it. */
     let bytes = 0;
     let turn: { readonly origin: number; readonly endsAt: number } | undefined;
-    while (bytes < bytesMax) {
+    // What is damaged is given up before more is looked at.
+    while (bytes < bytesMax && damaged.length < damagedPerRead) {
       const share = Math.ceil(bytesMax / Math.min(originsPerFrame, Math.max(1, queue.origins)));
       const key = queue.take();
       if (key === undefined) {

@@ -100,17 +100,18 @@ test("a hole that something came into is another hole, whose time begins anew; t
   expect(review(1).presumedLost).toBe(9);
 });
 
-test("a stream that its origin goes on numbering has a tail that changes: only what stays as it is goes", () => {
+test("what was overtaken goes when its time has come, and the tail that nobody has passed on yet never does", () => {
   const { hear, take, review } = world();
   hear("pump-1", 10);
   take(1, 5);
+  take(8, 8);
   review(0);
   hear("pump-1", 12);
-  expect(review(30 * day).presumedLost).toBe(0);
-  expect(review(30 * day).presumedLost).toBe(7);
+  expect(review(30 * day).presumedLost).toBe(2);
+  expect(review(60 * day).presumedLost).toBe(0);
 });
 
-test("what a connected child may still send is not lost, however long it takes; once it is gone its time begins", () => {
+test("what a child may still send is not lost, however long it is away; nor is what somebody farther below may have behind its last word", () => {
   const { open, hear, take, connect, review } = world();
   connect(pump, "online");
   hear("pump-1", 20, 1, 6);
@@ -121,7 +122,13 @@ test("what a connected child may still send is not lost, however long it takes; 
   expect(review(40 * day).presumedLost).toBe(0);
   open(); // started anew: nobody is connected
   review(0);
-  expect(review(30 * day).presumedLost).toBe(5);
+  expect(review(300 * day).presumedLost).toBe(0);
+  const other = world();
+  other.hear("pump-1", 30);
+  other.take(11, 20);
+  other.review(0);
+  // 1 to 10 were overtaken; 21 to 30 may lie safe below.
+  expect(other.review(300 * day).presumedLost).toBe(10);
 });
 
 test("of class final the origin keeps what the root does not have: nothing is presumed", () => {
