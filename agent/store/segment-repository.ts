@@ -61,7 +61,7 @@ export class SegmentRepository {
   readonly #descending: StatementSync;
   readonly #unreleased: StatementSync;
   readonly #outgoing: StatementSync;
-  readonly #renumber: StatementSync;
+  readonly #takeOut: StatementSync;
   readonly #ofOrigin: StatementSync;
   readonly #ending: StatementSync;
   readonly #byNumber: StatementSync;
@@ -87,8 +87,8 @@ export class SegmentRepository {
       `DELETE FROM segment WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND first + items - 1 <= ?
        RETURNING first, items, crc, clock, length(body) AS bytes`,
     );
-    this.#renumber = database.prepare(
-      `UPDATE segment SET origin = ?, first = ?, flags = flags | ${segmentFlags.maybeDuplicate} WHERE id = ?`,
+    this.#takeOut = database.prepare(
+      "DELETE FROM segment WHERE id = ? RETURNING stream, items, priority, first_ms, last_ms, flags, crc, clock, body",
     );
     this.#ofOrigin = database.prepare(
       "SELECT id, stream, first, items, LENGTH(body) AS bytes, first_ms AS firstMs, last_ms AS lastMs FROM segment WHERE origin = ? AND body IS NOT NULL ORDER BY stream, first",
@@ -219,7 +219,13 @@ export class SegmentRepository {
 
   /** Gives a segment other numbers, and marks it as one that may have been delivered before. The ledgers are the caller's. */
   renumber(id: number, origin: number, first: number): void {
-    this.#renumber.run(origin, first, id);
+    // Not by an update, which writes the new body before it gives the pages of the old one back: a full file has no room for both.
+    const row = this.#takeOut.get(id);
+    if (row === undefined) return;
+    const { stream = null, items = null, priority = null, first_ms = null, last_ms = null } = row;
+    const { crc = null, clock = null, body = null } = row;
+    const flags = Number(row["flags"]) | segmentFlags.maybeDuplicate;
+    this.#insert.run(id, origin, stream, first, items, priority, first_ms, last_ms, flags, crc, clock, body);
   }
 
   /** Segments that begin within `interval` with ids up to `idMax`, by number, in either direction. To be read only as far as needed. */

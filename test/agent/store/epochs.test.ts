@@ -14,8 +14,9 @@ afterEach(() => {
   for (const database of databases.splice(0)) database.close();
 });
 
-function open() {
-  const database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000 });
+function open(maxBytes?: number) {
+  const bound = maxBytes === undefined ? {} : { maxBytes };
+  const database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000, ...bound });
   databases.push(database);
   const node = createNodeOperations(database, parseNodeName("device-1"), nodeHasher);
   const streams = [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }] as const;
@@ -108,4 +109,22 @@ test("[O10] another file takes a new epoch before its first append, and keeps wh
     { epoch: 5, high: 1, delivered: 0, lost: 0, held: 1 },
     { epoch: 21, high: 1, delivered: 0, lost: 0, held: 1 },
   ]);
+});
+
+test("a file that has no room for another segment gives its segments new numbers all the same", () => {
+  const node = open(1_000_000);
+  const item = { timeMs: 1, topic: "/data/x", payload: new Uint8Array(150_000), retain: false };
+  const large = { streamId: 1, items: 1, firstMs: 1, lastMs: 1, body: encodeSegment([item]) };
+  for (let count = 0; count < 5; count++) node.writes.append(large);
+  expect(() => node.writes.append(large)).toThrow("full");
+  node.writes.renewEpoch({ fresh, holds: [], nowMs: 2 });
+  while (!node.writes.renumber({}).isDone);
+  expect(rows(node)).toEqual([
+    { epoch: 5, high: 5, delivered: 0, lost: 5, held: 0 },
+    { epoch: 7, high: 5, delivered: 0, lost: 0, held: 5 },
+  ]);
+  const data = node.reads.after({ id: 0, bytesMax: 1e7 }).segments.filter(({ body }) => body !== null);
+  expect(data.map(({ first, body }) => ({ first, body }))).toEqual(
+    [1, 2, 3, 4, 5].map((first) => ({ first, body: large.body })),
+  );
 });
