@@ -154,9 +154,9 @@ function holdsOnly(machine: Machine, keys: ReadonlySet<string>): boolean {
   return machine.held().every(({ key }) => keys.has(key));
 }
 
-/** The root's mark does not pass what the document store has not taken. */
-function waitsForMark({ origin, epoch, stream, held, handed }: LedgerRow, refused: ReadonlySet<string>): boolean {
-  return held === handed && [...refused].some((key) => key.startsWith(`${origin} ${epoch} ${stream} `));
+/** The root's mark does not pass what the document store has not taken. The numbers of gaps are handed on as well, and not held. */
+function waitsForMark({ origin, epoch, stream, held, handed = 0 }: LedgerRow, refused: ReadonlySet<string>): boolean {
+  return held <= handed && [...refused].some((key) => key.startsWith(`${origin} ${epoch} ${stream} `));
 }
 
 function numbersMissing({ origin, epoch, stream, high, ranges }: LedgerRow): readonly string[] {
