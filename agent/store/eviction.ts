@@ -29,6 +29,8 @@ export interface EvictionDeps {
   readonly bounds: OwnStreamBounds;
   /** Time of the tree, milliseconds since 1970. */
   readonly now: () => number;
+  /** This node. */
+  readonly self: string;
   /** Name of the node whose streams alone give way; those of all when absent. */
   readonly onlyOf?: string;
 }
@@ -118,8 +120,16 @@ export class Eviction {
   }
 
   #yieldingBytes(): number {
-    const able = this.#streams().filter(({ policy }) => policy !== "newest" && policy !== "ttl");
-    return able.reduce((sum, { bytes }) => sum + bytes, 0);
+    const isAble = ({ policy }: WeighedStream): boolean => policy !== "newest" && policy !== "ttl";
+    const streams = this.#streams();
+    const bytes = streams.filter(isAble).reduce((sum, stream) => sum + stream.bytes, 0);
+    return (
+      bytes +
+      this.#handedBytes(
+        streams.filter((stream) => !isAble(stream)),
+        2 * limits.segmentBytes,
+      )
+    );
   }
 
   #refusal(demand: Demand, taken: readonly Demand[], filled: number): FogbankError | undefined {
@@ -155,18 +165,28 @@ export class Eviction {
     const { budget } = this.#deps;
     const known = this.#find(demand);
     const incoming = { ...(known ?? strange(demand)), bytes: (known?.bytes ?? 0) + demand.bytes };
-    const others = this.#streams().filter(
-      ({ key }) => key.origin !== known?.key.origin || key.stream !== known.key.stream,
-    );
+    const others = this.#streams().filter(({ key }) => known === undefined || !isSameKey(key, known.key));
     const isOwn = known !== undefined && this.#mayGive(known);
     const order = givingWay([incoming, ...others], incoming, budget.roomBytes).filter(
       (one) => one !== incoming || isOwn,
     );
-    const most = order.reduce((sum, { bytes }) => sum + bytes, 0) - (order.includes(incoming) ? demand.bytes : 0);
+    const handed = this.#handedOfOthers([...(known === undefined ? [] : [known]), ...others]);
+    const most =
+      order.reduce((sum, { bytes }) => sum + bytes, 0) -
+      (order.includes(incoming) ? demand.bytes : 0) +
+      this.#handedBytes(
+        handed.filter(({ key }) => !order.some((one) => isSameKey(one.key, key))),
+        budget.usedBytes() + coming - budget.roomBytes,
+      );
     // What else fills the file, queues of sessions perhaps, gives no way: then the loss would be for nothing.
     if (budget.usedBytes() + coming - most > budget.roomBytes) return 0;
     let removed = 0;
     const excess = (): number => budget.usedBytes() + coming - budget.roomBytes * lowWater;
+    // What the parent has is no loss, whatever the policy, so it goes first. Else one that is full of messages that wait for the
+    // root's mark could not take in the very one that the mark waits for.
+    for (const stream of handed) {
+      if (excess() > 0) removed += this.#deps.removal.takeHanded(stream, excess(), Math.max(0, segmentsMax - removed));
+    }
     for (const stream of order) {
       for (let more = 1; more > 0 && excess() > 0 && removed < segmentsMax; removed += more) {
         more = this.#takeFrom(stream, excess(), segmentsMax - removed);
@@ -198,6 +218,19 @@ export class Eviction {
     return taken.segments;
   }
 
+  /** Those that are kept here for the root alone, and by their origins too, the least important first. */
+  #handedOfOthers(streams: readonly WeighedStream[]): readonly WeighedStream[] {
+    return streams
+      .filter(({ hasHanded, node }) => hasHanded && node !== this.#deps.self)
+      .toSorted((a, b) => b.priority - a.priority);
+  }
+
+  /** What the parent has of these, counted as far as `most` of each. */
+  #handedBytes(streams: readonly WeighedStream[], most: number): number {
+    const handed = this.#handedOfOthers(streams);
+    return handed.reduce((sum, { key }) => sum + this.#deps.removal.handedBytes(key, most), 0);
+  }
+
   /** Every stream that has something stored and may lose it. */
   #streams(): readonly WeighedStream[] {
     return this.#deps.weights.all().filter((stream) => this.#mayGive(stream));
@@ -219,7 +252,11 @@ function fullError(message: string): FogbankError {
 /** A stream that nothing is known of here yet. */
 function strange({ node, priority, policy }: Demand): WeighedStream {
   const key = { origin: -1, stream: -1 };
-  return { key, node, name: "", priority, policy, share: 1, bytes: 0, bounds: {}, segments: 0 };
+  return { key, node, name: "", priority, policy, share: 1, bytes: 0, bounds: {}, segments: 0, hasHanded: false };
+}
+
+function isSameKey(a: WeighedStream["key"], b: WeighedStream["key"]): boolean {
+  return a.origin === b.origin && a.stream === b.stream;
 }
 
 function sumOf(demands: readonly Demand[]): number {

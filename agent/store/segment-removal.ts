@@ -95,6 +95,42 @@ export class SegmentRemoval {
     return { ...rest, segments: chosen.length };
   }
 
+  /**
+   * Removes segments of the stream that the parent has already, as many as make `bytes`: they are only kept until the root has them
+   * too. Answers how many went.
+   */
+  takeHanded(stream: WeighedStream, bytes: number, segmentsMax: number): number {
+    this.#settle();
+    const chosen: RemovablePlace[] = [];
+    let taken = 0;
+    for (const place of this.#handedPlaces(stream.key)) {
+      if (taken >= bytes || chosen.length >= segmentsMax) break;
+      chosen.push(place);
+      taken += place.bytes;
+    }
+    this.#remove(stream, chosen, "evicted");
+    return chosen.length;
+  }
+
+  /** Bytes that `takeHanded` would make free, counted as far as `most`. */
+  handedBytes(key: StreamKey, most: number): number {
+    let bytes = 0;
+    for (const place of this.#handedPlaces(key)) {
+      if (bytes >= most) break;
+      bytes += place.bytes;
+    }
+    return bytes;
+  }
+
+  *#handedPlaces(key: StreamKey): Generator<RemovablePlace, void> {
+    for (const [first, last] of this.#handedOf(key)) {
+      for (const place of this.#places(key, first, 0)) {
+        if (place.first + place.items - 1 > last) break;
+        yield place;
+      }
+    }
+  }
+
   *#places(key: StreamKey, from: number, expiredBeforeMs: number): Generator<RemovablePlace, void> {
     for (const row of this.#from.iterate(expiredBeforeMs, key.origin, key.stream, from, this.#drainedId)) {
       yield {

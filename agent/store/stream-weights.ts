@@ -13,10 +13,12 @@ export interface WeighedStream extends StreamWeight {
   readonly name: string;
   readonly bounds: StreamBounds;
   readonly segments: number;
+  /** Class final: some of its numbers are with the parent, and may be kept here until the root has them. */
+  readonly hasHanded: boolean;
 }
 
 const columns = `SELECT s.origin AS origin, s.stream AS stream, o.node AS node, s.name AS name, s.priority AS priority,
-    s.policy AS policy, s.held_bytes AS heldBytes, s.segments AS segments
+    s.policy AS policy, s.held_bytes AS heldBytes, s.segments AS segments, s.handed IS NOT NULL AS hasHanded
   FROM stream s JOIN origin o ON o.id = s.origin`;
 
 export class StreamWeights {
@@ -53,6 +55,7 @@ export class StreamWeights {
       bytes: Number(row["heldBytes"]) + segments * segmentOverheadBytes,
       bounds,
       segments,
+      hasHanded: row["hasHanded"] === 1,
     };
   }
 }

@@ -55,7 +55,15 @@ export function createUpkeepOperations(
   /** The tree's time as it was last told. */
   let told = { nowMs: 0, atMs: monotonic() };
   const now = (): number => told.nowMs + monotonic() - told.atMs;
-  const eviction = new Eviction({ budget, weights, removal, bounds, now, ...(isFinal && { onlyOf: name }) });
+  const eviction = new Eviction({
+    budget,
+    weights,
+    removal,
+    bounds,
+    now,
+    self: name,
+    ...(isFinal && { onlyOf: name }),
+  });
   const expiry = new Expiry({ weights, removal, bounds });
   const identity = new IdentityRepository(database);
   const holes = new HoleWatch(database, deps, isFinal);

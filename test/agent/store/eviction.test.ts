@@ -72,9 +72,16 @@ function world(
     removed: () => read("removed") as readonly RemovedTotal[],
     segments: () =>
       (read("after", { id: 0, bytesMax: 1e9 }) as { readonly segments: readonly StoredSegment[] }).segments,
-    batch(origin: string, priority: Priority, first: number, bytes: number) {
+    batch(origin: string, priority: Priority, first: number, bytes: number, more: Partial<OwnStream> = {}) {
       const { body, items, firstMs, lastMs } = appendArgs(1, bytes);
-      const traits = { name: "data", priority, class: "custody", order: "live-first", policy: "oldest" } as const;
+      const traits = {
+        name: "data",
+        priority,
+        class: "custody",
+        order: "live-first",
+        policy: "oldest",
+        ...more,
+      } as const;
       const stream = { origin, epoch: 9, streamId: 1, ...traits, high: first };
       const segment = { origin, epoch: 9, streamId: 1, first, items, firstMs, lastMs, flags: 0, gap: undefined };
       const segments = [{ ...segment, crc: nodeHasher.crc32(body), body }];
@@ -253,6 +260,40 @@ test("a fog gives up what is least important of whom, by the policy that the str
   expect(row(node, "data", "pump-1").row).toMatchObject({ lost: 0, held: 30 });
   for (const { row: ledger } of node.ledger()) expect(isBalanced(ledger)).toBe(true);
   expect(node.usage().full).toBe(false);
+});
+
+test("a fog full of final messages that the parent has takes in those that the root's mark waits for, and names none as lost", () => {
+  const node = world([]);
+  const final = { class: "final", policy: "newest" } as const;
+  const take = (number: number): unknown => node.write("ingest", node.batch("pump-1", 2, number, 20_000, final));
+  let last = 10;
+  expect(() => {
+    for (;;) take(++last);
+  }).toThrow("nothing may give way for it");
+  expect(node.usage()).toMatchObject({ full: true, yields: false });
+  const acked = { origin: "pump-1", epoch: 9, streamId: 1, ranges: [[11, last - 1]] };
+  node.write("forget", { acked: [acked] });
+  expect(node.usage()).toMatchObject({ full: false, yields: true });
+  for (let number = 1; number <= 10; number++) take(number);
+  const { row: ledger } = row(node, "data", "pump-1");
+  expect(ledger).toMatchObject({ lost: 0, held: last - 1 - ledger.delivered });
+  expect(ledger.delivered).toBeGreaterThan(0);
+  expect(isBalanced(ledger)).toBe(true);
+  expect(
+    node
+      .segments()
+      .slice(-10)
+      .map(({ first }) => first),
+  ).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
+test("a node's own final messages stay until the root has them, however full it is", () => {
+  const node = world([own("data", { class: "final", policy: "newest" })]);
+  node.fill(1, 20_000);
+  const { high } = row(node, "data").row;
+  node.write("forget", { acked: [{ origin: "node-1", epoch: 5, streamId: 1, ranges: [[1, high]] }] });
+  expect(() => node.append(1, 20_000)).toThrow("nothing may give way for it");
+  expect(row(node, "data").row).toMatchObject({ held: high, handed: high, delivered: 0, lost: 0 });
 });
 
 test("a root holds back what comes from below instead of losing some of it; its own messages go by their policy", () => {
