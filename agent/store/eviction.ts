@@ -120,7 +120,8 @@ export class Eviction {
   }
 
   #yieldingBytes(): number {
-    const isAble = ({ policy }: WeighedStream): boolean => policy !== "newest" && policy !== "ttl";
+    const isAble = (stream: WeighedStream): boolean =>
+      this.#mayLose(stream) && stream.policy !== "newest" && stream.policy !== "ttl";
     const streams = this.#streams();
     const bytes = streams.filter(isAble).reduce((sum, stream) => sum + stream.bytes, 0);
     return (
@@ -151,7 +152,7 @@ export class Eviction {
   #ownExcess(demand: Demand, filledBytes: number): number {
     const { budget } = this.#deps;
     const stream = this.#find(demand);
-    if (stream === undefined || !this.#mayGive(stream)) return 0;
+    if (stream === undefined || !this.#mayGive(stream) || !this.#mayLose(stream)) return 0;
     const bytes = stream.bytes + demand.bytes;
     const { maxBytes = Infinity } = stream.bounds;
     if (bytes > maxBytes) return bytes - maxBytes * lowWater;
@@ -166,8 +167,9 @@ export class Eviction {
     const known = this.#find(demand);
     const incoming = { ...(known ?? strange(demand)), bytes: (known?.bytes ?? 0) + demand.bytes };
     const others = this.#streams().filter(({ key }) => known === undefined || !isSameKey(key, known.key));
-    const isOwn = known !== undefined && this.#mayGive(known);
-    const order = givingWay([incoming, ...others], incoming, budget.roomBytes).filter(
+    const isOwn = known !== undefined && this.#mayGive(known) && this.#mayLose(known);
+    const losing = others.filter((stream) => this.#mayLose(stream));
+    const order = givingWay([incoming, ...losing], incoming, budget.roomBytes).filter(
       (one) => one !== incoming || isOwn,
     );
     const handed = this.#handedOfOthers([...(known === undefined ? [] : [known]), ...others]);
@@ -240,6 +242,11 @@ export class Eviction {
     return this.#deps.onlyOf === undefined || node === this.#deps.onlyOf;
   }
 
+  /** Of class final the origin keeps what the root does not have: named as lost on the way, it would be given up there as well. */
+  #mayLose({ node, class: streamClass }: WeighedStream): boolean {
+    return streamClass === "custody" || node === this.#deps.self;
+  }
+
   #find({ node, epoch, streamId }: Demand): WeighedStream | undefined {
     return this.#deps.weights.find(node, epoch, streamId);
   }
@@ -252,7 +259,19 @@ function fullError(message: string): FogbankError {
 /** A stream that nothing is known of here yet. */
 function strange({ node, priority, policy }: Demand): WeighedStream {
   const key = { origin: -1, stream: -1 };
-  return { key, node, name: "", priority, policy, share: 1, bytes: 0, bounds: {}, segments: 0, hasHanded: false };
+  return {
+    key,
+    node,
+    name: "",
+    priority,
+    policy,
+    class: "custody",
+    share: 1,
+    bytes: 0,
+    bounds: {},
+    segments: 0,
+    hasHanded: false,
+  };
 }
 
 function isSameKey(a: WeighedStream["key"], b: WeighedStream["key"]): boolean {

@@ -1,7 +1,7 @@
 // How much each stream weighs on the disk, and what it may: read when somebody has to give way.
 import type { DatabaseSync } from "node:sqlite";
 import type { StreamWeight } from "#shared/journal/eviction.ts";
-import { fullPolicies, type Priority } from "#shared/journal/stream.ts";
+import { fullPolicies, streamClassCodes, type Priority, type StreamClass } from "#shared/journal/stream.ts";
 import { segmentOverheadBytes } from "./segment-removal.ts";
 import type { OwnStreamBounds, StreamBounds } from "./stream-bounds.ts";
 import type { StreamKey } from "./stream-repository.ts";
@@ -11,6 +11,7 @@ export interface WeighedStream extends StreamWeight {
   /** Name of the origin, and of the stream there. */
   readonly node: string;
   readonly name: string;
+  readonly class: StreamClass;
   readonly bounds: StreamBounds;
   readonly segments: number;
   /** Class final: some of its numbers are with the parent, and may be kept here until the root has them. */
@@ -18,7 +19,7 @@ export interface WeighedStream extends StreamWeight {
 }
 
 const columns = `SELECT s.origin AS origin, s.stream AS stream, o.node AS node, s.name AS name, s.priority AS priority,
-    s.policy AS policy, s.held_bytes AS heldBytes, s.segments AS segments, s.handed IS NOT NULL AS hasHanded
+    s.class AS class, s.policy AS policy, s.held_bytes AS heldBytes, s.segments AS segments, s.handed IS NOT NULL AS hasHanded
   FROM stream s JOIN origin o ON o.id = s.origin`;
 
 export class StreamWeights {
@@ -49,6 +50,7 @@ export class StreamWeights {
     return {
       ...named,
       key: { origin: Number(row["origin"]), stream: Number(row["stream"]) },
+      class: row["class"] === streamClassCodes.final ? "final" : "custody",
       priority: Number(row["priority"]) as Priority,
       policy: fullPolicies[Number(row["policy"])] ?? "oldest",
       share: bounds.share ?? 1,

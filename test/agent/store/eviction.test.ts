@@ -296,6 +296,21 @@ test("a node's own final messages stay until the root has them, however full it 
   expect(row(node, "data").row).toMatchObject({ held: high, handed: high, delivered: 0, lost: 0 });
 });
 
+test("class final: what a node keeps for those below it never gives way, or the root's mark would pass it at the origin too", () => {
+  const node = world([own("data")]);
+  const ingest = (number: number): void => {
+    const { batch, ...rest } = node.batch("pump-1", 3, number, 20_000);
+    const streams = batch.streams.map((stream) => ({ ...stream, class: "final" as const }));
+    node.write("ingest", { ...rest, batch: { ...batch, streams } });
+  };
+  expect(() => {
+    for (let number = 1; number < 1_000; number++) ingest(number);
+  }).toThrow("could not take in data of pump-1");
+  const { held } = row(node, "data", "pump-1").row;
+  expect(row(node, "data", "pump-1").row).toMatchObject({ held, lost: 0, high: held });
+  expect(node.usage()).toMatchObject({ full: true, yields: false });
+});
+
 test("a root holds back what comes from below instead of losing some of it; its own messages go by their policy", () => {
   const node = world([own("data")], { isFinal: true });
   for (let count = 0; count < 5; count++) node.append(1, 20_000);
