@@ -18,6 +18,8 @@ export const limits = {
   /** Bytes of one segment's body and the most messages in it: the unit of storage, transfer and eviction. */
   segmentBytes: 256 * kib,
   segmentItems: 1000,
+  /** Bytes of the largest body: one message with the largest payload, its topic and the heads of both. */
+  bodyBytes: 256 * kib + 1024 + 64,
   /** Bytes of one link frame. */
   frameBytes: 512 * kib,
   /** Streams that one node may number. */

@@ -165,7 +165,7 @@ function prepareAll(database: DatabaseSync) {
       "SELECT first, last FROM gap WHERE origin = ?1 AND stream = ?2 AND last >= ?3 AND first <= ?4",
     ),
     lostByReason: database.prepare(
-      `SELECT o.node AS origin, s.name AS stream, g.reason AS reason, SUM(g.last - g.first + 1) AS messages
+      `SELECT o.node AS origin, s.name AS stream, g.reason AS reason, TOTAL(g.last - g.first + 1) AS messages
      FROM gap g JOIN origin o ON o.id = g.origin JOIN stream s ON s.origin = g.origin AND s.stream = g.stream
      GROUP BY o.node, s.name, g.reason`,
     ),

@@ -185,7 +185,7 @@ function put(table: GapTable, key: StreamKey, priority: Priority, loss: Loss, se
       first: Math.min(merged.first, row.first),
       last: Math.max(merged.last, row.last),
       reasonCode: row.reasonCode,
-      bytes: merged.bytes + row.bytes,
+      bytes: Math.min(merged.bytes + row.bytes, Number.MAX_SAFE_INTEGER),
       firstMs: Math.min(merged.firstMs, row.firstMs),
       lastMs: Math.max(merged.lastMs, row.lastMs),
     };

@@ -322,9 +322,14 @@ function readSegment(value: unknown, sender: string): WireSegment {
     crc: asUint(crc, "crc", u32Max),
     body: isGap ? null : asBytes(body, "body", limits.frameBytes),
     gap: isGap
-      ? { reasonCode: asUint(ext.get(0) ?? 5, "reason", 255), bytes: asUint(ext.get(1) ?? 0, "lost bytes") }
+      ? { reasonCode: asUint(ext.get(0) ?? 5, "reason", 255), bytes: readLostBytes(ext.get(1), count) }
       : undefined,
   };
+}
+
+/** What is told beyond the most that so many messages can have had is cut off: it is for the accounting alone, and no reason to stop. */
+function readLostBytes(value: unknown, items: number): number {
+  return Math.min(asUint(value ?? 0, "lost bytes"), items * limits.bodyBytes);
 }
 
 function readAcked(value: unknown, child: string): AckedRanges {

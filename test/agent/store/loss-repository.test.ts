@@ -101,6 +101,18 @@ test("a gap that is on its way stays as it was sent", () => {
   ]);
 });
 
+test("bytes of neighbours that are more than a number can hold together stay readable", () => {
+  const { add, withdraw, recorded, onTheWay } = world();
+  const bytes = Number.MAX_SAFE_INTEGER;
+  add(10, 19, { bytes });
+  add(30, 39, { bytes });
+  add(20, 29, { bytes });
+  expect(recorded()).toEqual([[10, 39, 1, bytes, 10, 39]]);
+  expect(onTheWay()).toEqual(recorded());
+  withdraw([10, 10]);
+  expect(recorded()).toHaveLength(1);
+});
+
 test("what comes after all is cut out of the record and of the gap on its way; bytes are shared out", () => {
   const { add, withdraw, recorded, onTheWay, counts } = world();
   add(1, 100);
@@ -165,6 +177,25 @@ test("whatever is named and withdrawn: record, way and counts are those of a pla
     }),
     { numRuns: 150 },
   );
+});
+
+test("gaps as large as a number can tell, of two epochs, can be taken in, summed and sent on", () => {
+  const database = openDatabase(inMemory, { migrations: nodeMigrations, cacheBytes: 1_000_000 });
+  const { writes, reads } = createNodeOperations(database, parseNodeName("fog-1"), nodeHasher);
+  writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams: [], nowMs: 1, idsAbove: 0 });
+  const most = Number.MAX_SAFE_INTEGER;
+  const gap = { reasonCode: 1, bytes: most };
+  const from = { origin: "device-1", streamId: 1, firstMs: 1, lastMs: 1, flags: segmentFlags.gap, crc: 0, body: null };
+  for (const epoch of [9, 10]) {
+    const segments: readonly WireSegment[] = [
+      { ...from, epoch, first: 1, items: most / 2 - 0.5, gap },
+      { ...from, epoch, first: most / 2 + 0.5, items: most / 2 - 0.5, gap },
+    ];
+    const streams = [{ ...state, epoch, high: 0 }];
+    expect(writes.ingest({ child: "device-1", batch: { streams, lows: [], segments }, nowMs: 1 }).naks).toEqual([]);
+  }
+  expect(reads.losses({})).toMatchObject([{ origin: "device-1", reason: "evicted", messages: 2 * (most - 1) }]);
+  expect(reads.after({ id: 0, bytesMax: 1e6 }).segments.map((each) => each.gap?.bytes)).toEqual([most, most]);
 });
 
 /** Ranges of first…last for which `holds`. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { segmentFlags } from "#shared/journal/segment.ts";
+import { limits } from "#shared/limits.ts";
 import {
   decodeAck,
   decodeBatch,
@@ -45,7 +46,7 @@ const gapSegment: fc.Arbitrary<WireSegment> = fc
     ...segment,
     flags: segmentFlags.gap,
     body: null,
-    gap: { reasonCode, bytes },
+    gap: { reasonCode, bytes: Math.min(bytes, segment.items * limits.bodyBytes) },
   }));
 const batch: fc.Arbitrary<Batch> = fc.record({
   session: epoch,
@@ -87,6 +88,21 @@ test("a batch survives the wire, whoever sends it", () => {
       expect("frame" in decoded && plain(decoded.frame)).toEqual(sent);
     }),
   );
+});
+
+test("of the bytes that a gap tells no more are read than its messages can have had", () => {
+  const told = (items: number, bytes: number) => {
+    const place = { origin: "device-1", epoch: 1, streamId: 1, first: 1, items, firstMs: 1, lastMs: 1, crc: 0 };
+    const gap: WireSegment = { ...place, flags: segmentFlags.gap, body: null, gap: { reasonCode: 1, bytes } };
+    const head = { session: 1, lane: "bulk", frameNumber: 1, streams: [], lows: [] } as const;
+    const decoded = decodeBatch(encodeBatch({ ...head, segments: [gap] }, "device-1"), "device-1");
+    return "frame" in decoded ? decoded.frame.segments[0]?.gap?.bytes : decoded.malformed;
+  };
+  const most = Number.MAX_SAFE_INTEGER;
+  expect(told(3, 3 * limits.bodyBytes)).toBe(3 * limits.bodyBytes);
+  expect(told(3, 3 * limits.bodyBytes + 1)).toBe(3 * limits.bodyBytes);
+  expect(told(1, most)).toBe(limits.bodyBytes);
+  expect(told(most - 1, most)).toBe(most);
 });
 
 test("an acknowledgement survives the wire", () => {
