@@ -96,9 +96,12 @@ export class LossRepository {
   }
 }
 
-/** The two tables that hold gaps, by the same operations. */
+/**
+ * The two tables that hold gaps, by the same operations. Rows of a stream are disjoint: of those that begin at or below a number only
+ * the last one can reach it.
+ */
 interface GapTable {
-  /** (origin, stream, last, first): rows that touch first…last. */
+  /** {origin, stream, first, last}: rows that touch first…last. */
   readonly touching: StatementSync;
   readonly remove: StatementSync;
   insert(key: StreamKey, priority: Priority, loss: Loss): void;
@@ -111,7 +114,9 @@ function recordTable(database: DatabaseSync): GapTable {
   return {
     touching: database.prepare(
       `SELECT first, last, reason, bytes, first_ms AS firstMs, last_ms AS lastMs FROM gap
-       WHERE origin = ? AND stream = ? AND first <= ? AND last >= ? ORDER BY first`,
+       WHERE origin = :origin AND stream = :stream AND first <= :last AND last >= :first AND first >= COALESCE(
+         (SELECT MAX(first) FROM gap WHERE origin = :origin AND stream = :stream AND first <= :first), 0)
+       ORDER BY first`,
     ),
     remove: database.prepare("DELETE FROM gap WHERE origin = ? AND stream = ? AND first = ?"),
     insert: (key, _priority, { first, last, reasonCode, bytes, firstMs, lastMs }) =>
@@ -127,7 +132,10 @@ function pendingTable(database: DatabaseSync, ids: Pick<SegmentIds, "next">): Ga
   return {
     touching: database.prepare(
       `SELECT first, first + items - 1 AS last, gap_reason AS reason, gap_bytes AS bytes, first_ms AS firstMs, last_ms AS lastMs
-       FROM segment INDEXED BY segment_gap WHERE origin = ? AND stream = ? AND first <= ? AND first + items - 1 >= ? AND body IS NULL
+       FROM segment INDEXED BY segment_gap
+       WHERE origin = :origin AND stream = :stream AND first <= :last AND first + items - 1 >= :first AND body IS NULL AND first >= COALESCE(
+         (SELECT MAX(first) FROM segment INDEXED BY segment_gap
+          WHERE origin = :origin AND stream = :stream AND first <= :first AND body IS NULL), 0)
        ORDER BY first`,
     ),
     remove: database.prepare("DELETE FROM segment WHERE origin = ? AND stream = ? AND first = ? AND body IS NULL"),
@@ -149,7 +157,7 @@ function pendingTable(database: DatabaseSync, ids: Pick<SegmentIds, "next">): Ga
 }
 
 function touching(table: GapTable, key: StreamKey, first: number, last: number): readonly Loss[] {
-  return table.touching.all(key.origin, key.stream, last, first).map((row) => ({
+  return table.touching.all({ origin: key.origin, stream: key.stream, first, last }).map((row) => ({
     first: Number(row["first"]),
     last: Number(row["last"]),
     reasonCode: Number(row["reason"]),

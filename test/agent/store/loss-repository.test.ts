@@ -113,6 +113,30 @@ test("bytes of neighbours that are more than a number can hold together stay rea
   expect(recorded()).toHaveLength(1);
 });
 
+test("among thousands of gaps each is found, and its neighbours alone are touched", () => {
+  const { add, passOn, withdraw, among, pending, recorded, onTheWay, counts } = world();
+  const gaps = 20_000;
+  // Of five numbers three are lost, and one more is only passed on.
+  for (let at = 0; at < gaps; at++) add(5 * at + 1, 5 * at + 3);
+  expect(counts()).toEqual([3 * gaps, gaps]);
+  expect(among(50_000, 50_008)).toEqual([
+    [50_001, 50_003],
+    [50_006, 50_008],
+  ]);
+  expect(among(50_003, 50_005)).toEqual([[50_003, 50_003]]);
+  expect(pending(49_998, 50_002)).toEqual([
+    [49_998, 49_998],
+    [50_001, 50_002],
+  ]);
+  passOn(50_005, 50_005);
+  expect(pending(50_004, 50_006)).toEqual([[50_005, 50_006]]);
+  add(50_004, 50_004);
+  withdraw([50_002, 50_002], [90_001, 90_003]);
+  expect(counts()).toEqual([3 * gaps + 1 - 4, onTheWay().length]);
+  expect(recorded()).toHaveLength(gaps);
+  expect(onTheWay()).toHaveLength(gaps - 1);
+});
+
 test("what comes after all is cut out of the record and of the gap on its way; bytes are shared out", () => {
   const { add, withdraw, recorded, onTheWay, counts } = world();
   add(1, 100);
