@@ -50,8 +50,7 @@ export interface Choice<Place extends StoredPlace> {
 
 /** What a stream of a share may take of the budget before it counts as being beyond it. */
 export function shareBytes(stream: StreamWeight, streams: readonly StreamWeight[], budgetBytes: number): number {
-  const shares = streams.reduce((sum, { share }) => sum + share, 0);
-  return shares === 0 ? budgetBytes : (budgetBytes * stream.share) / shares;
+  return partOf(stream, sharesOf(streams), budgetBytes);
 }
 
 /**
@@ -64,7 +63,8 @@ export function givingWay<Weight extends StreamWeight>(
   incoming: Weight,
   budgetBytes: number,
 ): readonly Weight[] {
-  const isBeyond = (stream: Weight): boolean => stream.bytes > shareBytes(stream, streams, budgetBytes);
+  const shares = sharesOf(streams);
+  const isBeyond = (stream: Weight): boolean => stream.bytes > partOf(stream, shares, budgetBytes);
   const isTooGreedy = isBeyond(incoming);
   return streams
     .filter((stream) => {
@@ -73,6 +73,14 @@ export function givingWay<Weight extends StreamWeight>(
       return !(isEqual && isTooGreedy && !isBeyond(stream));
     })
     .toSorted((a, b) => b.priority - a.priority || b.bytes / b.share - a.bytes / a.share);
+}
+
+function sharesOf(streams: readonly StreamWeight[]): number {
+  return streams.reduce((sum, { share }) => sum + share, 0);
+}
+
+function partOf({ share }: StreamWeight, shares: number, budgetBytes: number): number {
+  return shares === 0 ? budgetBytes : (budgetBytes * share) / shares;
 }
 
 /** Of a stream's segments, which come in ascending order, those that go by its policy. Reads no more of `places` than it must. */

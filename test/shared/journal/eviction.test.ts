@@ -54,6 +54,24 @@ test("among equals the one that has most for its share gives way first, and none
   expect(givingWay([small, large, wide], large, 100)).toEqual([large]);
 });
 
+test("whoever gives way, the weight of each stream is summed once", () => {
+  let reads = 0;
+  const counted = Array.from({ length: 100 }, (_, index) => ({
+    ...stream(2, index + 1),
+    get share() {
+      reads++;
+      return 1;
+    },
+  }));
+  const [incoming] = counted.slice(-1);
+  if (incoming === undefined) throw new Error("no stream");
+  // Of 5 050 bytes an equal part is 50: those within it stay.
+  expect(givingWay(counted, incoming, 5_000).map(({ bytes }) => bytes)).toEqual(
+    Array.from({ length: 50 }, (_, index) => 100 - index),
+  );
+  expect(reads).toBeLessThan(100 * 30);
+});
+
 test("a stream that refuses what is new keeps what it has, and still pushes out what is less important", () => {
   const kept = stream(3, 50, { policy: "newest" });
   const bulk = stream(3, 50);
