@@ -22,6 +22,8 @@ export const limits = {
   bodyBytes: 256 * kib + 1024 + 64,
   /** Bytes of one link frame. */
   frameBytes: 512 * kib,
+  /** Bytes that the deflated bodies of one link frame may become together: twice what a sender puts into one. */
+  inflatedBytesOfBatch: mib,
   /** Streams that one node may number. */
   streamsPerNode: 64,
   /** Streams that one hello or heartbeat names; more follow in the next ones. */

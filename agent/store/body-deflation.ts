@@ -16,13 +16,23 @@ export function deflated(segment: WireSegment): WireSegment {
     : segment;
 }
 
-/** The segment with its plain body. Undefined when it cannot be inflated, or would be larger than any body is. */
-export function inflated(segment: WireSegment): WireSegment | undefined {
-  if (segment.body === null || (segment.flags & segmentFlags.deflate) === 0) return segment;
-  try {
-    const body = inflateRawSync(segment.body, { maxOutputLength: limits.frameBytes });
-    return { ...segment, body, flags: segment.flags & ~segmentFlags.deflate };
-  } catch {
-    return undefined;
+/** Inflates the bodies of one batch, which are bounded together: a few bytes on the wire could fill the memory. */
+export class BatchInflation {
+  #bytesLeft = limits.inflatedBytesOfBatch;
+
+  /** The segment with its plain body. Undefined when it cannot be inflated, would be larger than any body is, or the batch has too much. */
+  plain(segment: WireSegment): WireSegment | undefined {
+    if (segment.body === null || (segment.flags & segmentFlags.deflate) === 0) return segment;
+    const most = Math.min(limits.bodyBytes, this.#bytesLeft);
+    if (most === 0) return undefined;
+    try {
+      const body = inflateRawSync(segment.body, { maxOutputLength: most });
+      this.#bytesLeft -= body.length;
+      return { ...segment, body, flags: segment.flags & ~segmentFlags.deflate };
+    } catch {
+      // What was unpacked in vain has cost as much.
+      this.#bytesLeft -= most;
+      return undefined;
+    }
   }
 }

@@ -7,7 +7,7 @@ import type { LowMark, StreamState } from "#shared/journal/stream.ts";
 import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/frames.ts";
 import { limits } from "#shared/limits.ts";
 import { BelowRepository } from "./below-repository.ts";
-import { inflated } from "./body-deflation.ts";
+import { BatchInflation } from "./body-deflation.ts";
 import { clockOfAnother, type ClockRepository } from "./clock-repository.ts";
 import { SegmentIngest, type SegmentIngestDeps } from "./segment-ingest.ts";
 
@@ -109,10 +109,11 @@ export function createIntakeOperations(
     const taken = new Map<string, AckedRanges>();
     let stored = 0;
     let duplicates = 0;
+    const inflation = new BatchInflation();
     for (const wire of incoming) {
       const { origin, epoch: of, streamId, first, items } = wire;
-      const segment = inflated(wire) ?? wire;
-      const isForeign = !maySend(child, origin) || isMisattributed(segment);
+      const isForeign = !maySend(child, origin) || isMisattributed(wire);
+      const segment = isForeign ? wire : (inflation.plain(wire) ?? wire);
       const code = isForeign ? "not-below" : isBroken(segment) ? "corrupt" : undefined;
       const outcome = code ?? intake.take(segment, clockOf(segment, clockOffsetMs));
       if (typeof outcome === "number") {

@@ -366,6 +366,32 @@ test("deflated bodies are stored as they were, and a bomb is refused without bei
   expect(next.ingest([{ ...segmentOf(first, 20, {}, bomb), flags: segmentFlags.deflate }]).naks).toHaveLength(1);
 });
 
+test("the deflated bodies of one batch are unpacked up to a bound, one by one and together", () => {
+  const payload = new Uint8Array(limits.journalPayloadBytes);
+  const topic = "t".repeat(limits.topicBytes);
+  const deflatedOf = (first: number, body: Uint8Array): WireSegment => {
+    const crc = nodeHasher.crc32(body);
+    return { ...segmentOf(first, first, {}, body), body: deflateRawSync(body), crc, flags: segmentFlags.deflate };
+  };
+  const largest = encodeSegment([{ timeMs: 1, topic, payload, retain: true }]);
+  const scene = new Scene();
+  expect(scene.ingest([deflatedOf(1, largest)])).toMatchObject({ stored: 1, naks: [] });
+  const tooLarge = encodeSegment([{ timeMs: 1, topic, payload: new Uint8Array(2 * payload.length), retain: true }]);
+  expect(scene.ingest([deflatedOf(2, tooLarge), deflatedOf(3, largest)])).toMatchObject({
+    stored: 1,
+    naks: [{ segment: { first: 2 }, code: "corrupt" }],
+  });
+  const fitting = Math.floor(limits.inflatedBytesOfBatch / largest.length);
+  const many = Array.from({ length: 10 }, (_, index) => deflatedOf(index + 4, largest));
+  const outcome = scene.ingest(many);
+  expect(outcome.stored).toBe(fitting);
+  expect(outcome.naks.map(({ segment, code }) => [segment.first, code])).toEqual(
+    many.slice(fitting).map(({ first }) => [first, "corrupt"]),
+  );
+  // They are not lost: another batch brings them.
+  expect(scene.ingest(many.slice(fitting, 2 * fitting))).toMatchObject({ stored: fitting, naks: [] });
+});
+
 test("[O1] whatever is stored, sent, deleted and begun anew in whatever order: all that is stored is handed out, once a generation", () => {
   const place = fc.record({
     origin: fc.constantFrom("device-1", "device-2", "device-3"),
