@@ -58,6 +58,8 @@ export const limits = {
   /** Segments that could not be handed on, kept to be looked at: the oldest go first. */
   quarantinedSegments: 100,
   quarantinedBytes: 16 * mib,
+  /** Of a small database they take no more than this share. */
+  quarantinedShare: 1 / 16,
   /** How often a segment is refused before it is given up: by the parent, by the document store. */
   refusalsMax: 3,
   /** Credit windows: bytes in flight on the control and on the bulk connection. */

@@ -5,6 +5,7 @@ import { givingWay, shareBytes } from "#shared/journal/eviction.ts";
 import type { FullPolicy, Priority } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import type { Budget } from "./budget.ts";
+import type { QuarantineRepository } from "./quarantine-repository.ts";
 import type { SegmentRemoval } from "./segment-removal.ts";
 import type { OwnStreamBounds } from "./stream-bounds.ts";
 import type { StreamWeights, WeighedStream } from "./stream-weights.ts";
@@ -26,6 +27,8 @@ export interface EvictionDeps {
   readonly budget: Budget;
   readonly weights: StreamWeights;
   readonly removal: SegmentRemoval;
+  /** Gives way before any message does. */
+  readonly quarantined: Pick<QuarantineRepository, "bytes" | "removeOldest">;
   readonly bounds: OwnStreamBounds;
   /** Time of the tree, milliseconds since 1970. */
   readonly now: () => number;
@@ -73,7 +76,7 @@ export class Eviction {
     return byStream(demands).some((group) => this.#ownExcess(group, filled) > 0);
   }
 
-  /** Takes out what gives way for these, at most a thousand segments. Answers how many: 0 says that no further step helps. */
+  /** Takes out what gives way for these, at most a thousand segments, quarantined ones first. Answers how many: 0 says that no further step helps. */
   step(demands: readonly Demand[]): number {
     const { budget } = this.#deps;
     let removed = 0;
@@ -123,7 +126,8 @@ export class Eviction {
     const isAble = (stream: WeighedStream): boolean =>
       this.#mayLose(stream) && stream.policy !== "newest" && stream.policy !== "ttl";
     const streams = this.#streams();
-    const bytes = streams.filter(isAble).reduce((sum, stream) => sum + stream.bytes, 0);
+    const aside = this.#deps.quarantined.bytes();
+    const bytes = streams.filter(isAble).reduce((sum, stream) => sum + stream.bytes, aside);
     return (
       bytes +
       this.#handedBytes(
@@ -163,7 +167,10 @@ export class Eviction {
   }
 
   #pushOut(demand: Demand, coming: number, segmentsMax: number): number {
-    const { budget } = this.#deps;
+    const { budget, quarantined } = this.#deps;
+    const excess = (): number => budget.usedBytes() + coming - budget.roomBytes * lowWater;
+    let removed = 0;
+    while (excess() > 0 && removed < segmentsMax && quarantined.removeOldest()) removed++;
     const known = this.#find(demand);
     const incoming = { ...(known ?? strange(demand)), bytes: (known?.bytes ?? 0) + demand.bytes };
     const others = this.#streams().filter(({ key }) => known === undefined || !isSameKey(key, known.key));
@@ -181,9 +188,7 @@ export class Eviction {
         budget.usedBytes() + coming - budget.roomBytes,
       );
     // What else fills the file, queues of sessions perhaps, gives no way: then the loss would be for nothing.
-    if (budget.usedBytes() + coming - most > budget.roomBytes) return 0;
-    let removed = 0;
-    const excess = (): number => budget.usedBytes() + coming - budget.roomBytes * lowWater;
+    if (budget.usedBytes() + coming - most > budget.roomBytes) return removed;
     // What the parent has is no loss, whatever the policy, so it goes first. Else one that is full of messages that wait for the
     // root's mark could not take in the very one that the mark waits for.
     for (const stream of handed) {

@@ -15,7 +15,7 @@ import type { IdentityRepository } from "./identity-repository.ts";
 import { createIntakeOperations, type IntakeOptions } from "./intake-operations.ts";
 import { LossRepository } from "./loss-repository.ts";
 import { OutgoingReader, type OutgoingRequest, type SegmentRef } from "./outgoing-reader.ts";
-import { QuarantineRepository } from "./quarantine-repository.ts";
+import type { QuarantineRepository } from "./quarantine-repository.ts";
 import type { SegmentRepository, StoredSegment } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 
@@ -48,6 +48,7 @@ export interface LinkRepositories {
   readonly streams: StreamRepository;
   readonly segments: SegmentRepository;
   readonly clocks: Pick<ClockRepository, "shiftOf" | "repaired" | "idOf">;
+  readonly quarantined: QuarantineRepository;
   readonly hasher: Hasher;
 }
 
@@ -69,13 +70,13 @@ interface Following {
 
 export function createLinkOperations(
   database: DatabaseSync,
-  { identity, streams, segments, clocks, hasher }: LinkRepositories,
+  { identity, streams, segments, clocks, quarantined, hasher }: LinkRepositories,
   options: Omit<IntakeOptions, "epoch">,
 ) {
   const { name, isFinal } = options;
   const outgoing = new OutgoingReader({ streams, segments, clocks, hasher }, name);
   const losses = new LossRepository(database, streams, segments.ids, (key) => outgoing.sentOf(key));
-  const repositories = { streams, segments, losses, quarantined: new QuarantineRepository(database), outgoing };
+  const repositories = { streams, segments, losses, quarantined, outgoing };
   const intake = createIntakeOperations(
     database,
     { streams, segments, losses, clocks, hasher },

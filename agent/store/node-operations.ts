@@ -17,6 +17,7 @@ import { createIdentityOperations, type OwnStream } from "./identity-operations.
 import { IdentityRepository } from "./identity-repository.ts";
 import type { QueueBound } from "./queue-repository.ts";
 import { createLinkOperations } from "./link-operations.ts";
+import { QuarantineRepository } from "./quarantine-repository.ts";
 import type { SentNumbers } from "./loss-repository.ts";
 import { createOwnOperations } from "./own-operations.ts";
 import { SegmentRepository } from "./segment-repository.ts";
@@ -56,12 +57,13 @@ export function createNodeOperations(
   const children = new ChildRepository(database);
   const calls = new CallRepository(database);
   const clocks = new ClockRepository(database, hasher);
+  const quarantined = new QuarantineRepository(database, budget.maxBytes);
 
   const refuseWhenFull = (attempted: string): void => budget.refuseWhenFull(attempted);
   const sessions = createSessionOperations(database, queueBound, refuseWhenFull);
   const link = createLinkOperations(
     database,
-    { identity, streams, segments, clocks, hasher },
+    { identity, streams, segments, clocks, quarantined, hasher },
     { name, isFinal, refuseWhenFull },
   );
   const { losses } = link;
@@ -73,6 +75,7 @@ export function createNodeOperations(
     {
       streams,
       losses,
+      quarantined,
       hasher,
       budget,
       sentOf,

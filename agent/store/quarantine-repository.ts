@@ -8,8 +8,11 @@ export class QuarantineRepository {
   readonly #insert;
   readonly #size;
   readonly #removeOldest;
+  readonly #bytesMax: number;
 
-  constructor(database: DatabaseSync) {
+  /** `budgetBytes`: what the whole database may have. */
+  constructor(database: DatabaseSync, budgetBytes: number) {
+    this.#bytesMax = Math.min(limits.quarantinedBytes, budgetBytes * limits.quarantinedShare);
     this.#insert = database.prepare(
       "INSERT INTO quarantine(origin, stream, first, items, reason, crc, at_ms, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
     );
@@ -23,10 +26,24 @@ export class QuarantineRepository {
     const { first, items, crc, body } = segment;
     this.#insert.run(key.origin, key.stream, first, items, reasonCode, crc, nowMs, body);
     for (;;) {
-      const size = this.#size.get();
-      if (Number(size?.["rows"]) <= limits.quarantinedSegments && Number(size?.["bytes"]) <= limits.quarantinedBytes)
-        return;
-      this.#removeOldest.run();
+      const { rows, bytes } = this.#total();
+      if (rows <= limits.quarantinedSegments && bytes <= this.#bytesMax) return;
+      this.removeOldest();
     }
+  }
+
+  /** Bytes of all bodies that are kept. */
+  bytes(): number {
+    return this.#total().bytes;
+  }
+
+  /** Answers whether there was one. */
+  removeOldest(): boolean {
+    return this.#removeOldest.run().changes !== 0;
+  }
+
+  #total(): { readonly rows: number; readonly bytes: number } {
+    const size = this.#size.get();
+    return { rows: Number(size?.["rows"]), bytes: Number(size?.["bytes"]) };
   }
 }

@@ -11,6 +11,7 @@ import { HoleWatch, type HoleReview } from "./hole-watch.ts";
 import { IdentityRepository } from "./identity-repository.ts";
 import type { Nothing } from "./link-operations.ts";
 import type { LossRepository, SentNumbers } from "./loss-repository.ts";
+import type { QuarantineRepository } from "./quarantine-repository.ts";
 import { SegmentRemoval, type RemovedTotal } from "./segment-removal.ts";
 import { OwnStreamBounds, type StreamBounds } from "./stream-bounds.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
@@ -28,6 +29,7 @@ export interface StoreUsage {
 export interface UpkeepDeps {
   readonly streams: StreamRepository;
   readonly losses: LossRepository;
+  readonly quarantined: QuarantineRepository;
   readonly hasher: Hasher;
   readonly budget: Budget;
   readonly sentOf: SentNumbers;
@@ -48,7 +50,7 @@ export function createUpkeepOperations(
   deps: UpkeepDeps,
   { name, isFinal }: { readonly name: string; readonly isFinal: boolean },
 ) {
-  const { budget, sentOf, monotonic } = deps;
+  const { budget, quarantined, sentOf, monotonic } = deps;
   const bounds = new OwnStreamBounds(name);
   const weights = new StreamWeights(database, bounds);
   const removal = new SegmentRemoval(database, deps, sentOf);
@@ -59,6 +61,7 @@ export function createUpkeepOperations(
     budget,
     weights,
     removal,
+    quarantined,
     bounds,
     now,
     self: name,

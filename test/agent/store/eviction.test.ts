@@ -386,6 +386,29 @@ test("[O3] [O7] whatever is appended, taken in, handed on and expires: ledgers s
   );
 });
 
+test("bodies that were put aside as poison give way before any message", () => {
+  const { append, write, usage, removed, segments, clock } = world([own("data")]);
+  append(1, 90_000);
+  write("quarantine", { origin: "node-1", epoch: 5, streamId: 1, first: 1, reason: "corrupt", nowMs: clock.now() });
+  expect(usage().usedBytes).toBeGreaterThan(90_000);
+  const held = (): number => segments().filter(({ body }) => body !== null).length;
+  /** Answers how many messages it took until something gave way. */
+  const appendUntilRoomIsMade = (): number => {
+    for (let count = 1; count < 1_000; count++) {
+      const before = usage().usedBytes;
+      append(1, 5_000);
+      if (usage().usedBytes < before) return count;
+    }
+    throw new Error("nothing gave way");
+  };
+  const stored = appendUntilRoomIsMade();
+  expect(removed()).toEqual([]);
+  expect(held()).toBe(stored);
+  const more = appendUntilRoomIsMade();
+  expect(removed()).toMatchObject([{ reason: "evicted" }]);
+  expect(held()).toBeLessThan(stored + more);
+});
+
 test("a step takes no more than its bound", () => {
   const node = world([own("data")], { maxBytes: 1_100_000 });
   for (let count = 0; count < 2_600; count++) node.append(1, 100);

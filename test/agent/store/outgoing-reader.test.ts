@@ -7,6 +7,7 @@ import { nodeMigrations } from "#agent/store/node-migrations.ts";
 import { createLinkOperations } from "#agent/store/link-operations.ts";
 import type { OutgoingRequest } from "#agent/store/outgoing-reader.ts";
 import { IdentityRepository } from "#agent/store/identity-repository.ts";
+import { QuarantineRepository } from "#agent/store/quarantine-repository.ts";
 import { SegmentRepository } from "#agent/store/segment-repository.ts";
 import { StreamRepository } from "#agent/store/stream-repository.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
@@ -42,6 +43,7 @@ class Scene {
       streams: this.streams,
       segments: this.segments,
       clocks: { shiftOf: () => this.shift, repaired: (segment) => segment, idOf: () => 0 },
+      quarantined: new QuarantineRepository(this.database, Infinity),
       hasher: nodeHasher,
     },
     { name: parseNodeName("fog-1"), isFinal: false, refuseWhenFull: () => undefined },

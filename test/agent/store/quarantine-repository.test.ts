@@ -23,7 +23,7 @@ const key = { origin: 1, stream: 1 };
 
 test("the newest are kept, at most so many", () => {
   const file = database();
-  const repository = new QuarantineRepository(file);
+  const repository = new QuarantineRepository(file, 1e12);
   const count = limits.quarantinedSegments + 5;
   for (let first = 1; first <= count; first++) repository.keep(key, segment(first, Uint8Array.of(first)), 3, 100);
   const rows = file.prepare("SELECT first, reason, crc, at_ms AS atMs, body FROM quarantine ORDER BY id").all();
@@ -33,12 +33,22 @@ test("the newest are kept, at most so many", () => {
 
 test("large ones are kept as far as their bytes go, and a gap has nothing to keep", () => {
   const file = database();
-  const repository = new QuarantineRepository(file);
+  const repository = new QuarantineRepository(file, 1e12);
   const bytes = limits.quarantinedBytes / 4;
   for (let first = 1; first <= 6; first++) repository.keep(key, segment(first, new Uint8Array(bytes)), 3, 100);
   repository.keep(key, { ...segment(7, new Uint8Array(0)), body: null }, 3, 100);
   const firsts = file.prepare("SELECT first FROM quarantine ORDER BY id").all();
   expect(firsts.map((row) => row["first"])).toEqual([3, 4, 5, 6]);
+});
+
+test("of a small database they take a sixteenth", () => {
+  const file = database();
+  const repository = new QuarantineRepository(file, 16_000);
+  for (let first = 1; first <= 6; first++) repository.keep(key, segment(first, new Uint8Array(300)), 3, 100);
+  expect(repository.bytes()).toBe(900);
+  repository.keep(key, segment(7, new Uint8Array(1_001)), 3, 100);
+  expect(repository.bytes()).toBe(0);
+  expect(repository.removeOldest()).toBe(false);
 });
 
 test("[O9] what is given up as poison is kept aside, named as lost with its reason, and stands in nobody's way", () => {
