@@ -13,7 +13,7 @@ export const arrivalsPerSegment = 1_024;
 export interface BatchOutcome {
   /** In the store now, and gaps, whose place is the accounting. */
   readonly taken: readonly StoredSegment[];
-  /** Data is among them. */
+  /** Data is among them, or the store has just taken other data. */
   readonly isTaking: boolean;
   /** Not taken, each by itself. */
   readonly refused: readonly StoredSegment[];
@@ -34,13 +34,14 @@ const awayCodes: ReadonlySet<ErrorCode> = new Set([
 const attemptsSpare = 8;
 
 /**
- * `damaged`: ids of segments whose bytes are not what was stored. Rejects when the store says that it is away, and when it has taken
- * nothing in many attempts.
+ * `damaged`: ids of segments whose bytes are not what was stored. `takesOthers` is asked when none of these is taken: whether the
+ * store takes any other. Rejects when the store says that it is away, and when it has taken nothing in many attempts.
  */
 export async function storeSegments(
   documents: DocumentStore,
   segments: readonly StoredSegment[],
   { streams, damaged }: { readonly streams: readonly StreamState[]; readonly damaged: readonly number[] },
+  takesOthers: () => Promise<boolean>,
 ): Promise<BatchOutcome> {
   const isUnfit = ({ id, items }: StoredSegment): boolean => items > limits.segmentItems || damaged.includes(id);
   const names = new Map(streams.map((stream) => [streamKey(stream), stream.name]));
@@ -72,7 +73,7 @@ export async function storeSegments(
       reason = error;
       if (error instanceof FogbankError && awayCodes.has(error.code)) throw error;
       // So many bad ones at the head would block the rest for good: the newest tells them from a store that is away.
-      if (!isTaking && ++failures > failuresMax) isTaking = await takes(data.slice(-1));
+      if (!isTaking && ++failures > failuresMax) isTaking = (await takes(data.slice(-1))) || (await takesOthers());
       if (!isTaking && failures > failuresMax) throw error;
     }
     if (part.length > 1) {
@@ -87,6 +88,7 @@ export async function storeSegments(
   };
 
   await insert(data);
+  if (!isTaking && refused.length > 0) isTaking = await takesOthers();
   return { taken, isTaking, refused, corrupt, reason: String(reason) };
 }
 

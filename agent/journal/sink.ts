@@ -24,7 +24,7 @@ const retryMsMax = 10_000;
 
 /** Refusals of one segment, each in a round in which others were taken, after which it is quarantined. */
 const refusalsMax = 3;
-/** Segments set aside at once: more refused ones, and the store is taken to be away. */
+/** Segments set aside at once: more refused ones wait in the journal, and with them what is behind, until these are dealt with. */
 const asideMax = 1_000;
 
 export interface SinkDeps {
@@ -81,6 +81,8 @@ class Drain implements Sink {
   #forgetting: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
   #cursor = 0;
+  /** The last one that was tried out of turn, to see whether the store takes anything. */
+  #probedId = 0;
   #failingSinceMs: number | undefined;
   #drained = 0;
   #quarantined = 0;
@@ -121,6 +123,10 @@ class Drain implements Sink {
           retryMs = retryMsMin;
         }
         if (batch === undefined) await this.#idle();
+        else if (this.#cursor < batch.lastId) {
+          ahead = undefined;
+          await clock.sleep(retryMsMin, signal).catch(() => undefined);
+        }
       } catch (error) {
         ahead = undefined;
         if (signal.aborted) return;
@@ -147,20 +153,40 @@ class Drain implements Sink {
     return store.read("after", { id, bytesMax, drains: true, ...(stamps && { stamps: stamps() }) });
   }
 
-  /** Stores a batch and moves on behind it. Answers whether the store has taken any of it. */
+  /** Stores a batch and moves on behind it, or as far as there is room aside. Answers whether the store takes data. */
   async #take(batch: Batch): Promise<boolean> {
     const { documents, clock, log } = this.#deps;
     const segments = batch.segments.filter(({ id }) => !this.#aside.has(id));
-    const outcome = await storeSegments(documents, segments, batch);
+    const outcome = await storeSegments(documents, segments, batch, () => this.#takesBehind(batch.lastId));
     await this.#settle(outcome);
-    const isAway = !outcome.isTaking || this.#aside.size + outcome.refused.length > asideMax;
-    if (outcome.refused.length > 0 && isAway) throw new Error(outcome.reason);
-    for (const segment of outcome.refused) {
+    if (outcome.refused.length > 0 && !outcome.isTaking) throw new Error(outcome.reason);
+    const room = asideMax - this.#aside.size;
+    for (const segment of outcome.refused.slice(0, room)) {
       log.error({ ...placeOf(segment), error: outcome.reason }, "document store refuses a segment");
       this.#aside.set(segment.id, { refusals: 1, nextTryMs: clock.monotonic() + retryMsMin });
     }
-    this.#cursor = batch.lastId;
+    const waiting = outcome.refused[room];
+    this.#cursor = waiting === undefined ? batch.lastId : waiting.id - 1;
     return outcome.isTaking;
+  }
+
+  /** Whether the store takes one of those behind `lastId`: the newest, or the next one, which is another with each attempt. */
+  async #takesBehind(lastId: number): Promise<boolean> {
+    const releasedId = this.#deps.backlog.releasedId();
+    if (releasedId <= lastId) return false;
+    if ((await this.#tryNextTo(releasedId - 1, releasedId)).isTaking) return true;
+    const isBehind = this.#probedId >= lastId && this.#probedId < releasedId;
+    const { id, isTaking } = await this.#tryNextTo(isBehind ? this.#probedId : lastId, releasedId);
+    this.#probedId = id;
+    return isTaking;
+  }
+
+  /** What is stored here comes in its turn once more, and changes nothing. */
+  async #tryNextTo(after: number, releasedId: number): Promise<{ readonly id: number; readonly isTaking: boolean }> {
+    const found = await this.#readAfter(after, 1);
+    const next = found.segments.filter(({ id }) => id <= releasedId);
+    const { isTaking } = await storeSegments(this.#deps.documents, next, found, takesNoOthers);
+    return { id: next.at(-1)?.id ?? releasedId, isTaking };
   }
 
   /** Tries those again that were refused. `isTaking`: others have just been taken, so that a refusal counts. */
@@ -173,7 +199,7 @@ class Drain implements Sink {
       const again = found.segments.filter((segment) => segment.id === id);
       let isStored = false;
       try {
-        const outcome = await storeSegments(documents, again, found);
+        const outcome = await storeSegments(documents, again, found, takesNoOthers);
         await this.#settle(outcome);
         isStored = outcome.refused.length === 0;
       } catch {
@@ -255,6 +281,9 @@ interface StoredNumbers {
   readonly streamId: number;
   readonly ranges: IntervalSet;
 }
+
+const takesNoOthers = (): Promise<boolean> => Promise.resolve(false);
+
 function placeOf({ origin, epoch, streamId, first, items }: StoredSegment): object {
   return { origin, epoch, streamId, first, items };
 }

@@ -43,11 +43,11 @@ async function world() {
     releasedId = id;
     for (const listener of listeners) listener();
   };
-  const append = (count: number) => {
+  const append = (count: number, bytes = 1) => {
     const items = Array.from({ length: count }, (_, index) => ({
       timeMs: index,
       topic: "/data/x",
-      payload: Uint8Array.of(index),
+      payload: new Uint8Array(bytes).fill(index),
       retain: false,
     }));
     return store.write("append", { streamId: 1, items: count, firstMs: 0, lastMs: 0, body: encodeSegment(items) });
@@ -114,6 +114,44 @@ test("[O9] many refused segments at the head do not pass for a store that is awa
   for (let turn = 0; turn < 20; turn++) await clock.advance(0);
   expect(await stored()).toEqual([41, 42, 43]);
   expect(sink.status().failingSinceMs).toBeUndefined();
+});
+
+test("[O9] refused segments that fill a whole read do not hold up those behind, wherever the good ones are", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored } = await world();
+  const isBad = (seq: number): boolean => seq <= 12 || seq > 22;
+  faults.refused = ({ first }) => isBad(first);
+  await using sink = startSink({ store, documents, backlog, clock, log });
+  for (let count = 0; count < 24; count++) await append(1, 250_000);
+  release(24);
+  for (let turn = 0; turn < 60; turn++) await clock.advance(1_000);
+  expect(await stored()).toEqual([13, 14, 15, 16, 17, 18, 19, 20, 21, 22]);
+  expect(sink.status().failingSinceMs).toBeUndefined();
+});
+
+test("[O9] more refused segments than may be aside at once are quarantined, and no other stays behind", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, calls, stored, held } = await world();
+  const isBad = (seq: number): boolean => seq <= 1_200 && seq % 10 !== 0;
+  faults.refused = ({ first }) => isBad(first);
+  await using sink = startSink({ store, documents, backlog, clock, log });
+  const settled = async (ms: number): Promise<void> => {
+    await clock.advance(ms);
+    for (let before = -1; before < calls.length;) {
+      before = calls.length;
+      await clock.advance(0);
+    }
+  };
+  for (let count = 0; count < 1_200; count++) await append(1);
+  release(1_200);
+  await settled(0);
+  for (let count = 0; count < 10; count++) {
+    const { newestId } = await append(1);
+    release(newestId);
+    await settled(0);
+    await settled(1_000);
+  }
+  expect(sink.status()).toEqual({ drained: 130, failingSinceMs: undefined, quarantined: 1_080 });
+  expect(await stored()).toEqual(Array.from({ length: 1_210 }, (_, index) => index + 1).filter((seq) => !isBad(seq)));
+  expect(await held()).toBe(0);
 });
 
 test("[O9] a segment that has rotted in the journal is put away, named as corrupt, and never stored", async () => {
