@@ -377,7 +377,7 @@ function startCalls(
       version,
       uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
       uplink: presence.uplink().state,
-      children: presence.children().filter(({ state }) => state === "online").length,
+      children: presence.onlineChildren(),
     }),
   });
   const conditions = new ConditionCache();

@@ -324,6 +324,7 @@ class ChildLinks implements AsyncDisposable {
     const { tree, time } = this.#deps;
     const path = tree.path();
     const { above } = tree.version();
+    const credit = this.#credit();
     for (const { name, state } of tree.children()) {
       if (state !== "online") continue;
       const news = this.#pathTold.get(name) === above ? undefined : path;
@@ -332,7 +333,7 @@ class ChildLinks implements AsyncDisposable {
         nowMs: time.now(),
         synced: time.synced(),
         streams: [],
-        ...this.#credit(),
+        ...credit,
         path: news,
         descendants: undefined,
         ...this.#marks.take(name),
@@ -376,9 +377,8 @@ class ChildLinks implements AsyncDisposable {
   }
 
   #credit(): Credit {
-    const online = this.#deps.tree.children().filter(({ state }) => state === "online").length;
     const room = this.#storeIsFull ? "full" : this.#storeIsScarce ? "scarce" : "free";
-    return creditOf(online, this.#waitingBytes, room);
+    return creditOf(this.#deps.tree.onlineChildren(), this.#waitingBytes, room);
   }
 
   #send(child: string, kind: "h" | "a", payload: Uint8Array): void {

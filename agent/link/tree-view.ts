@@ -15,6 +15,8 @@ export interface TreeView {
   /** What an operator should look into although the link works. */
   setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
+  /** How many of them are online; does not look at each. */
+  onlineChildren(): number;
   child(name: string): ChildPresence | undefined;
   setChild(child: ChildPresence): void;
   /** Tells local clients that something is wrong with a child's name, until `expireAlarms` finds that nobody has said so for a while. */

@@ -35,6 +35,7 @@ export interface Presence {
   /** Stands in `/level/uplink` from now on. */
   setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
+  onlineChildren(): number;
   child(name: string): ChildPresence | undefined;
   setChild(child: ChildPresence): void;
   /** Stands in the child's presence until nobody has said so for `limits.duplicateNameMs`. */
@@ -81,6 +82,7 @@ export function createPresence(
 ): Presence {
   const childrenByName = new Map<string, ChildPresence>();
   const alarms = new Map<string, Alarm>();
+  let onlineChildren = 0;
   let below = 1;
   let above = 1;
   const isRoot = self.url === undefined;
@@ -108,6 +110,7 @@ export function createPresence(
       publishUplink();
     },
     children: () => [...childrenByName.values()],
+    onlineChildren: () => onlineChildren,
     child: (name) => childrenByName.get(name),
     setChild,
     setAlarm(name, reason) {
@@ -152,6 +155,7 @@ export function createPresence(
   function setChild(child: ChildPresence): void {
     const before = childrenByName.get(child.name);
     childrenByName.set(child.name, child);
+    onlineChildren += Number(child.state === "online") - Number(before?.state === "online");
     const changed = before?.state !== child.state || before.session !== child.session;
     if (changed || before.descendants !== child.descendants) below++;
     if (!changed) return;

@@ -1,6 +1,8 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createPresence } from "#agent/presence/presence.ts";
 import { parseNodeName } from "#shared/ids.ts";
+import type { ChildPresence, ChildState } from "#shared/link/child-presence.ts";
 import { limits } from "#shared/limits.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { silentLogger } from "../../fakes/silent-logger.ts";
@@ -24,3 +26,29 @@ test("alarms of the uplink and of children are told with since when, and end whe
   presence.expireAlarms();
   expect(presence.alarms().map(({ about }) => about)).toEqual(["uplink", "pump-2"]);
 });
+
+test("children that are online are counted through every change of state", () => {
+  const bus = { publish: async () => undefined };
+  const self = { name: parseNodeName("cloud-1"), level: "cloud", url: undefined } as const;
+  const presence = createPresence({ bus, clock: new FakeClock(1_000), log: silentLogger() }, self);
+  const child = fc.record({
+    name: fc.constantFrom("a", "b", "c"),
+    state: fc.constantFrom("online" as const, "lost" as const, "left" as const),
+    isRestored: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(child), (changes) => {
+      for (const { name, state, isRestored } of changes) {
+        presence[isRestored ? "restoreChild" : "setChild"](madeChild(name, state));
+        const online = presence.children().filter((one) => one.state === "online");
+        expect(presence.onlineChildren()).toBe(online.length);
+      }
+    }),
+  );
+});
+
+function madeChild(name: string, state: ChildState): ChildPresence {
+  const place = { level: "fog", zone: undefined, tags: [] } as const;
+  const heard = { heardAtMs: 1, heardMonotonicMs: 1, descendants: [] };
+  return { name: parseNodeName(name), uuid: name, session: 1, conn: 1, place, state, sinceMs: 1, ...heard };
+}
