@@ -1,4 +1,5 @@
-// `fogbank journal drop-epoch`: forgets an old life of an origin's database, once nothing of it is stored here any more.
+// `fogbank journal drop-epoch`: forgets an old life of an origin's database, once nothing of it is stored here any more;
+// of a node that is gone also the last one.
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import { lossReasonCodes, segmentFlags } from "#shared/journal/segment.ts";
@@ -27,8 +28,14 @@ export async function dropEpoch(io: CliIo, origin: string, epoch: number, option
   using database = openForWriting(io, options);
   const title = `epoch ${epoch} of ${origin}`;
   const state = reading(`look up ${title}`, () => stateOf(database, origin, epoch));
-  if (currentEpochs(database, origin).includes(epoch)) {
-    throw refused(`${title} is the current one: only older ones can be forgotten`);
+  const isLast = isLastHeardOf(database, origin, epoch);
+  if (nodeFact(database, "name") === origin && Number(nodeFact(database, "epoch")) === epoch) {
+    throw refused(`${title} is the current one of this node: only older ones can be forgotten`);
+  }
+  if (isLast && options.force === undefined) {
+    throw refused(
+      `${title} is the current one, as far as this node has heard: give --force if ${origin} is gone for good and will never send again`,
+    );
   }
   const isDiscard = state.held > 0;
   if (isDiscard && options.force === undefined) {
@@ -44,7 +51,8 @@ export async function dropEpoch(io: CliIo, origin: string, epoch: number, option
   const what = isDiscard
     ? `Throw away ${state.held} messages of ${title}, and name them as lost?`
     : `Forget ${title}: ${state.streams} streams, ${state.delivered} messages delivered, ${state.lost} lost?`;
-  await confirm(io, what, options);
+  const warning = isLast ? `${origin} must be gone for good: this is the last epoch it was heard of with. ` : "";
+  await confirm(io, `${warning}${what}`, options);
   reading(`drop ${title}`, () => inTransaction(database, () => (isDiscard ? discard : forget)(database, state.id)));
   io.stdout(
     isDiscard
@@ -74,17 +82,20 @@ function stateOf(database: DatabaseSync, origin: string, epoch: number): EpochSt
   };
 }
 
-/** Of this node the one that it numbers in; of another one that which it was heard of with last. */
-function currentEpochs(database: DatabaseSync, origin: string): readonly number[] {
-  const fact = (key: string): unknown => database.prepare("SELECT value FROM meta WHERE key = ?").get(key)?.["value"];
-  if (fact("name") === origin) return [Number(fact("epoch"))];
+/** What the node whose directory this is knows of itself. */
+function nodeFact(database: DatabaseSync, key: "name" | "epoch"): unknown {
+  return database.prepare("SELECT value FROM meta WHERE key = ?").get(key)?.["value"];
+}
+
+function isLastHeardOf(database: DatabaseSync, origin: string, epoch: number): boolean {
+  if (nodeFact(database, "name") === origin) return false;
   return database
     .prepare(
       `SELECT o.epoch AS epoch FROM origin o JOIN stream s ON s.origin = o.id WHERE o.node = ?1 AND s.heard_ms =
          (SELECT MAX(s2.heard_ms) FROM stream s2 JOIN origin o2 ON o2.id = s2.origin WHERE o2.node = ?1)`,
     )
     .all(origin)
-    .map((row) => Number(row["epoch"]));
+    .some((row) => Number(row["epoch"]) === epoch);
 }
 
 function forget(database: DatabaseSync, id: number): void {

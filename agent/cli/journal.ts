@@ -46,7 +46,10 @@ export function journalCommand(io: CliIo): Command {
   verb("drop-epoch", "forget an old life of a node's database, once all of it has been handed on")
     .argument("<origin>", "the node that published")
     .argument("<epoch>", "its epoch, as ls shows it", parseEpoch)
-    .option("--force", "throw away what it still holds, and name it as lost")
+    .option(
+      "--force",
+      "throw away what it still holds, and name it as lost; also the last epoch of a node that is gone",
+    )
     .option("--yes", "do not ask")
     .action((origin: string, epoch: number, options: DropOptions, self: Command) =>
       runAction(self, io, () => dropEpoch(io, origin, epoch, options)),

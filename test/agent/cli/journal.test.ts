@@ -183,7 +183,8 @@ test("drop-epoch refuses the current epoch and one that holds data, and forgets 
   const folder = dataDir();
   const drop = (args: string, options?: BenchOptions) => journal(`drop-epoch ${args} --data-dir ${folder}`, options);
   expect((await drop("fog-1 5 --yes")).written.stderr).toContain("is the current one");
-  expect((await drop("device-1 9 --yes --force")).written.stderr).toContain("is the current one");
+  expect((await drop("fog-1 5 --yes --force")).written.stderr).toContain("is the current one of this node");
+  expect((await drop("device-1 9 --yes")).written.stderr).toContain("give --force if device-1 is gone for good");
   expect((await drop("fog-1 77 --yes")).written.stderr).toContain("nothing is known of epoch 77 of fog-1");
   beginEpoch(folder, 6);
   const held = await drop("fog-1 5 --yes");
@@ -212,4 +213,16 @@ test("drop-epoch refuses the current epoch and one that holds data, and forgets 
     ["device-1", 9],
     ["fog-1", 6],
   ]);
+});
+
+test("drop-epoch forgets the last epoch of another node that is gone, once its messages are named as lost", async () => {
+  const folder = dataDir();
+  const drop = () => journal(`drop-epoch device-1 9 --force --yes --data-dir ${folder}`);
+  expect((await drop()).written.stdout).toContain("20 messages of epoch 9 of device-1 are named as lost");
+  expect((await drop()).written.stderr).toContain("gaps that have not been handed on");
+  const store = openStore(join(folder, "fogbank.db"), own.epoch);
+  store.write("forget", { acked: [{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[1, 50]] }] });
+  store.database.close();
+  expect((await drop()).written.stdout).toBe("forgot epoch 9 of device-1\n");
+  expect((await listed(folder)).map(({ origin }) => origin)).toEqual(["fog-1"]);
 });
