@@ -13,7 +13,7 @@ import { breathe, showProgress } from "./journal-progress.ts";
 export interface ExportOptions extends JournalOptions {
   readonly format: "json" | "cbor";
   readonly output: string;
-  /** Milliseconds since 1970, both included. */
+  /** Milliseconds since 1970: from `from` up to but not including `to`. */
   readonly from?: number;
   readonly to?: number;
 }
@@ -64,7 +64,8 @@ async function exportRows(
   target: Target,
 ): Promise<number> {
   const source = `FROM segment g JOIN origin o ON o.id = g.origin JOIN stream s ON s.origin = g.origin AND s.stream = g.stream
-    WHERE g.flags & 1 = 0 AND (?1 IS NULL OR o.node = ?1) AND (?2 IS NULL OR s.name = ?2) AND g.last_ms >= ?3 AND g.first_ms <= ?4`;
+    WHERE g.flags & 1 = 0 AND (?1 IS NULL OR o.node = ?1) AND (?2 IS NULL OR s.name = ?2) 
+      AND MAX(g.first_ms, g.last_ms) >= ?3 AND MIN(g.first_ms, g.last_ms) < ?4`;
   const filter = [origin ?? null, stream ?? null, from, to] as const;
   const encode = format === "json" ? jsonLine : cborItem;
   const counted = reading("count the messages", () =>
@@ -83,7 +84,7 @@ async function exportRows(
       if (items === undefined) unreadable += count;
       const named = { origin: String(row["origin"]), epoch: Number(row["epoch"]), stream: String(row["stream"]) };
       const parts = (items ?? []).flatMap((item, index) =>
-        item.timeMs < from || item.timeMs > to ? [] : [encode({ ...named, seq: first + index }, item)],
+        item.timeMs < from || item.timeMs >= to ? [] : [encode({ ...named, seq: first + index }, item)],
       );
       if (parts.length > 0) await target.write(Buffer.concat(parts));
       progress.advance(count);

@@ -1,5 +1,6 @@
 // `fogbank journal`: looks into the journal of a data directory, checks it, takes data out, and forgets what is long gone.
 import { Command, InvalidArgumentError, Option } from "commander";
+import { parsePointInTime } from "../client/point-in-time.ts";
 import { runAction } from "./action.ts";
 import { httpOption } from "./addresses.ts";
 import type { CliIo } from "./io.ts";
@@ -38,8 +39,8 @@ export function journalCommand(io: CliIo): Command {
       new Option("--format <format>", "JSON lines, or a CBOR sequence").choices(["json", "cbor"]).default("json"),
     )
     .requiredOption("--output <file>", "a new file, or - for stdout")
-    .option("--from <time>", "not older than that, such as 2026-07-10T20:00:00Z", parseTime)
-    .option("--to <time>", "not newer than that", parseTime)
+    .option("--from <time>", "messages of that time and later: ISO 8601, UTC where it has no zone", parseTime)
+    .option("--to <time>", "messages before that time", parseTime)
     .action((origin: string | undefined, stream: string | undefined, options: ExportOptions, self: Command) =>
       runAction(self, io, () => exportJournal(io, origin, stream, options)),
     );
@@ -58,9 +59,9 @@ export function journalCommand(io: CliIo): Command {
 }
 
 function parseTime(text: string): number {
-  const ms = Date.parse(text);
-  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(ms)) return ms;
-  throw new InvalidArgumentError("Expected a time such as 2026-07-10T20:00:00Z.");
+  const ms = parsePointInTime(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError("give ISO 8601, such as 2026-07-10T22:00+02:00 or 2026-07-10.");
 }
 
 function parseEpoch(text: string): number {

@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { journalCommand } from "#agent/cli/journal.ts";
 import { decodeCborSequence } from "#shared/cbor.ts";
+import { encodeSegment } from "#shared/journal/segment.ts";
 import { madeStream, ok, startNodeServer } from "../client/node-server.ts";
 import { append, fill, openStore, own } from "../store/salvage-scene.ts";
 import { type Bench, type BenchOptions, chunks, createBench } from "./command-bench.ts";
@@ -148,7 +149,7 @@ test("export writes every message once, in the order of its numbers, and leaves 
 test("export takes one stream, some time, and CBOR; an existing file stays", async () => {
   const folder = dataDir();
   const output = join(folder, "out.cbor");
-  const times = "--from 2026-07-10T12:00:00.024Z --to 2026-07-10T12:00:00.029Z";
+  const times = "--from 2026-07-10T12:00:00.024Z --to 2026-07-10T12:00:00.030";
   const args = `export device-1 data --format cbor --output ${output} ${times} --data-dir ${folder}`;
   expect((await journal(args)).code).toBe(0);
   const items = decodeCborSequence(readFileSync(output)) as readonly Map<string, unknown>[];
@@ -157,6 +158,24 @@ test("export takes one stream, some time, and CBOR; an existing file stays", asy
   expect(items[0]?.get("payload")).toBeInstanceOf(Uint8Array);
   const again = await journal(args);
   expect([again.code, again.written.stderr]).toEqual([2, expect.stringContaining("cannot write a new file")]);
+});
+
+test("export finds messages by their times when the clock has gone back, and refuses what is no time", async () => {
+  const folder = dataDir();
+  const topic = { topic: "/data/x", payload: new Uint8Array(1), retain: false };
+  const body = encodeSegment([90_000_000, 80_000_000].map((timeMs) => ({ timeMs, ...topic })));
+  const store = openStore(join(folder, "fogbank.db"), own.epoch);
+  store.write("append", { streamId: 1, items: 2, firstMs: 90_000_000, lastMs: 80_000_000, body });
+  store.database.close();
+  const seqs = async (times: string) => {
+    const { written } = await journal(`export fog-1 --output - ${times} --data-dir ${folder}`);
+    return [...written.stdout.matchAll(/"seq":(\d+)/g)].map(([, seq]) => Number(seq));
+  };
+  expect(await seqs("--from 1970-01-01 --to 1970-01-02")).toEqual([42]);
+  expect(await seqs("--from 80000001 --to 90000001")).toEqual([41]);
+  expect(await seqs("--from 80000000 --to 90000000")).toEqual([42]);
+  const bad = await journal(`export --output - --from yesterday --data-dir ${folder}`);
+  expect([bad.code, bad.written.stderr]).toEqual([1, expect.stringContaining("give ISO 8601")]);
 });
 
 test("an export that cannot read all says so, and writes the rest", async () => {
