@@ -1,6 +1,12 @@
 // Makes the journal of a salvaged database agree with itself: who the origins are, what each ledger row says, and what is lost.
 import type { DatabaseSync } from "node:sqlite";
-import { countIntervals, highestOf, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
+import {
+  countIntervals,
+  highestOf,
+  type Interval,
+  type IntervalSet,
+  missingFrom,
+} from "#shared/journal/interval-set.ts";
 import { lossReasonCodes, segmentFlags } from "#shared/journal/segment.ts";
 import { placeholderName } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
@@ -220,24 +226,37 @@ function rebuilt(seen: number, heardMs: number): LedgerFacts {
   return { before: { ranges, high: seen, delivered: undefined, lost: 0 }, handed: [], heldBytes: 0, heardMs };
 }
 
-function rangesOf(database: DatabaseSync, table: string, { origin, stream }: Key, condition: string): IntervalSet {
+function rangesOf(database: DatabaseSync, table: string, key: Key, condition: string): IntervalSet {
+  return unionOf(rowsOf(database, table, key, condition));
+}
+
+function rowsOf(database: DatabaseSync, table: string, { origin, stream }: Key, condition: string): Interval[] {
   const ranges: Interval[] = [];
   const rows = database.prepare(`SELECT first, items FROM ${table} WHERE origin = ? AND stream = ? AND ${condition}`);
   for (const { first, items } of rows.iterate(origin, stream)) {
     ranges.push([Number(first), Number(first) + Number(items) - 1]);
   }
-  return unionOf(ranges);
+  return ranges;
 }
 
-/** Where a gap is on its way up and its row is gone, the row is made again. */
+/** Where a gap is on its way up and its row is gone, the row is made again, beside those that are left: rows of a stream are disjoint. */
 function addRowsOfGaps(database: DatabaseSync, { origin, stream }: Key): void {
-  database
-    .prepare(
-      `INSERT OR IGNORE INTO gap(origin, stream, first, last, reason, bytes, first_ms, last_ms)
-       SELECT origin, stream, first, first + items - 1, gap_reason, gap_bytes, first_ms, last_ms FROM segment
-       WHERE origin = ? AND stream = ? AND body IS NULL`,
-    )
-    .run(origin, stream);
+  const named = database.prepare(
+    `SELECT first, last FROM gap WHERE origin = :origin AND stream = :stream AND first <= :last AND last >= :first
+     AND first >= COALESCE((SELECT MAX(first) FROM gap WHERE origin = :origin AND stream = :stream AND first <= :first), 0) ORDER BY first`,
+  );
+  const add = database.prepare(
+    `INSERT INTO gap(origin, stream, first, last, reason, bytes, first_ms, last_ms)
+     SELECT origin, stream, :from, :to, gap_reason, CAST(gap_bytes * :share AS INTEGER), first_ms, last_ms FROM segment
+     WHERE origin = :origin AND stream = :stream AND first = :first AND body IS NULL`,
+  );
+  for (const [first, last] of rowsOf(database, "segment", { origin, stream }, "body IS NULL")) {
+    const rows = named.all({ origin, stream, first, last });
+    const known = rows.map((row): Interval => [Number(row["first"]), Number(row["last"])]);
+    for (const [from, to] of missingFrom(known, first, last)) {
+      add.run({ origin, stream, first, from, to, share: (to - from + 1) / (last - first + 1) });
+    }
+  }
 }
 
 /** Per stream the first numbers, ascending, of segments that the index knows and the table has no more. */

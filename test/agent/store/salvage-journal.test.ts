@@ -104,6 +104,24 @@ test("[O3] the count of rows that wait is made again, gaps included", () => {
   ]);
 });
 
+test("[O3] of gaps on their way up those parts get a row that no row names: rows stay disjoint", () => {
+  const whole = childSegment(1, 20);
+  const gap = { ...whole, flags: segmentFlags.gap, body: null, crc: 0, gap: { reasonCode: 1, bytes: 200 } };
+  // As after a merge of two of which one was on its way, and with a row that is gone.
+  const store = salvaged(
+    (open) => ingest(open, 20, [gap]),
+    `INSERT INTO segment(id, origin, stream, first, items, priority, first_ms, last_ms, flags, crc, gap_reason, gap_bytes, body)
+     SELECT id + 1, origin, stream, 6, 15, priority, first_ms, last_ms, flags, crc, gap_reason, 150, body FROM segment;
+     UPDATE segment SET items = 5, gap_bytes = 50 WHERE first = 1;
+     UPDATE gap SET last = 10, bytes = 100`,
+  );
+  expect(rowsOf(store, "SELECT first, last, bytes FROM gap ORDER BY first")).toEqual([
+    { first: 1, last: 10, bytes: 100 },
+    { first: 11, last: 20, bytes: 100 },
+  ]);
+  expect(store.read("accounting", { origin: "device-1" })[0]?.row).toMatchObject({ lost: 20 });
+});
+
 test("[O3] what the parent has and is not readable any more goes up as a gap; what is readable stays handed on", () => {
   const store = salvaged(appendAll, (database) => {
     database.prepare("UPDATE stream SET class = 1, handed = ?").run(packRanges([[1, 6]]));
