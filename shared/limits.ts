@@ -36,9 +36,8 @@ export const limits = {
   rangesAlarm: 64,
   /** Running time of a root after which a hole that stays as it is counts as lost: a month of holidays, and a spare part. */
   presumedLostMs: 30 * 24 * 3_600_000,
-  /** Silence after which a complete old epoch is forgotten, and by how much later on the way, and once more later at the root. */
+  /** Silence after which its origin forgets a complete old epoch. */
   forgetEpochMs: 400 * 24 * 3_600_000,
-  forgetEpochStepMs: 30 * 24 * 3_600_000,
   /** Nodes below this one that status and heartbeats name. */
   descendants: 10_000,
   /** Levels between a device and the root. */

@@ -70,7 +70,7 @@ export function createUpkeepOperations(
   const expiry = new Expiry({ weights, removal, bounds });
   const identity = new IdentityRepository(database);
   const holes = new HoleWatch(database, deps, isFinal);
-  const oldEpochs = new ForgottenEpochs(database, deps.streams, { name, isFinal });
+  const oldEpochs = new ForgottenEpochs(database, deps.streams, name);
   // A root numbers arrivals by the ids of segments and the places inside: both stay as they are.
   const compaction = isFinal ? undefined : new Compaction(database, deps);
 
