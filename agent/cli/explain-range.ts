@@ -1,7 +1,7 @@
 // "Did I get everything of last night?" in sentences, with what is exact and what is not.
 import type { RangeReport, StatusReport, StoredRange } from "#shared/reports.ts";
 import { obstacleOf } from "./explain-stream.ts";
-import { byMeaning, lossWords } from "./loss-words.ts";
+import { byMeaning, goneCount, lossWords } from "./loss-words.ts";
 import { formatAgo, formatSince, formatTime } from "./quantities.ts";
 
 /** Ranges that are named; of more only the number is said. */
@@ -28,6 +28,12 @@ export function explainRange(entry: RangeReport, status: StatusReport, withEpoch
 export function isComplete({ stored, here, lost, below, heardAt, to }: RangeReport): boolean {
   const isAllHere = stored !== undefined && stored.settled && stored.missing + here + lost + below === 0;
   return isAllHere && Date.parse(heardAt) >= Date.parse(to);
+}
+
+/** Whether messages are lost or missing, or the counts do not fit together. */
+export function isFaulty(entry: RangeReport): boolean {
+  const { stored } = entry;
+  return goneCount(entry) > 0 || (stored !== undefined && (stored.missing > 0 || !stored.settled));
 }
 
 /** The root of the tree, as the node asked knows it. */

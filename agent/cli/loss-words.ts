@@ -18,3 +18,15 @@ export function byMeaning<Range extends LostRange>(
   const isRenumbered = ({ reason }: LostRange): boolean => reason === "renumbered";
   return { lost: ranges.filter((range) => !isRenumbered(range)), renumbered: ranges.filter(isRenumbered) };
 }
+
+/** How many of the numbers that count as lost stand for messages that are. Ranges that are not listed do. */
+export function goneCount({
+  lost,
+  lostRanges,
+}: {
+  readonly lost: number;
+  readonly lostRanges: readonly (LostRange & { readonly first: number; readonly last: number })[];
+}): number {
+  const { renumbered } = byMeaning(lostRanges);
+  return Math.max(0, lost - renumbered.reduce((sum, { first, last }) => sum + last - first + 1, 0));
+}

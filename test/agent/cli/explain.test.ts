@@ -141,3 +141,27 @@ test("a time that nobody can read is refused, a stream that nobody knows is name
   const unknown = await explainTimes([], query, ["device-1", "dta", "--to", "2026-07-10T11:00Z"]);
   expect(unknown).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('no stream "dta" of device-1') });
 });
+
+test("in a span of time what is missing is a failure, and renumbered is none", async () => {
+  const codeOf = async (range: RangeReport): Promise<number> => {
+    const args = ["device-1", "--from", "2026-07-10T10:00", "--to", "2026-07-10T11:00"];
+    return (await explainTimes([range], `origin=device-1&${hour}`, args)).exitCode;
+  };
+  const missing = { missing: 2, missingRanges: [{ first: 110, last: 111 }] };
+  expect(await codeOf(madeRange({}, missing))).toBe(1);
+  expect(await codeOf(madeRange({}, { settled: false }))).toBe(1);
+  expect(await codeOf(madeRange({ below: 3, here: 1 }))).toBe(0);
+  const renumbered = { first: 110, last: 112, reason: "renumbered" } as const;
+  expect(await codeOf(madeRange({ lost: 3, lostRanges: [renumbered] }))).toBe(0);
+  const corrupt = { first: 120, last: 120, reason: "corrupt" } as const;
+  expect(await codeOf(madeRange({ lost: 4, lostRanges: [renumbered, corrupt] }))).toBe(1);
+  expect(await codeOf(madeRange({ lost: 4, lostRanges: [renumbered] }))).toBe(1);
+});
+
+test("numbers whose messages came under new ones are no failure of a stream either", async () => {
+  const renumbered = { first: 1, last: 3, reason: "renumbered" } as const;
+  const only = await explain([madeStream({ stored: 1201, lost: 3, lostRanges: [renumbered] })], ["device-1"]);
+  expect(only.exitCode).toBe(0);
+  const more = await explain([madeStream({ stored: 1200, lost: 4, lostRanges: [renumbered] })], ["device-1"]);
+  expect(more.exitCode).toBe(1);
+});
