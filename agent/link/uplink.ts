@@ -323,7 +323,7 @@ class Uplink implements ParentLink, AsyncDisposable {
       return;
     }
     await this.#sending.settled(); // of what another parent had
-    await this.#deps.store.write("meet", { parent, instance });
+    await this.#deps.store.write("meet", { parent, instance, holds: welcome.holds });
     if (signal.aborted) return;
     // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it
     // on, to this very node when the tree was different: only an answer to what is sent now counts.

@@ -7,7 +7,8 @@ import {
   type Interval,
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
-import type { FinalMark } from "#shared/link/hello.ts";
+import type { FinalMark, Holding } from "#shared/link/hello.ts";
+import { limits } from "#shared/limits.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
@@ -85,6 +86,17 @@ export class FinalMarks {
       const row = lost === 0 ? undefined : this.#streams.find(key);
       if (row !== undefined) losses.repeat(key, row.priority);
     }
+  }
+
+  /** Whether the parent has not, of an own stream, what it has acknowledged. Of many ranges it tells the newest. */
+  isShort(origin: number, { streamId, ranges }: Holding): boolean {
+    const row = this.#streams.find({ origin, stream: streamId });
+    if (row === undefined || !this.keeps(row)) return false;
+    const told = ranges.length < limits.rangesOnWire ? 1 : (ranges[0]?.[0] ?? 1);
+    const from = Math.max(told, row.finalMark + 1);
+    return row.handed.some(
+      ([first, last]) => last >= from && missingFrom(ranges, Math.max(first, from), last).length > 0,
+    );
   }
 
   /** A stream that has left the class waits for no mark: what the parent has goes. */

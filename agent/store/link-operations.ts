@@ -107,8 +107,10 @@ export function createLinkOperations(
     },
 
     /** Whose child this node is now. Another database than the last time has nothing of what was only handed on: it goes again. */
-    meet(args: { readonly parent: string; readonly instance: number }) {
-      const isOther = identity.meet(args.parent, args.instance);
+    meet(args: { readonly parent: string; readonly instance: number; readonly holds?: readonly Holding[] }) {
+      // An older copy that was put back unseen has the same instance, and lacks what was handed to it since.
+      const lacks = (args.holds ?? []).some((held) => finals.isShort(streams.originId(name, held.epoch), held));
+      const isOther = identity.meet(args.parent, args.instance) || lacks;
       if (isOther) finals.handOnAgain(losses);
       return { isOther, newestId: isOther ? segments.newestId() : 0 };
     },

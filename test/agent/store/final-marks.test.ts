@@ -97,6 +97,20 @@ test("another database of the parent has nothing: all that is held is read for s
   database.close();
 });
 
+test("R3 a parent that lacks what it has acknowledged is an older copy, though it says that it is the same: it goes again", () => {
+  const { node, database } = open(false);
+  append(node, 3);
+  node.writes.meet({ parent: "fog-1", instance: 1 });
+  node.writes.forget({ acked: [{ ...self, ranges: [[1, 3]] }] });
+  const { epoch, streamId } = self;
+  const meet = (ranges: readonly (readonly [number, number])[]) =>
+    node.writes.meet({ parent: "fog-1", instance: 1, holds: [{ epoch, streamId, ranges }] }).isOther;
+  const handed = () => node.reads.accounting({})[0]?.row.handed;
+  expect([meet([[1, 3]]), handed()]).toEqual([false, 3]);
+  expect([meet([[3, 3]]), handed()]).toEqual([true, 0]);
+  database.close();
+});
+
 test("what comes late, by another way than the one by which the root has it, goes with the parent's acknowledgement, and is not sent for ever", () => {
   const { node, database } = open(false);
   const body = encodeSegment(
