@@ -25,6 +25,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilterOf } from "#shared/topics.ts";
 import type { IngestOutcome } from "../store/intake-operations.ts";
+import { movableBuffers } from "../store/movable-bodies.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
 import type { OwnIdentity } from "./own-identity.ts";
@@ -230,7 +231,7 @@ class ChildLinks implements AsyncDisposable {
   }
 
   async #ingest(child: string, batch: Batch, bytes: number): Promise<void> {
-    // The bodies alias the packet, whose buffer is used again.
+    // The bodies alias the packet, whose buffer is used again. These copies go to the store's thread.
     const segments = batch.segments.map((segment) => ({
       ...segment,
       body: segment.body === null ? null : new Uint8Array(segment.body),
@@ -249,7 +250,7 @@ class ChildLinks implements AsyncDisposable {
       };
       // Alarms come on the control connection: no pause between commits holds them up.
       const haste = batch.lane === "control" ? "urgent" : undefined;
-      const outcome = await this.#deps.store.write("ingest", args, haste);
+      const outcome = await this.#deps.store.write("ingest", args, haste, movableBuffers(segments));
       this.#stats.stored += outcome.stored;
       this.#stats.duplicates += outcome.duplicates;
       this.#setFull(false);

@@ -74,19 +74,20 @@ export class GroupCommit implements AsyncDisposable {
     this.#contributors.push(contributor);
   }
 
-  /** Resolves with the outcome's value once it is durable, rejects with its error. */
-  write(name: string, args: unknown, haste?: Haste): Promise<unknown> {
+  /** Resolves with the outcome's value once it is durable, rejects with its error. `transfer`: see PendingWrite. */
+  write(name: string, args: unknown, haste?: Haste, transfer?: readonly ArrayBuffer[]): Promise<unknown> {
     if (this.#closed) return Promise.reject(closedError(name));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const settle = (outcome: WriteOutcome): void => {
       if ("error" in outcome) reject(outcome.error);
       else resolve(outcome.value);
     };
+    const pending: PendingWrite = { name, args, settle, ...(transfer && { transfer }) };
     if (haste === "lazy") {
-      this.#lazy.push({ name, args, settle });
+      this.#lazy.push(pending);
       this.#startLazyTimer();
     } else {
-      this.#waiting.push({ name, args, settle });
+      this.#waiting.push(pending);
       this.wake(haste);
     }
     return promise;

@@ -17,12 +17,14 @@ type Result<F> = F extends (args: never) => infer R ? R : never;
 export interface NodeStore extends AsyncDisposable {
   /**
    * Resolves once durable. A lazy write waits a moment for company, an urgent one not even for the pause between commits. Rejects with FOGBANK_STORE_FULL, FOGBANK_STORE_FAILED,
-   * FOGBANK_STORE_CORRUPT or FOGBANK_STORE_CLOSED, nothing changed.
+   * FOGBANK_STORE_CORRUPT or FOGBANK_STORE_CLOSED, nothing changed. The buffers in `transfer` are moved instead of copied: nobody may
+   * look at them afterwards.
    */
   write<Name extends keyof NodeWrites>(
     name: Name,
     args: Args<NodeWrites[Name]>,
     haste?: Haste,
+    transfer?: readonly ArrayBuffer[],
   ): Promise<Result<NodeWrites[Name]>>;
   /** Sees every write that has resolved. */
   read<Name extends keyof NodeReads>(name: Name, args: Args<NodeReads[Name]>): Promise<Result<NodeReads[Name]>>;
@@ -113,8 +115,12 @@ function createStore(
     },
   });
   return {
-    write: <Name extends keyof NodeWrites>(name: Name, args: Args<NodeWrites[Name]>, haste?: Haste) =>
-      group.write(name, args, haste) as Promise<Result<NodeWrites[Name]>>,
+    write: <Name extends keyof NodeWrites>(
+      name: Name,
+      args: Args<NodeWrites[Name]>,
+      haste?: Haste,
+      transfer?: readonly ArrayBuffer[],
+    ) => group.write(name, args, haste, transfer) as Promise<Result<NodeWrites[Name]>>,
     read: <Name extends keyof NodeReads>(name: Name, args: Args<NodeReads[Name]>) =>
       engine.read({ name, args }) as Promise<Result<NodeReads[Name]>>,
     contribute: (contributor) => group.contribute(contributor),

@@ -42,8 +42,13 @@ async function open(
   return createSqlDatabase(file, call, () => worker.terminate());
 }
 
+/** Values of this size are copied here and the copy is moved, where the way to the worker would copy them twice. */
+const movedBytesMin = 4_096;
+
 interface Waiting {
   readonly statements: readonly SqlStatement[];
+  /** Buffers of values in the statements that are the worker's from then on. */
+  readonly moved: readonly ArrayBuffer[];
   readonly resolve: (changes: readonly number[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -65,6 +70,7 @@ function createSqlDatabase(
         const outcomes = await call(
           "commit",
           group.map(({ statements }) => statements),
+          group.flatMap(({ moved }) => moved),
         );
         group.forEach((one, index) => settle(one, outcomes[index]));
       } catch (error) {
@@ -88,13 +94,13 @@ function createSqlDatabase(
       if (closing !== undefined) return Promise.reject(closedError(file));
       if (waiting.length >= waitingTransactionsMax) return Promise.reject(overloadedError(file));
       const { promise, resolve, reject } = Promise.withResolvers<readonly number[]>();
-      waiting.push({ statements: statements.map(detach), resolve, reject });
+      waiting.push({ ...detached(statements), resolve, reject });
       committing ??= commitWaiting();
       return promise;
     },
     query(sql, params) {
       if (closing !== undefined) return Promise.reject(closedError(file));
-      return call("query", { sql, params: params.map(detachValue) });
+      return call("query", { sql, params: params.map(withoutRest) });
     },
     [Symbol.asyncDispose]() {
       closing ??= close();
@@ -109,12 +115,21 @@ function settle({ resolve, reject }: Waiting, outcome: TransactOutcome | undefin
   else resolve(outcome.changes);
 }
 
-function detach({ sql, params }: SqlStatement): SqlStatement {
-  return { sql, params: params.map((values) => values.map(detachValue)) };
+/** The statements as the worker gets them. The caller's bytes stay the caller's. */
+function detached(statements: readonly SqlStatement[]): Pick<Waiting, "statements" | "moved"> {
+  const moved: ArrayBuffer[] = [];
+  const detach = (value: SqlValue): SqlValue => {
+    if (!(value instanceof Uint8Array) || value.length < movedBytesMin) return withoutRest(value);
+    const copy = new Uint8Array(value);
+    moved.push(copy.buffer);
+    return copy;
+  };
+  const copies = statements.map(({ sql, params }) => ({ sql, params: params.map((values) => values.map(detach)) }));
+  return { statements: copies, moved };
 }
 
-/** A view into a larger buffer would take the whole of it to the worker. The caller's bytes stay the caller's. */
-function detachValue(value: SqlValue): SqlValue {
+/** A view into a larger buffer would take the whole of it to the worker. */
+function withoutRest(value: SqlValue): SqlValue {
   return value instanceof Uint8Array && value.byteLength < value.buffer.byteLength ? new Uint8Array(value) : value;
 }
 

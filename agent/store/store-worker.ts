@@ -7,6 +7,7 @@ import { nodeHasher } from "../system/node-hasher.ts";
 import { systemClock } from "../system/system-clock.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
 import type { OutgoingAnswer } from "./link-operations.ts";
+import { movableBuffers } from "./movable-bodies.ts";
 import type { NodeReads } from "./node-operations.ts";
 import type { SalvageReport } from "./salvage.ts";
 import { openNodeDatabase, type NodeDatabase, type NodeDatabaseConfig } from "./node-database.ts";
@@ -31,9 +32,7 @@ const handlers = {
   commit: (requests: readonly WriteRequest[]): readonly WireOutcome[] => theStore().commit(requests).map(wireOutcome),
   read(request: WriteRequest): unknown {
     const answer = theStore().read(request);
-    if (request.name !== ("outgoing" satisfies keyof NodeReads)) return answer;
-    const { found } = answer as OutgoingAnswer; // typed where it was requested
-    return new Moved(answer, found === null ? [] : [found.segments.bytes.buffer]);
+    return new Moved(answer, movedIn(request.name as keyof NodeReads, answer)); // typed where it was requested
   },
   close(_: null): null {
     opened?.close();
@@ -49,6 +48,14 @@ serveWorker(parentPort, handlers);
 function theStore(): NodeDatabase {
   assert(opened !== undefined, "the store is opened first");
   return opened;
+}
+
+/** Buffers that the answer to that read brings along: nothing here looks at them again. */
+function movedIn(name: keyof NodeReads, answer: unknown): readonly ArrayBuffer[] {
+  // Both typed where they were requested.
+  if (name === "after") return movableBuffers((answer as ReturnType<NodeReads["after"]>).segments);
+  const found = name === "outgoing" ? (answer as OutgoingAnswer).found : null;
+  return found === null ? [] : [found.segments.bytes.buffer];
 }
 
 function wireOutcome(outcome: WriteOutcome): WireOutcome {

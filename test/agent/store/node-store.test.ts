@@ -54,6 +54,24 @@ test("what was written in the worker thread is read back, also after opening aga
     expect(await append(again)).toMatchObject({ first: 2 });
   }));
 
+test("bodies that change threads are whole there, small or large, however often they are read", () =>
+  inFolder(async (file) => {
+    await using store = await openThread(file);
+    await store.write("open", start);
+    const bodies = [10, 50_000].map((bytes) =>
+      encodeSegment([{ timeMs: 1, topic: "t", payload: new Uint8Array(bytes).fill(7), retain: false }]),
+    );
+    const copies = bodies.map((body) => new Uint8Array(body));
+    const row = { streamId: 1, items: 1, firstMs: 1, lastMs: 1 };
+    const writes = bodies.map((body) => store.write("append", { ...row, body }, undefined, [body.buffer]));
+    expect(await Promise.all(writes)).toMatchObject([{ first: 1 }, { first: 2 }]);
+    expect(bodies.map(({ length }) => length)).toEqual([0, 0]);
+    for (let turn = 0; turn < 2; turn++) {
+      const { segments } = await store.read("after", { id: 0, bytesMax: 1_000_000 });
+      expect(segments.map(({ body }) => body)).toEqual(copies);
+    }
+  }));
+
 test("a second process on the same data is kept out, with a message", () =>
   inFolder(async (file) => {
     await using store = await openThread(file);

@@ -58,6 +58,19 @@ test("values come back as they went in, and a view stays the caller's", async ()
   expect(view.length).toBe(3);
 });
 
+test("large values stay the caller's too, and may be given twice", async () => {
+  await using database = await openSqlDatabase(":memory:", migrations);
+  const whole = new Uint8Array(10_000).fill(3);
+  const view = new Uint8Array(30_000).fill(4).subarray(5_000, 15_000);
+  const params = [whole, view, whole].map((value, index) => [index, value]);
+  const first = database.transact([{ sql: insertSql, params }]);
+  const second = database.transact([{ sql: insertSql, params: [[3, whole]] }]);
+  await Promise.all([first, second]);
+  const rows = await database.query("SELECT body FROM item ORDER BY id", []);
+  expect(rows.map((row) => row["body"])).toEqual([whole, view, whole, whole]);
+  expect([whole.length, view.length, whole[0], view[0]]).toEqual([10_000, 10_000, 3, 4]);
+});
+
 test("a transaction that fails changes nothing", async () => {
   await using database = await openSqlDatabase(":memory:", migrations);
   await database.transact([insert(1)]);
