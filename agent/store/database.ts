@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   readonly migrations: readonly string[];
   /** Bytes of the page cache. */
   readonly cacheBytes: number;
+  /** Bytes of a page of a new file: a power of two, 4096 when absent. A file keeps the size that it was made with. */
+  readonly pageBytes?: number;
   /** Bytes the main file may grow to; beyond it writes end with FOGBANK_STORE_FULL. No bound when absent. */
   readonly maxBytes?: number;
   /** Bytes of the write-ahead log at which it is moved into the file; 8 MiB when absent. */
@@ -43,11 +45,12 @@ export function openDatabase(file: string, options: DatabaseOptions): DatabaseSy
       file,
       reasonOf(error),
       salvage,
-      (into, version) =>
+      (into, version, pageBytes) =>
         openWhole(into, {
           migrations: options.migrations.slice(0, version),
           cacheBytes: options.cacheBytes,
           exclusive: true,
+          ...(pageBytes !== undefined && { pageBytes }),
         }),
       schemasOf(options.migrations),
     );
@@ -103,7 +106,7 @@ export function translateSqliteError(error: unknown, attempted: string): Fogbank
 /** Files below this size are checked whole at each open; a larger one would hold up the start. */
 const checkedBytesMax = 64 * 1024 * 1024;
 
-const pageBytes = 4_096;
+const pageBytesPreset = 4_096;
 const walBytesPreset = 8 * 1024 * 1024;
 
 /** How long a lock of another process (a backup, a shell) is waited for. */
@@ -175,7 +178,7 @@ function setPragmas(database: DatabaseSync, file: string, options: DatabaseOptio
   // In WAL mode this must be said before the first access, and the first write then takes the lock for good.
   if (options.exclusive === true) database.exec("PRAGMA locking_mode = EXCLUSIVE;");
   // page_size comes first: it is settled by the first write, and journal_mode may be that write.
-  database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA page_size = ${pageBytes};`);
+  database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA page_size = ${options.pageBytes ?? pageBytesPreset};`);
   const walBytes = options.walBytes ?? walBytesPreset;
   const mode = readPragma(database, "journal_mode = WAL");
   if (mode !== "wal" && file !== inMemory) {
@@ -184,6 +187,7 @@ function setPragmas(database: DatabaseSync, file: string, options: DatabaseOptio
       `could not open ${file} with a write-ahead log (journal mode is ${mode}): put the data directory on a local disk`,
     );
   }
+  const pageBytes = Number(readPragma(database, "page_size"));
   database.exec(`
     PRAGMA synchronous = FULL;
     PRAGMA cache_size = -${Math.ceil(options.cacheBytes / 1024)};
@@ -195,8 +199,7 @@ function setPragmas(database: DatabaseSync, file: string, options: DatabaseOptio
     PRAGMA journal_size_limit = ${Math.ceil(walBytes)};
   `);
   if (options.maxBytes !== undefined) {
-    const actualPageBytes = Number(readPragma(database, "page_size"));
-    database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / actualPageBytes))};`);
+    database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / pageBytes))};`);
   }
 }
 

@@ -1,9 +1,9 @@
 // The pages of a damaged database: those of the file, and over them those of its write-ahead log.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { likelyPageBytes } from "./salvage-page-size.ts";
 import { scanWal, type WalScan } from "./salvage-wal.ts";
 
 const magic = "SQLite format 3\0";
-const pageBytesPreset = 4_096;
 
 export class DamagedPages implements Disposable {
   readonly pageBytes: number;
@@ -28,7 +28,8 @@ export class DamagedPages implements Disposable {
     const stated = isHead ? ((head[16] ?? 0) << 8) | (head[17] ?? 0) : 0;
     const pageBytes = stated === 1 ? 65_536 : stated;
     const isPageSize = pageBytes >= 512 && (pageBytes & (pageBytes - 1)) === 0;
-    this.pageBytes = this.#scan.pageBytes > 0 ? this.#scan.pageBytes : isPageSize ? pageBytes : pageBytesPreset;
+    const known = this.#scan.pageBytes > 0 ? this.#scan.pageBytes : isPageSize ? pageBytes : undefined;
+    this.pageBytes = known ?? likelyPageBytes((at, length) => this.#inFile(at, length), bytes);
     const reserved = isHead ? (head[20] ?? 0) : 0;
     this.usableBytes = this.pageBytes - (reserved <= this.pageBytes - 480 ? reserved : 0);
     const inFile = Math.floor(bytes / this.pageBytes);
@@ -61,6 +62,12 @@ export class DamagedPages implements Disposable {
         ? readSync(this.#log, page, 0, this.pageBytes, logged)
         : readOrNothing(this.#file, page, (number - 1) * this.pageBytes);
     return read === this.pageBytes ? page : undefined;
+  }
+
+  /** Bytes of the main file. */
+  #inFile(at: number, length: number): Uint8Array | undefined {
+    const bytes = new Uint8Array(length);
+    return readOrNothing(this.#file, bytes, at) === length ? bytes : undefined;
   }
 
   /** The first hundred bytes, before the size of a page is known. */

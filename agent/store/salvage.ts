@@ -41,8 +41,8 @@ export interface SalvageOptions {
   onSalvaged(report: SalvageReport): void;
 }
 
-/** Opens or creates a database with the first `version` migrations applied. */
-export type OpenVersion = (file: string, version: number) => DatabaseSync;
+/** Opens or creates a database with the first `version` migrations applied; `pageBytes`: of a page of a new one. */
+export type OpenVersion = (file: string, version: number, pageBytes?: number) => DatabaseSync;
 
 /**
  * Replaces `file`, which nobody has open. `schemas`: before the first migration, and after each. Throws FOGBANK_STORE_CORRUPT, nothing changed, when
@@ -109,7 +109,8 @@ function refuseWhileBusy(file: string, open: OpenVersion): void {
 
 function copyInto(file: string, { rules }: SalvageOptions, open: OpenVersion, schemas: readonly Schema[]): CopyOutcome {
   using pages = new DamagedPages(file);
-  const database = open(salvageFileOf(file), versionOf(pages, schemas));
+  // With pages of the same size: where a tree begins that nothing leads to is guessed from where it does in the new file.
+  const database = open(salvageFileOf(file), versionOf(pages, schemas), pages.pageBytes);
   try {
     relax(database);
     return copyTables(pages, database, rules);

@@ -35,7 +35,10 @@ export function schemaFault(database: DatabaseSync, schemas: readonly Schema[], 
   return early === undefined ? undefined : `it has ${early}, which schema version ${version} has not`;
 }
 
-/** The version whose schema agrees best with what is readable of one: `stated` when that is as good as any. Undefined: none does. */
+/**
+ * The version whose schema agrees best with what is readable of one: `stated` when nothing speaks against it, however much is missing,
+ * or when it is as good as any. Undefined: none does.
+ */
 export function versionLike(
   entries: Iterable<SchemaEntry>,
   schemas: readonly Schema[],
@@ -49,6 +52,11 @@ export function versionLike(
   const best = Math.max(...agreements.slice(1));
   const isAny = schemas.some((schema) => [...schema.keys()].some((title) => found.has(title)));
   if (!isAny) return undefined;
+  // With a page of the schema gone, what is left may look like an older version: its tables lack columns that the rows have.
+  const isKnown = (title: string): boolean => schemas.some((schema) => schema.has(title));
+  const told = schemas[stated];
+  if (told !== undefined && [...found].every(([title, text]) => !isKnown(title) || told.get(title) === text))
+    return stated;
   return stated > 0 && agreements[stated] === best ? stated : agreements.lastIndexOf(best);
 }
 

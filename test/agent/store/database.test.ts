@@ -60,6 +60,24 @@ test("every pragma has the stated value, on a new file and on one opened again",
   });
 });
 
+test("a file keeps the size of its pages, and its bounds are in bytes whatever that is", () => {
+  inDirectory((directory) => {
+    const bounds = (file: string, pageBytes: number): unknown => {
+      const sized = { ...options, pageBytes, maxBytes: 409_600, walBytes: 81_920 };
+      using database = openDatabase(join(directory, file), sized);
+      return ["page_size", "wal_autocheckpoint", "max_page_count"].map((name) => pragma(database, name));
+    };
+    expect([bounds("small.db", 2048), bounds("small.db", 4096)]).toEqual([
+      [2048, 40, 200],
+      [2048, 40, 200],
+    ]);
+    expect([bounds("large.db", 4096), bounds("large.db", 2048)]).toEqual([
+      [4096, 20, 100],
+      [4096, 20, 100],
+    ]);
+  });
+});
+
 test("works in memory", () => {
   using database = openDatabase(":memory:", options);
   database.exec("INSERT INTO item(body) VALUES (x'00')");

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { openDatabase } from "#agent/store/database.ts";
 import { nodeMigrations } from "#agent/store/node-migrations.ts";
 import { isDistinctive, storedTrees } from "#agent/store/salvage-schema.ts";
 import { schemaFault, schemasOf, versionLike } from "#agent/store/schema-check.ts";
@@ -75,6 +76,36 @@ test("[O3] a damaged letter in the schema is damage like any other: nothing that
   expect(named.reasons.length).toBe(1);
   expect(named.firsts).toEqual([1, 3]);
 });
+
+test("[O3] a page of the schema that is gone makes no row unreadable, with pages of either size", () => {
+  for (const pageBytes of [2048, 4096]) {
+    const folder = mkdtempSync(join(tmpdir(), "fogbank-schema-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "fogbank.db");
+    openDatabase(file, { migrations: nodeMigrations, cacheBytes: 1_000_000, pageBytes }).close();
+    const store = openStore(file, own.epoch);
+    for (const first of [1, 3]) append(store, first);
+    store.database.close();
+    for (const page of schemaPagesOf(file)) {
+      const copy = join(folder, `without-${page}.db`);
+      writeFileSync(copy, readFileSync(file).fill(0xa5, (page - 1) * pageBytes, page * pageBytes));
+      const again = openStore(copy, 6);
+      expect(again.reports.length, `page ${page}`).toBe(1);
+      const { segments } = again.read("after", { id: 0, bytesMax: 1e9 });
+      const firsts = segments.map(({ first, body }) => body !== null && first);
+      expect(firsts, `page ${page} of ${pageBytes} bytes`).toEqual([1, 3]);
+      again.database.close();
+      using salvaged = new DatabaseSync(copy, { readOnly: true });
+      expect(salvaged.prepare("PRAGMA page_size").get()).toEqual({ page_size: pageBytes });
+    }
+  }
+});
+
+function schemaPagesOf(file: string): readonly number[] {
+  using database = new DatabaseSync(file, { readOnly: true });
+  const rows = database.prepare("SELECT pageno FROM dbstat WHERE name = 'sqlite_schema'").all();
+  return rows.map(({ pageno }) => Number(pageno));
+}
 
 test("a damaged number of the schema's version makes no row another one", () => {
   const versionAt = 60;
