@@ -42,6 +42,12 @@ export interface NodeDatabase {
 /** Page cache: the indexes of a large backlog, small enough for a board. */
 const cacheBytes = 8 * 1024 * 1024;
 
+/**
+ * A commit writes a few rows that have a page each, beside the messages: small pages keep that small. Smaller ones still would cost more
+ * time for large bodies than they save.
+ */
+const pageBytes = 2_048;
+
 /** Throws what `openDatabase` throws. */
 export function openNodeDatabase(
   deps: {
@@ -57,7 +63,7 @@ export function openNodeDatabase(
   // The reserve must take in what moving the log into the file needs.
   const walBytes = reserveBytes / 2;
   const salvage = nodeSalvage(deps, (report) => deps.onSalvaged?.(report));
-  const settings = { migrations: nodeMigrations, cacheBytes, maxBytes, walBytes, exclusive: true, salvage };
+  const settings = { migrations: nodeMigrations, cacheBytes, pageBytes, maxBytes, walBytes, exclusive: true, salvage };
   const database = openDatabase(file, settings);
   const stopIfDamaged = (error: unknown): void => {
     if (file === inMemory || !markIfDamaged(file, error)) return;

@@ -37,7 +37,9 @@ import {
 type Files = ReadonlyMap<string, Uint8Array>;
 
 const segments = 150;
-const pageBytes = 4096;
+const pageBytes = 2048;
+/** Pages of segments, and nothing else. */
+const leaves = [133 * pageBytes, 150 * pageBytes] as const;
 const seedsPerDamage = 8;
 /** Not every damage hits something. */
 const seedsMax = 100;
@@ -201,9 +203,17 @@ function expectReadableSurvive(files: Files, { store }: Outcome, label: string):
   const origins = new Set(store.read("accounting", {}).map(({ row }) => `${row.origin}/${row.epoch}`));
   for (const [key, body] of before.segments) {
     if (body === null || body.length > 900 || !origins.has(key.split("/").slice(0, 2).join("/"))) continue;
-    const page = Math.floor(file.indexOf(body) / pageBytes) + 1;
-    if (!bad.has(page)) expect(found.has(key), `${label}: ${key} on page ${page}`).toBe(true);
+    const pages = pagesWith(file, body);
+    if (!pages.some((page) => bad.has(page))) expect(found.has(key), `${label}: ${key} on ${pages.join()}`).toBe(true);
   }
+}
+
+/** The row's page, and those on which the bytes were left when the row was moved to another one. */
+function pagesWith(file: Buffer, body: Uint8Array): readonly number[] {
+  const pages: number[] = [];
+  for (let at = file.indexOf(body); at !== -1; at = file.indexOf(body, at + 1))
+    pages.push(Math.floor(at / pageBytes) + 1);
+  return pages;
 }
 
 const damages: Readonly<Record<string, (bytes: Uint8Array, chance: Seeded) => Uint8Array | void>> = {
@@ -279,7 +289,7 @@ function lastPageOf(bytes: Uint8Array, at: number): number {
 
 test("[O3] the lost numbers travel up as gaps that say they were damaged", () => {
   const files = damaged(rested, "", (bytes) => {
-    for (let page = 60 * pageBytes; page < 90 * pageBytes; page += pageBytes) bytes.fill(0, page, page + pageBytes);
+    bytes.fill(0, ...leaves);
   });
   open(files, ({ store, report }) => {
     const rows = store.read("accounting", {}).filter(({ row }) => row.lost > 0);
@@ -299,7 +309,7 @@ test("[O3] the lost numbers travel up as gaps that say they were damaged", () =>
 
 test("identity: name and uuid stay, epoch and instance are new", () => {
   open(
-    damaged(rested, "", (bytes) => void bytes.fill(0, 60 * pageBytes, 70 * pageBytes)),
+    damaged(rested, "", (bytes) => void bytes.fill(0, ...leaves)),
     ({ store }) => {
       expect(store.opened.identity).toEqual({ uuid: "uuid-5", epoch: 6, instance: 7 });
       expect(store.opened.children.map(({ name }) => name)).toEqual(["device-1"]);
@@ -410,7 +420,7 @@ test("damage in use marks the file and ends the store", () => {
 
 test("the damaged file is kept, and a crash between the renames is made good", () => {
   const folder = folderOfTest();
-  const files = damaged(rested, "", (bytes) => void bytes.fill(0, 60 * pageBytes, 70 * pageBytes));
+  const files = damaged(rested, "", (bytes) => void bytes.fill(0, ...leaves));
   const file = putFiles(folder, "fogbank.db", files);
   const first = openStore(file, 6);
   const kept = first.reports[0]?.quarantined ?? "";
@@ -427,7 +437,7 @@ test("the damaged file is kept, and a crash between the renames is made good", (
 
 test("without a second file the damaged one stays, and the error says so", () => {
   const folder = folderOfTest();
-  const files = damaged(rested, "", (bytes) => void bytes.fill(0, 60 * pageBytes, 70 * pageBytes));
+  const files = damaged(rested, "", (bytes) => void bytes.fill(0, ...leaves));
   const file = putFiles(folder, "fogbank.db", files);
   // Nobody can write a file where a folder stands.
   mkdirSync(join(folder, "fogbank.db-salvage", "in-the-way"), { recursive: true });
