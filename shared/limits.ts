@@ -30,6 +30,14 @@ export const limits = {
   streamsPerHello: 1_000,
   /** Nodes that one child may have named as below it, over all time: beyond them the longest known is forgotten. */
   namedBelow: 20_000,
+  /** Epochs of one origin of which a node misses or holds something, and all that it has heard of: beyond either no new one is taken in. An honest node has one a boot. */
+  openEpochsPerOrigin: 1_000,
+  epochsPerOrigin: 20_000,
+  /** Share of the database that streams may take which children have named: those of one child, and of all. */
+  ledgerShareOfChild: 1 / 8,
+  ledgerShare: 1 / 2,
+  /** Nodes that a node remembers as its children, over all time. */
+  childrenKnown: 50_000,
   /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
   rangesOnWire: 64,
   /** Ranges of a stream beyond which an alarm is raised: its numbers come in too many pieces [O6]. */
@@ -107,6 +115,8 @@ export const limits = {
   helloPlaces: 25_000,
   /** After a refusal for a reason that only an operator can mend. */
   refusedBackoffMs: 300_000,
+  /** After a refusal because the parent's ledger has no place: one may become free. */
+  noPlaceBackoffMs: 60_000,
   /** Retransmission time-out, and how many in a row give the link up. */
   rtoMsMin: 1_000,
   rtoMsMax: 60_000,

@@ -24,7 +24,7 @@ import type { Bus, InboundPublish } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilterOf } from "#shared/topics.ts";
-import type { IngestOutcome } from "../store/intake-operations.ts";
+import type { Heard, IngestOutcome, Unnamed } from "../store/intake-operations.ts";
 import { movableBuffers } from "../store/movable-bodies.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
@@ -49,6 +49,8 @@ export interface ChildLinksStats {
   readonly malformed: number;
   /** Hellos that were asked to come again later. */
   readonly postponed: number;
+  /** Streams that were named in hellos, heartbeats or batches and that the ledger has no place for, and children of that kind. */
+  readonly unplaced: number;
 }
 
 export interface ChildLinksSelf {
@@ -63,6 +65,11 @@ export function startChildLinks(
 ): AsyncDisposable & { stats(): ChildLinksStats } {
   return new ChildLinks(deps, self);
 }
+
+type StreamName = Unnamed["streams"][number];
+
+/** How often at most it is logged that the ledger has no place. */
+const unplacedLogMs = 60_000;
 
 /** Silence is noticed this much late at most. */
 const watchMs = 500;
@@ -80,7 +87,9 @@ class ChildLinks implements AsyncDisposable {
   #waitingBytes = 0;
   #storeIsFull = false;
   readonly #admission: HelloAdmission;
-  #stats = { stored: 0, duplicates: 0, malformed: 0, postponed: 0 };
+  #stats = { stored: 0, duplicates: 0, malformed: 0, postponed: 0, unplaced: 0 };
+  /** When that was logged last, of the clock that never steps. */
+  #unplacedLoggedMs = -Infinity;
   #storeIsScarce = false;
 
   constructor(deps: ChildLinksDeps, self: ChildLinksSelf) {
@@ -154,6 +163,33 @@ class ChildLinks implements AsyncDisposable {
     this.#admission.done(clock.monotonic());
   }
 
+  /** Takes in what the hello says. A child of whose present epoch that is not possible is sent away. Answers whether it stays. */
+  async #hear(child: string, hello: Hello): Promise<boolean> {
+    const { store, clock, tree } = this.#deps;
+    const { streams, lows, descendants, relays } = hello;
+    const below = namesOf(descendants, relays);
+    const heard = await store.write("hear", { child, streams, lows, below, nowMs: clock.now() });
+    this.#noteUnplaced(child, heard);
+    const isPresent = (one: StreamName): boolean => one.origin === child && one.epoch === hello.epoch;
+    if (!heard.isChildRefused && !heard.streams.some(isPresent)) return true;
+    const known = tree.child(child);
+    const { name, conn } = hello;
+    if (known !== undefined) tree.setChild(departedChild(known, { name, conn, onPurpose: false }, clock.now()));
+    const text = `no place for this node in the ledger: ${heard.reason}`;
+    this.#send(child, "h", encodeRefusal({ code: "busy", retryAfterMs: limits.noPlaceBackoffMs, text }));
+    return false;
+  }
+
+  #noteUnplaced(child: string, { streams, reason, isChildRefused = false }: Unnamed & Partial<Heard>): void {
+    if (reason === undefined) return;
+    this.#stats.unplaced += streams.length + (isChildRefused ? 1 : 0);
+    const nowMs = this.#deps.clock.monotonic();
+    if (nowMs - this.#unplacedLoggedMs < unplacedLogMs) return;
+    this.#unplacedLoggedMs = nowMs;
+    const { unplaced } = this.#stats;
+    this.#deps.log.error({ child, reason, unplaced }, "the ledger has no place for what a child names");
+  }
+
   #refusalOf(child: string, hello: Hello): Refusal | undefined {
     const retryAfterMs = limits.refusedBackoffMs;
     if (hello.version !== protocolVersion) {
@@ -164,6 +200,10 @@ class ChildLinks implements AsyncDisposable {
       return { code: "name-taken", retryAfterMs, text: `the hello of "${child}" gives the name "${hello.name}"` };
     }
     const ring = "names must be unique in a tree, and links must not form a ring";
+    if (this.#deps.tree.child(child) === undefined && this.#deps.tree.children().length >= limits.childrenKnown) {
+      const text = `this node has had ${limits.childrenKnown} children, and remembers no more`;
+      return { code: "busy", retryAfterMs, text };
+    }
     if (child === this.#self.name) return { code: "loop", retryAfterMs, text: `"${child}" is this node: ${ring}` };
     if (this.#deps.tree.path().some((hop) => hop.name === child)) {
       // The tree may have been rearranged, and the news of it be on its way.
@@ -174,12 +214,11 @@ class ChildLinks implements AsyncDisposable {
   }
 
   async #welcome(child: ChildPresence, hello: Hello): Promise<void> {
-    const { store, clock, tree } = this.#deps;
+    const { store, tree } = this.#deps;
     const { name, uuid, session, conn, place, state, sinceMs } = child;
-    const { streams, lows, descendants, relays } = hello;
+    if (!(await this.#hear(name, hello))) return;
     await store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } });
-    await store.write("hear", { child: name, streams, lows, below: namesOf(descendants, relays), nowMs: clock.now() });
-    this.#marks.begin(name, streams);
+    this.#marks.begin(name, hello.streams);
     const holdings = await store.read("holdings", { node: name });
     const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
     // Only the session that is current now may begin: a second hello may have overtaken this one.
@@ -212,7 +251,8 @@ class ChildLinks implements AsyncDisposable {
     this.#marks.name(child, streams);
     const news = { child, streams, lows: [], below, nowMs: this.#deps.clock.now() };
     // Batches of those that are named may be right behind.
-    await this.#track(this.#deps.store.write("hear", news, below.length === 0 ? "lazy" : undefined));
+    const heard = this.#deps.store.write("hear", news, below.length === 0 ? "lazy" : undefined);
+    await this.#track(heard.then((answer) => this.#noteUnplaced(child, answer)));
   }
 
   async #takeBatch(child: string, publish: InboundPublish): Promise<void> {
@@ -254,6 +294,7 @@ class ChildLinks implements AsyncDisposable {
       this.#stats.stored += outcome.stored;
       this.#stats.duplicates += outcome.duplicates;
       this.#setFull(false);
+      this.#noteUnplaced(child, outcome.unnamed);
       this.#acknowledge(child, batch, outcome);
     } catch (error) {
       if (!(error instanceof FogbankError) || error.code === "FOGBANK_STORE_CLOSED") return;
@@ -285,7 +326,8 @@ class ChildLinks implements AsyncDisposable {
       ...this.#marks.take(child),
     };
     for (const nak of ack.naks)
-      if (nak.code !== "no-room") this.#deps.log.error({ child, ...nak }, "segment not taken");
+      if (nak.code !== "no-room" && nak.code !== "no-place")
+        this.#deps.log.error({ child, ...nak }, "segment not taken");
     this.#send(child, "a", encodeAck(ack, child));
   }
 

@@ -3,6 +3,8 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 
+const accountsShare = 1 - limits.journalReserveShare / 2;
+
 export class Budget {
   readonly #database: DatabaseSync;
   readonly #pageBytes: number;
@@ -42,6 +44,14 @@ export class Budget {
 
   isFull(): boolean {
     return this.usedBytes() >= this.roomBytes;
+  }
+
+  /**
+   * Whether another row of the accounting may be written because of what children say. Half of what is left for deletes and gap rows is
+   * for that: a child with a new epoch must be let in while the journal is full, and what fills it goes up through this node.
+   */
+  hasRoomForAccounts(): boolean {
+    return this.usedBytes() < (this.#cappedPages ?? this.#maxPages) * accountsShare * this.#pageBytes;
   }
 
   /** Throws FOGBANK_STORE_FULL when there is no room. `attempted`: an infinitive with its object. */

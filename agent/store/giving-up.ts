@@ -49,7 +49,8 @@ export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: Refus
     const items = deps.segments.itemsOf(key, nak.first);
     if (items === undefined) continue;
     const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs);
-    if (times < limits.refusalsMax) continue;
+    // A place in the parent's ledger may become free: it says nothing against the segment.
+    if (times < limits.refusalsMax || nak.code === "no-place") continue;
     given += giveUp(deps, nak, nak.code === "not-below" ? "rejected" : "corrupt", nowMs);
   }
   return given;

@@ -8,7 +8,9 @@ import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/fram
 import { limits } from "#shared/limits.ts";
 import { BelowRepository } from "./below-repository.ts";
 import { BatchInflation } from "./body-deflation.ts";
+import type { Budget } from "./budget.ts";
 import { clockOfAnother, type ClockRepository } from "./clock-repository.ts";
+import { LedgerQuota } from "./ledger-quota.ts";
 import { SegmentIngest, type SegmentIngestDeps } from "./segment-ingest.ts";
 
 export interface IngestOutcome {
@@ -21,7 +23,22 @@ export interface IngestOutcome {
   readonly stored: number;
   readonly duplicates: number;
   readonly newestId: number;
+  readonly unnamed: Unnamed;
 }
+
+/** Streams that a child has named and that the ledger has no place for. What is sent of them is not taken. */
+export interface Unnamed {
+  readonly streams: readonly StreamName[];
+  /** Of the last one, or why the child itself is not remembered; undefined when there is nothing. */
+  readonly reason: string | undefined;
+}
+
+export interface Heard extends Unnamed {
+  /** There is no place for the child itself. */
+  readonly isChildRefused: boolean;
+}
+
+type StreamName = Pick<StreamState, "origin" | "epoch" | "streamId">;
 
 export interface IntakeRepositories extends SegmentIngestDeps {
   readonly clocks: Pick<ClockRepository, "idOf">;
@@ -34,18 +51,18 @@ export interface IntakeOptions {
   readonly epoch: () => number;
   /** What comes here goes no further. */
   readonly isFinal: boolean;
-  /** Throws FOGBANK_STORE_FULL. */
-  readonly refuseWhenFull: (attempted: string) => void;
+  readonly budget: Pick<Budget, "maxBytes" | "hasRoomForAccounts" | "refuseWhenFull">;
 }
 
 export function createIntakeOperations(
   database: DatabaseSync,
   repositories: IntakeRepositories,
-  { name, epoch, isFinal, refuseWhenFull }: IntakeOptions,
+  { name, epoch, isFinal, budget }: IntakeOptions,
 ) {
   const { streams, segments, clocks, hasher } = repositories;
   const intake = new SegmentIngest(repositories, isFinal);
   const below = new BelowRepository(database);
+  const quota = new LedgerQuota(database, budget);
 
   const writes = {
     /**
@@ -58,45 +75,61 @@ export function createIntakeOperations(
       readonly nowMs: number;
       readonly clockOffsetMs?: number;
     }): IngestOutcome {
-      refuseWhenFull(`take in data of ${args.child}`);
+      budget.refuseWhenFull(`take in data of ${args.child}`);
       below.add(args.child, args.batch.relays ?? []);
-      describeAll(args.child, args.batch.streams, args.nowMs);
+      const unnamed = describeAll(args.child, args.batch.streams, args.nowMs);
       keepLows(args.child, args.batch.lows);
-      return ingestSegments(args.child, args.batch.segments, args.clockOffsetMs);
+      return { ...ingestSegments(args.child, args.batch.segments, args.clockOffsetMs), unnamed };
     },
 
-    /** What hellos and heartbeats said: about streams, and who is or was below that child. */
+    /** What hellos and heartbeats said: about streams, and who is or was below that child. What there is no place for is answered. */
     hear(args: {
       readonly child: string;
       readonly streams: readonly StreamState[];
       readonly lows: readonly LowMark[];
       readonly below?: readonly string[];
       readonly nowMs: number;
-    }): null {
+    }): Heard {
+      const refusal = quota.childRefusal(args.child);
+      if (refusal !== undefined) return { streams: [], reason: refusal, isChildRefused: true };
       below.add(args.child, args.below ?? []);
-      describeAll(args.child, args.streams, args.nowMs);
+      const unnamed = describeAll(args.child, args.streams, args.nowMs);
       keepLows(args.child, args.lows);
-      return null;
+      return { ...unnamed, isChildRefused: false };
     },
   };
 
-  return { writes, rolledBack: () => below.rolledBack() };
+  const rolledBack = (): void => {
+    below.rolledBack();
+    quota.rolledBack();
+  };
+  return { writes, rolledBack };
 
   /** Its own messages, and those of nodes that it has named as below it. This node's own are another matter: `isMisattributed`. */
   function maySend(child: string, origin: string): boolean {
     return origin === child || origin === name || below.has(child, origin);
   }
 
-  function describeAll(child: string, described: readonly StreamState[], nowMs: number): void {
+  function describeAll(child: string, described: readonly StreamState[], nowMs: number): Unnamed {
+    const unnamed: StreamName[] = [];
+    let reason: string | undefined;
+    const refusalOf = quota.admission(child);
     for (const stream of described) {
-      if (maySend(child, stream.origin) && !isKnownHere(stream)) streams.describe(stream, nowMs);
+      const { origin, epoch: of, streamId } = stream;
+      if (!maySend(child, origin) || isKnownHere(stream)) continue;
+      const refusal = streams.keyOf(origin, of, streamId) === undefined ? refusalOf(stream) : undefined;
+      if (refusal === undefined) streams.describe(stream, nowMs);
+      else unnamed.push({ origin, epoch: of, streamId });
+      reason = refusal ?? reason;
     }
+    return { streams: unnamed, reason };
   }
 
   /** Kept beside the ranges: a low mark makes no segment a duplicate. */
   function keepLows(child: string, lows: readonly LowMark[]): void {
     for (const { epoch: of, streamId, low } of lows) {
-      streams.change({ origin: streams.originId(child, of), stream: streamId }, { low });
+      const key = streams.keyOf(child, of, streamId);
+      if (key !== undefined) streams.change(key, { low });
     }
   }
 
@@ -104,7 +137,7 @@ export function createIntakeOperations(
     child: string,
     incoming: readonly WireSegment[],
     clockOffsetMs: number | undefined,
-  ): IngestOutcome {
+  ): Omit<IngestOutcome, "unnamed"> {
     const naks: IngestOutcome["naks"][number][] = [];
     const taken = new Map<string, AckedRanges>();
     let stored = 0;
@@ -123,11 +156,16 @@ export function createIntakeOperations(
         const ranges = addInterval(taken.get(key)?.ranges ?? [], first, first + items - 1);
         taken.set(key, { origin, epoch: of, streamId, ranges });
       } else {
-        naks.push({ segment: wire, code: outcome === "unknown-stream" ? "unreadable" : outcome });
+        naks.push({ segment: wire, code: outcome === "unknown-stream" ? codeOfUnknown(child, wire) : outcome });
       }
     }
     // Just what was in the batch: of other numbers, this node may have handed some to the very child that asks.
     return { acked: [...taken.values()].flatMap(inPortions), naks, stored, duplicates, newestId: segments.newestId() };
+  }
+
+  /** Its description may have found no place, in this batch or an earlier one. */
+  function codeOfUnknown(child: string, segment: WireSegment): NakCode {
+    return quota.refusalOf(child, segment) === undefined ? "unreadable" : "no-place";
   }
 
   /** What this node knows of its own streams is right; of an epoch that it gave numbers in before its database was put back it may know nothing. */
@@ -141,7 +179,8 @@ export function createIntakeOperations(
    */
   function isMisattributed({ origin, epoch: of, streamId, first, items }: WireSegment): boolean {
     if (origin !== name) return false;
-    const row = streams.find({ origin: streams.originId(origin, of), stream: streamId });
+    const key = streams.keyOf(origin, of, streamId);
+    const row = key && streams.find(key);
     return row === undefined || (of === epoch() && first + items - 1 > row.high);
   }
 

@@ -64,7 +64,7 @@ export function createNodeOperations(
   const link = createLinkOperations(
     database,
     { identity, streams, segments, clocks, quarantined, hasher },
-    { name, isFinal, refuseWhenFull },
+    { name, isFinal, budget },
   );
   const { losses } = link;
   const sentOf = options.sentOf ?? link.sentOf;

@@ -40,9 +40,9 @@ export class SegmentIngest {
    */
   take(segment: WireSegment, clock = 0): number | "unreadable" | "unknown-stream" {
     const { streams } = this.#deps;
-    const key = { origin: streams.originId(segment.origin, segment.epoch), stream: segment.streamId };
-    const row = streams.find(key);
-    if (row === undefined) return "unknown-stream";
+    const key = streams.keyOf(segment.origin, segment.epoch, segment.streamId);
+    const row = key && streams.find(key);
+    if (key === undefined || row === undefined) return "unknown-stream";
     const fresh = missingFrom(row.ranges, segment.first, lastOf(segment));
     return segment.body === null
       ? this.#takeGap(key, row, segment, fresh)

@@ -198,6 +198,14 @@ export class StreamRepository {
     return id;
   }
 
+  /** The stream as the ledger knows it. Undefined when it does not: unlike `originId` this adds nothing. */
+  keyOf(node: string, epoch: number, stream: number): StreamKey | undefined {
+    const origin = this.#originIds.get(`${epoch} ${node}`) ?? this.#findOrigin.get(node, epoch)?.["id"];
+    if (origin === undefined) return undefined;
+    const key = { origin: Number(origin), stream };
+    return this.#outgoing.get(key.origin, stream) === undefined ? undefined : key;
+  }
+
   /** The number of the stream with that name, or the next free one. */
   numberOf(node: string, epoch: number, name: string): number {
     const rows = this.#ledgerOf.all(node).filter((row) => row["epoch"] === epoch);

@@ -78,8 +78,8 @@ export interface AckedRanges {
   readonly ranges: IntervalSet;
 }
 
-export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable";
-const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable"];
+export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable" | "no-place";
+const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable", "no-place"];
 
 /** `{0: 1, 1: ranges, 2: credit, 3?: final marks, 4: naks, 5: session, 6: [lane, frame number], 7: credit of P0}` */
 export interface Ack {

@@ -2,6 +2,7 @@ import { deflateRawSync } from "node:zlib";
 import type { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
+import { Budget } from "#agent/store/budget.ts";
 import { openDatabase } from "#agent/store/database.ts";
 import { nodeMigrations } from "#agent/store/node-migrations.ts";
 import { createLinkOperations } from "#agent/store/link-operations.ts";
@@ -46,7 +47,7 @@ class Scene {
       quarantined: new QuarantineRepository(this.database, Infinity),
       hasher: nodeHasher,
     },
-    { name: parseNodeName("fog-1"), isFinal: false, refuseWhenFull: () => undefined },
+    { name: parseNodeName("fog-1"), isFinal: false, budget: new Budget(this.database) },
   );
   generation = 1;
   session = 1;
