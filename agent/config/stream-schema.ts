@@ -38,7 +38,8 @@ const orders = ["strict", "live-first"] as const;
 const classes = ["custody", "final"] as const;
 const filtersMax = 64;
 const shareMax = 1_000;
-const streamBytesMin = limits.segmentBytes;
+/** The largest segment fits, as it weighs on the disk. */
+const streamBytesMin = 2 * limits.segmentBytes;
 
 const expectedName = "a stream name of 1 to 32 small letters, digits or -, beginning with a letter or digit";
 const expectedFilters = `a list of 1 to ${filtersMax} topic filters`;

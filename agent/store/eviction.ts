@@ -109,6 +109,20 @@ export class Eviction {
     return refusals;
   }
 
+  /** Those of the demands that no room would be enough for: they are refused before anything gives way. */
+  oversized(demands: readonly Demand[]): ReadonlyMap<Demand, FogbankError> {
+    const refusals = new Map<Demand, FogbankError>();
+    for (const demand of demands) {
+      const stream = this.#find(demand);
+      const most = stream?.bounds.maxBytes ?? Infinity;
+      if (demand.bytes <= most) continue;
+      const { attempted, bytes } = demand;
+      const message = `could not ${attempted}: it takes ${bytes} bytes, and the stream "${stream?.name}" keeps at most ${most} (max-bytes)`;
+      refusals.set(demand, fullError(message));
+    }
+    return refusals;
+  }
+
   /** Whether there is no room for another segment, nor can any be made for the most important one. */
   isFull(): boolean {
     const { budget } = this.#deps;

@@ -30,13 +30,15 @@ export function commitInRoom(deps: RoomyCommitDeps, requests: readonly WriteRequ
 /** Makes room, a step at a time while that helps; answers those that have none after all. */
 function refusalsAmong(
   { eviction, run }: RoomyCommitDeps,
-  demands: readonly Demand[],
+  all: readonly Demand[],
 ): ReadonlyMap<Demand, { readonly error: unknown }> {
+  const oversized = eviction.oversized(all);
+  const demands = all.filter((demand) => !oversized.has(demand));
   for (let isOver = eviction.isNeeded(demands); isOver; isOver = eviction.refused(demands).size > 0) {
     const [outcome] = run([{ name: "evict", args: { demands } }]);
     if (outcome === undefined || ("value" in outcome && outcome.value === 0)) break;
     // The disk itself may be full: whoever gives back the reserve must hear of that.
-    if ("error" in outcome) return new Map(demands.map((demand) => [demand, outcome]));
+    if ("error" in outcome) return new Map(all.map((demand) => [demand, outcome]));
   }
-  return new Map([...eviction.refused(demands)].map(([demand, error]) => [demand, { error }]));
+  return new Map([...oversized, ...eviction.refused(demands)].map(([demand, error]) => [demand, { error }]));
 }

@@ -193,7 +193,7 @@ test.each([
   [stream("class = first"), '1:54: streams[0] "alarms".class: expected custody or final'],
   [
     stream("max-bytes = 4096"),
-    '1:58: streams[0] "alarms".max-bytes: expected a whole number of bytes, at least 262144',
+    '1:58: streams[0] "alarms".max-bytes: expected a whole number of bytes, at least 524288',
   ],
   [stream('max-age = "7w"'), '1:56: streams[0] "alarms".max-age: expected a duration such as "90s", "15m"'],
   [

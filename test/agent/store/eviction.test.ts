@@ -199,6 +199,18 @@ test("max-bytes bounds one stream by its own policy and leaves the others alone"
   expect(node.usage().full).toBe(false);
 });
 
+test("what is larger than its stream may become is refused before anything gives way for it; the rest of the commit is stored", () => {
+  const node = world([own("data", { maxBytes: 300_000 })]);
+  for (let count = 0; count < 5; count++) node.append(1, 50_000);
+  const sizes = [400_000, 10_000];
+  const outcomes = node.database.commit(sizes.map((bytes) => ({ name: "append", args: node.appendArgs(1, bytes) })));
+  expect(outcomes).toMatchObject([
+    { error: { message: expect.stringContaining("keeps at most 300000") } },
+    { value: {} },
+  ]);
+  expect(row(node, "data").row).toMatchObject({ held: 6, lost: 0 });
+});
+
 test("bounds are those of the last start, not of the first", () => {
   const node = world([own("data", { policy: "newest", maxBytes: 300_000 })]);
   node.fill(1, 20_000);
