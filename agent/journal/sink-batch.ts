@@ -17,6 +17,8 @@ export interface BatchOutcome {
   readonly isTaking: boolean;
   /** Not taken, each by itself. */
   readonly refused: readonly StoredSegment[];
+  /** The store says of every one of those that it is the data which it cannot take. */
+  readonly isDataAtFault: boolean;
   /** They cannot be read. */
   readonly corrupt: readonly StoredSegment[];
   /** What it said last. */
@@ -52,6 +54,7 @@ export async function storeSegments(
   const failuresMax = Math.ceil(Math.log2(data.length + 1)) + attemptsSpare;
   let failures = 0;
   let isTaking = false;
+  let isDataAtFault = true;
   let reason: unknown;
 
   const blocksOf = (part: readonly StoredSegment[]): readonly DataBlock[] =>
@@ -84,12 +87,13 @@ export async function storeSegments(
       corrupt.push(only);
     } else {
       refused.push(only);
+      isDataAtFault &&= reason instanceof FogbankError && reason.code === "FOGBANK_DATA_REFUSED";
     }
   };
 
   await insert(data);
   if (!isTaking && refused.length > 0) isTaking = await takesOthers();
-  return { taken, isTaking, refused, corrupt, reason: String(reason) };
+  return { taken, isTaking, refused, isDataAtFault, corrupt, reason: String(reason) };
 }
 
 function blockOf(segment: StoredSegment, names: ReadonlyMap<string, string>): DataBlock {

@@ -4,7 +4,8 @@
 //   read ahead ──▶ store ──▶ forget, one write for all that is stored by then
 //
 // A segment that the store refuses while it takes others is set aside, tried again, and quarantined at the third refusal: it stays
-// in the journal, and blocks nobody. A store that takes nothing is away, and everything waits.
+// in the journal, and blocks nobody. A store that takes nothing is away, and everything waits; but where it says of a few segments that
+// it is their data which it cannot take, these refusals count too.
 import { addInterval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
@@ -22,10 +23,16 @@ const bytesPerRead = 2 * 1024 * 1024;
 const retryMsMin = 500;
 const retryMsMax = 10_000;
 
-/** Refusals of one segment, each in a round in which others were taken, after which it is quarantined. */
+/** Refusals of one segment that say something about it, after which it is quarantined. */
 const refusalsMax = 3;
 /** Segments set aside at once: more refused ones wait in the journal, and with them what is behind, until these are dealt with. */
 const asideMax = 1_000;
+
+/**
+ * Segments that may be quarantined, one after the other, by the word of a store that has taken nothing since: one that finds fault with
+ * whatever it is given (its schema is another, say) is to be mended, and costs no more than these.
+ */
+const aloneMax = 8;
 
 export interface SinkDeps {
   readonly store: NodeStore;
@@ -86,6 +93,8 @@ class Drain implements Sink {
   #failingSinceMs: number | undefined;
   #drained = 0;
   #quarantined = 0;
+  /** Quarantined since the store has last taken data. */
+  #sinceTaken = 0;
 
   constructor(deps: SinkDeps) {
     this.#deps = deps;
@@ -159,7 +168,7 @@ class Drain implements Sink {
     const segments = batch.segments.filter(({ id }) => !this.#aside.has(id));
     const outcome = await storeSegments(documents, segments, batch, () => this.#takesBehind(batch.lastId));
     await this.#settle(outcome);
-    if (outcome.refused.length > 0 && !outcome.isTaking) throw new Error(outcome.reason);
+    if (outcome.refused.length > 0 && !outcome.isTaking && !this.#isBelieved(outcome)) throw new Error(outcome.reason);
     const room = asideMax - this.#aside.size;
     for (const segment of outcome.refused.slice(0, room)) {
       log.error({ ...placeOf(segment), error: outcome.reason }, "document store refuses a segment");
@@ -168,6 +177,12 @@ class Drain implements Sink {
     const waiting = outcome.refused[room];
     this.#cursor = waiting === undefined ? batch.lastId : waiting.id - 1;
     return outcome.isTaking;
+  }
+
+  /** Whether a refusal counts although nothing else is taken. */
+  #isBelieved({ refused, isDataAtFault }: BatchOutcome): boolean {
+    const news = refused.filter(({ id }) => !this.#aside.has(id)).length;
+    return isDataAtFault && this.#sinceTaken + this.#aside.size + news <= aloneMax;
   }
 
   /** Whether the store takes one of those behind `lastId`: the newest, or the next one, which is another with each attempt. */
@@ -198,27 +213,31 @@ class Drain implements Sink {
       const found = await this.#readAfter(id - 1, 1);
       const again = found.segments.filter((segment) => segment.id === id);
       let isStored = false;
+      let counts = isTaking;
       try {
         const outcome = await storeSegments(documents, again, found, takesNoOthers);
         await this.#settle(outcome);
         isStored = outcome.refused.length === 0;
+        counts ||= this.#isBelieved(outcome);
       } catch {
         // Away: it says nothing about the segment.
         continue;
       }
-      if (!isStored && isTaking) aside.refusals++;
+      if (!isStored && counts) aside.refusals++;
       const [segment] = again;
       if (isStored) {
         this.#aside.delete(id);
       } else if (segment !== undefined && aside.refusals >= refusalsMax) {
         await this.#quarantine(segment, "rejected");
         this.#aside.delete(id);
+        this.#sinceTaken++;
       }
     }
   }
 
   /** What has become of segments, told to the journal. */
   async #settle({ taken, corrupt }: BatchOutcome): Promise<void> {
+    if (taken.some(({ body }) => body !== null)) this.#sinceTaken = 0;
     for (const { origin, epoch, streamId, first, items } of taken) {
       const key = `${epoch} ${streamId} ${origin}`;
       const ranges = addInterval(this.#stored.get(key)?.ranges ?? [], first, first + items - 1);

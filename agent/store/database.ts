@@ -96,6 +96,8 @@ export function translateSqliteError(error: unknown, attempted: string): Fogbank
       return new FogbankError("FOGBANK_STORE_CORRUPT", `could not ${attempted}: the database is damaged (${text})`, {
         cause: error,
       });
+    case "refused":
+      return new FogbankError("FOGBANK_DATA_REFUSED", `could not ${attempted}: ${text}`, { cause: error });
     case "unwritable":
     case "busy":
     case "other":
@@ -244,6 +246,7 @@ function translateOpenError(error: unknown, file: string): FogbankError {
         { cause: error },
       );
     case "full":
+    case "refused":
     case "other":
       return translateSqliteError(error, `open ${file}`);
   }
@@ -264,7 +267,7 @@ function corruptError(file: string, text: string, cause: unknown): FogbankError 
   );
 }
 
-type Failure = "full" | "corrupt" | "unwritable" | "busy" | "other";
+type Failure = "full" | "corrupt" | "refused" | "unwritable" | "busy" | "other";
 
 const failureByResultCode: ReadonlyMap<number, Failure> = new Map([
   [3, "unwritable"], // SQLITE_PERM
@@ -273,6 +276,9 @@ const failureByResultCode: ReadonlyMap<number, Failure> = new Map([
   [11, "corrupt"], // SQLITE_CORRUPT
   [13, "full"], // SQLITE_FULL
   [14, "unwritable"], // SQLITE_CANTOPEN
+  [18, "refused"], // SQLITE_TOOBIG
+  [19, "refused"], // SQLITE_CONSTRAINT
+  [20, "refused"], // SQLITE_MISMATCH
   [26, "corrupt"], // SQLITE_NOTADB
 ]);
 

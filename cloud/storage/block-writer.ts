@@ -148,7 +148,7 @@ function partOf({ origin, epoch, stream, arrival, first, items, flags, body }: D
   const scan = scanBody(body, items);
   if (scan !== undefined) return { origin, epoch, stream, arrival, first, items, flags, scan };
   throw new FogbankError(
-    "FOGBANK_STORE_FAILED",
+    "FOGBANK_DATA_REFUSED",
     `could not store ${items} messages of ${origin}/${stream} from number ${first}: their body cannot be read`,
   );
 }

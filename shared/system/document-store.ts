@@ -92,7 +92,8 @@ export interface DataHolding {
 export interface DocumentStore extends AsyncDisposable {
   /**
    * Stores all messages of `blocks` durably, or rejects and stores none. Idempotent by identity, however messages are cut into blocks:
-   * what is there is counted and left as it is. Rejects when a body cannot be read, or an arrival is another message's.
+   * what is there is counted and left as it is. Rejects with FOGBANK_DATA_REFUSED when it can never take one of them as it is (a body
+   * cannot be read, an arrival is another message's), with anything else when it says nothing about the data.
    */
   insertBlocks(blocks: readonly DataBlock[]): Promise<InsertOutcome>;
   /** In order of arrival. Paging with `after` neither skips nor repeats while blocks are being inserted. */

@@ -10,7 +10,7 @@ export interface SqlStatement {
 }
 
 export interface SqlDatabase extends AsyncDisposable {
-  /** Runs all statements in one durable transaction; answers the number of changed rows of each. Rejects with FOGBANK_STORE_FULL or FOGBANK_STORE_FAILED, nothing changed. */
+  /** Runs all statements in one durable transaction; answers the number of changed rows of each. Rejects with FOGBANK_STORE_FULL, FOGBANK_STORE_FAILED, or FOGBANK_DATA_REFUSED when a rule of the schema forbids it; nothing changed. */
   transact(statements: readonly SqlStatement[]): Promise<readonly number[]>;
   query(sql: string, params: readonly SqlValue[]): Promise<readonly SqlRow[]>;
 }

@@ -74,7 +74,7 @@ function sayHowBlocksMeet(say: Say): void {
     const other = (arrival: number, count: number) =>
       blockOf(numbers(arrival, arrival + count - 1).map((one) => ({ ...one, origin: "plant-2" })));
     for (const clash of [other(15, 1), other(8, 3), other(19, 5), other(5, 30)]) {
-      await expect(store.insertBlocks([other(100, 2), clash])).rejects.toThrow();
+      await expect(store.insertBlocks([other(100, 2), clash])).rejects.toMatchObject({ code: "FOGBANK_DATA_REFUSED" });
     }
     expect(await store.insertBlocks([other(100, 2), other(8, 2), other(20, 1)])).toEqual({
       inserted: 5,
@@ -111,7 +111,9 @@ function sayWhatBodiesAre(say: Say): void {
       new Uint8Array(50).fill(255),
     ];
     for (const body of bodies) {
-      await expect(store.insertBlocks([blockOf([documentAt(9)]), { ...block, body }])).rejects.toThrow();
+      await expect(store.insertBlocks([blockOf([documentAt(9)]), { ...block, body }])).rejects.toMatchObject({
+        code: "FOGBANK_DATA_REFUSED",
+      });
     }
     expect(await store.lastArrival()).toBe(0);
     expect(await store.insertBlocks([block])).toEqual({ inserted: 3, duplicates: 0 });

@@ -64,7 +64,7 @@ function sayWhatIsStored(say: Say): void {
   say("rejects an arrival that is another document's, and stores nothing of that batch", async (store) => {
     await insert(store, [documentAt(1)]);
     const clash = documentAt(1, { seq: 5 });
-    await expect(insert(store, [documentAt(2), clash])).rejects.toThrow();
+    await expect(insert(store, [documentAt(2), clash])).rejects.toMatchObject({ code: "FOGBANK_DATA_REFUSED" });
     expect(await store.findData({ limit: 10 })).toEqual([documentAt(1)]);
     expect(await insert(store, [documentAt(2)])).toEqual({ inserted: 1, duplicates: 0 });
   });

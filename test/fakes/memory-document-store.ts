@@ -1,4 +1,5 @@
 // A DocumentStore in memory: small, obviously right, and held to the same contract as the real ones.
+import { FogbankError } from "#shared/errors.ts";
 import { addInterval, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { decodeSegment, readerFlags } from "#shared/journal/segment.ts";
 import type { DataBlock, DataDocument, DataHolding, DataQuery, DocumentStore } from "#shared/system/document-store.ts";
@@ -16,7 +17,7 @@ export function createMemoryDocumentStore(): DocumentStore {
         const identity = identityOf(document);
         if (byIdentity.has(identity) || fresh.has(identity)) continue;
         if (byArrival.has(document.arrival) || arrivals.has(document.arrival)) {
-          throw new Error(`arrival ${document.arrival} is another document's`);
+          throw new FogbankError("FOGBANK_DATA_REFUSED", `arrival ${document.arrival} is another document's`);
         }
         arrivals.add(document.arrival);
         fresh.set(identity, document);
@@ -62,7 +63,7 @@ export function createMemoryDocumentStore(): DocumentStore {
 function documentsOf({ body, items, first, arrival, flags, ...block }: DataBlock): readonly DataDocument[] {
   const decoded = decodeSegment(body, items);
   if (decoded === undefined || items < 1)
-    throw new Error(`the body of ${items} messages from number ${first} cannot be read`);
+    throw new FogbankError("FOGBANK_DATA_REFUSED", `the body of ${items} messages from number ${first} cannot be read`);
   const { origin, epoch, stream } = block;
   const told = flags & readerFlags;
   return decoded.map(({ timeMs, topic, payload }, index) => {

@@ -14,7 +14,11 @@ import { silentLogger } from "../../fakes/silent-logger.ts";
 interface Faults {
   away: Error | undefined;
   refused: (block: DataBlock) => boolean;
+  /** What it says then. */
+  refusal: Error;
 }
+
+const dataRefused = new FogbankError("FOGBANK_DATA_REFUSED", "not as it is");
 
 async function world() {
   const clock = new FakeClock();
@@ -53,14 +57,14 @@ async function world() {
     return store.write("append", { streamId: 1, items: count, firstMs: 0, lastMs: 0, body: encodeSegment(items) });
   };
   const memory = createMemoryDocumentStore();
-  const faults: Faults = { away: undefined, refused: () => false };
+  const faults: Faults = { away: undefined, refused: () => false, refusal: new Error("not that one") };
   const calls: number[][] = [];
   const documents: DocumentStore = {
     ...memory,
     async insertBlocks(blocks) {
       calls.push(blocks.map(({ first }) => first));
       if (faults.away !== undefined) throw faults.away;
-      if (blocks.some(faults.refused)) throw new Error("not that one");
+      if (blocks.some(faults.refused)) throw faults.refusal;
       return memory.insertBlocks(blocks);
     },
   };
@@ -215,6 +219,46 @@ test("a segment that is refused while nothing else is stored is kept: the store 
   faults.refused = () => false;
   await clock.advance(10_000);
   expect(await stored()).toEqual([1]);
+});
+
+test("[O9] a segment that is refused for its data is quarantined after three tries, also where nothing else is to be stored", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored, held, calls } = await world();
+  faults.refused = ({ first }) => first === 1;
+  faults.refusal = dataRefused;
+  await using sink = startSink({ store, documents, backlog, clock, log });
+  await append(1);
+  release(1);
+  await clock.advance(60_000);
+  expect(calls).toEqual([[1], [1], [1]]);
+  expect(sink.status()).toEqual({ drained: 0, failingSinceMs: undefined, quarantined: 1 });
+  expect(await held()).toBe(0);
+  expect(await store.read("accounting", {})).toMatchObject([{ gaps: [{ first: 1, last: 1, reason: "rejected" }] }]);
+  const { newestId } = await append(1);
+  release(newestId);
+  await clock.advance(1_000);
+  expect(await stored()).toEqual([2]);
+});
+
+test.each([
+  ["refused for its data, all at once", 200, 0],
+  ["refused for its data, one after the other", 1, 8],
+])("a store that refuses whatever it is given has to be mended: %s", async (_, atOnce, quarantined) => {
+  const { clock, log, store, backlog, release, append, documents, faults, stored, held } = await world();
+  faults.refused = () => true;
+  faults.refusal = dataRefused;
+  await using sink = startSink({ store, documents, backlog, clock, log });
+  for (let id = 1; id <= 200; id++) {
+    const { newestId } = await append(1);
+    if (id % atOnce !== 0) continue;
+    release(newestId);
+    await clock.advance(60_000);
+  }
+  expect(sink.status()).toMatchObject({ drained: 0, quarantined, failingSinceMs: expect.any(Number) });
+  expect(await held()).toBe(200 - quarantined);
+  faults.refused = () => false;
+  await clock.advance(60_000);
+  expect(await stored()).toHaveLength(200 - quarantined);
+  expect(sink.status()).toMatchObject({ quarantined, failingSinceMs: undefined });
 });
 
 test("a segment that is refused twice and then taken is stored, and a full store refuses nobody's data", async () => {

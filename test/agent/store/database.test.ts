@@ -226,7 +226,8 @@ test("translates by code, and by text where there is no code", () => {
   const codeOf = (error: unknown) => translateSqliteError(error, "write").code;
   expect([13, 778, 4874].map((code) => codeOf(coded(code)))).toEqual(Array(3).fill("FOGBANK_STORE_FULL"));
   expect([11, 26, 267].map((code) => codeOf(coded(code)))).toEqual(Array(3).fill("FOGBANK_STORE_CORRUPT"));
-  expect([1, 5, 8, 10, 1555, 2067].map((code) => codeOf(coded(code)))).toEqual(Array(6).fill("FOGBANK_STORE_FAILED"));
+  expect([1, 5, 8, 10].map((code) => codeOf(coded(code)))).toEqual(Array(4).fill("FOGBANK_STORE_FAILED"));
+  expect([18, 1555, 1811, 2067, 20].map((code) => codeOf(coded(code)))).toEqual(Array(5).fill("FOGBANK_DATA_REFUSED"));
   expect(codeOf(new Error("database or disk is full"))).toBe("FOGBANK_STORE_FULL");
   expect(codeOf(new Error("file is not a database"))).toBe("FOGBANK_STORE_CORRUPT");
   expect(codeOf("text")).toBe("FOGBANK_STORE_FAILED");

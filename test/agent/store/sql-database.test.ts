@@ -75,7 +75,7 @@ test("a transaction that fails changes nothing", async () => {
   await using database = await openSqlDatabase(":memory:", migrations);
   await database.transact([insert(1)]);
   const failing = database.transact([insert(2, 3), insert(4, 1)]);
-  await expect(failing).rejects.toMatchObject({ code: "FOGBANK_STORE_FAILED" });
+  await expect(failing).rejects.toMatchObject({ code: "FOGBANK_DATA_REFUSED" });
   await expect(database.transact([{ sql: "NO SUCH STATEMENT", params: [[]] }])).rejects.toMatchObject({
     code: "FOGBANK_STORE_FAILED",
   });
