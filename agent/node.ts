@@ -302,7 +302,7 @@ async function openIdentity(
   const fingerprint = deps.fingerprint(join(config.dataDir, "fogbank.db"));
   const fresh = { uuid: random.uuid(), epoch: random.uint32(), instance: random.uint32() };
   // Behind what the document store has seen: arrival numbers must grow even when this database is new.
-  const idsAbove = documents === undefined ? 0 : Math.ceil((await documents.lastArrival()) / arrivalsPerSegment);
+  const idsAbove = documents === undefined ? 0 : Math.floor((await documents.lastArrival()) / arrivalsPerSegment);
   const opened = await store.write("open", {
     fresh,
     ...(fingerprint && { fingerprint }),

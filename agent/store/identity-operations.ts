@@ -41,6 +41,8 @@ export interface IdentityOperationsDeps {
   readonly epochs: Epochs;
   /** Hears of the own streams as they are configured. */
   readonly configured: (streams: readonly OwnStream[], nowMs: number) => void;
+  /** Hears up to which id the document store may have segments that are still here. */
+  readonly storedUpTo: (id: number) => void;
 }
 
 /** Counter that is 1 from the opening of a database that knows less than the documents may have until it knows it. */
@@ -48,11 +50,12 @@ const adopting = "adopting";
 
 /** `name`: whose database this is. */
 export function createIdentityOperations(deps: IdentityOperationsDeps, name: NodeName) {
-  const { identity, streams, segments, children, clocks, epochs, configured } = deps;
+  const { identity, streams, segments, children, clocks, epochs, configured, storedUpTo } = deps;
   return {
     /**
      * First of all: who this database is. `fresh` is used for a new file, and for one that is not where it was. `bootId`: of the
-     * operating system, or of this process where that has none. `hasDocuments`: what leaves this journal goes into a document store.
+     * operating system, or of this process where that has none. `hasDocuments`: what leaves this journal goes into a document store;
+     * `idsAbove`: the highest id of a segment that this one has, else 0.
      */
     open(args: {
       readonly fresh: NodeIdentity;
@@ -79,6 +82,7 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       });
       configured(args.streams, args.nowMs);
       segments.ids.raise(args.idsAbove);
+      storedUpTo(args.idsAbove);
       const cursors = { "fan-out": identity.cursor("fan-out"), sink: identity.cursor("sink") };
       const newestId = segments.newestId();
       const given = new Map(streams.statesOf(name, epoch).map(({ streamId, high }) => [streamId, high]));

@@ -90,9 +90,14 @@ export function createNodeOperations(
     link.releaseOthers();
     upkeep.configure(own, nowMs);
   };
+  // What a node that has died since had put into the document store, and not deleted here.
+  const storedUpTo = (id: number): void => upkeep.drainsTo(id);
 
   const writes = {
-    ...createIdentityOperations({ identity, streams, segments, children, clocks, epochs, configured }, name),
+    ...createIdentityOperations(
+      { identity, streams, segments, children, clocks, epochs, configured, storedUpTo },
+      name,
+    ),
     ...createOwnOperations({ identity, streams, segments, children, calls, clocks, hasher, refuseWhenFull }, name),
   };
 

@@ -12,7 +12,12 @@ const traits = { priority: 2, class: "custody", order: "live-first", policy: "ne
 /** The first stream keeps its messages for a second, the second for ever. */
 function world() {
   const database = openDatabase(inMemory, { migrations: nodeMigrations, cacheBytes: 1_000_000 });
-  const { writes, reads } = createNodeOperations(database, parseNodeName("node-1"), nodeHasher);
+  const { writes, reads } = createNodeOperations(database, parseNodeName("node-1"), nodeHasher, { isFinal: true });
+  const restarted = (idsAbove: number) => {
+    const again = createNodeOperations(database, parseNodeName("node-1"), nodeHasher, { isFinal: true });
+    again.writes.open({ fresh, streams, nowMs: 1, idsAbove });
+    return again.writes;
+  };
   const fresh = { uuid: "u", epoch: 5, instance: 6 };
   const streams = [
     { name: "short", ...traits, maxAgeMs: 1_000 },
@@ -21,6 +26,7 @@ function world() {
   writes.open({ fresh, streams, nowMs: 1, idsAbove: 0 });
   return {
     writes,
+    restarted,
     append: (streamId: number, timeMs: number, count = 1) => {
       const body = encodeSegment([{ timeMs, topic: "t", payload: Uint8Array.of(1), retain: false }]);
       for (let left = count; left > 0; left--)
@@ -60,4 +66,12 @@ test("a long backlog goes in portions, until nothing is too old", () => {
     portions.push(entries()[0]?.row.lost ?? 0);
   }
   expect(portions.slice(0, 3)).toEqual([1_000, 2_000, 2_500]);
+});
+
+test("at a root that was started anew, what the document store may have is not too old; what it cannot have is", () => {
+  const { restarted, append, entries } = world();
+  for (const timeMs of [100, 200, 300]) append(1, timeMs);
+  restarted(2).expire({ nowMs: 5_000 });
+  expect(entries()[0]).toMatchObject({ row: { lost: 1, held: 2 }, gaps: [{ first: 3, last: 3 }] });
+  expect(entries()[0]?.gaps).toHaveLength(1);
 });
