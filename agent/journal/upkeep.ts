@@ -1,5 +1,5 @@
 // The journal's work in the background, in small portions: what is too old goes, small segments become full ones, holes are closed, old
-// epochs are forgotten, and what had to be given up for want of room is told.
+// epochs are forgotten, what is lost is told to a parent that may not know, and what had to be given up for want of room is told.
 import { FogbankError } from "#shared/errors.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -50,6 +50,10 @@ export function startUpkeep(deps: UpkeepDeps): AsyncDisposable {
     while (!stop.signal.aborted) {
       try {
         for (const work of regularly) await work();
+        // Before that it is asked: where there is nothing to tell there is nothing to write.
+        if (await store.read("retelling", {})) {
+          await untilDone(async () => (await store.write("retell", {}, "lazy")).more);
+        }
         await untilDone(async () => (await store.write("compact", {}, "lazy")).more);
         pressure(await store.read("removed", {}));
         isFailing = false;

@@ -9,7 +9,6 @@ import {
 } from "#shared/journal/interval-set.ts";
 import type { FinalMark, Holding } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
-import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
 
@@ -75,17 +74,6 @@ export class FinalMarks {
   /** A segment that the mark has not passed as a whole stays, and stays handed on. */
   #keptFrom(key: StreamKey, finalMark: number): number {
     return Math.min(finalMark + 1, this.#segments.lowestNumber(key) ?? Infinity);
-  }
-
-  /** Another parent, or another database of it: what was handed on goes again, and what is lost, or the root's mark would stop there. */
-  handOnAgain(losses: LossRepository): void {
-    this.#streams.forgetHanded();
-    if (this.#isRoot) return;
-    for (const { origin, epoch, streamId, lost } of this.#streams.finals()) {
-      const key = { origin: this.#streams.originId(origin, epoch), stream: streamId };
-      const row = lost === 0 ? undefined : this.#streams.find(key);
-      if (row !== undefined) losses.repeat(key, row.priority);
-    }
   }
 
   /** Whether the parent has not, of an own stream, what it has acknowledged. Of many ranges it tells the newest. */

@@ -16,6 +16,7 @@ import { createIntakeOperations, type IntakeOptions } from "./intake-operations.
 import { LossRepository } from "./loss-repository.ts";
 import { OutgoingReader, type OutgoingRequest, type SegmentRef } from "./outgoing-reader.ts";
 import type { QuarantineRepository } from "./quarantine-repository.ts";
+import { RetoldLosses } from "./retold-losses.ts";
 import type { SegmentRepository, StoredSegment } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 
@@ -52,6 +53,16 @@ export interface LinkRepositories {
   readonly hasher: Hasher;
 }
 
+interface Greeting {
+  readonly streams: readonly KnownStream[];
+  readonly lows: readonly LowMark[];
+}
+
+interface GiveUpArgs extends SegmentRef {
+  readonly reason: LossReason;
+  readonly nowMs: number;
+}
+
 interface FollowingArgs {
   readonly id: number;
   readonly bytesMax: number;
@@ -83,9 +94,16 @@ export function createLinkOperations(
     { ...options, epoch: () => identity.epoch() },
   );
   const finals = new FinalMarks(streams, segments, isFinal);
+  const retold = new RetoldLosses(database, { identity, losses });
 
   const writes = {
     ...intake.writes,
+
+    /** Names some more of what is lost to a parent that may not know; answers the newest id. `retelling` says whether there is any. */
+    retell(_args: Nothing) {
+      const more = retold.step();
+      return { more, newestId: segments.newestId() };
+    },
 
     /** Deletes what was handed on and confirmed; of class final it stays until the root's mark has passed it. */
     forget(args: { readonly acked: readonly Pick<AckedRanges, "origin" | "epoch" | "streamId" | "ranges">[] }): number {
@@ -111,18 +129,19 @@ export function createLinkOperations(
       // An older copy that was put back unseen has the same instance, and lacks what was handed to it since.
       const lacks = (args.holds ?? []).some((held) => finals.isShort(streams.originId(name, held.epoch), held));
       const isOther = identity.meet(args.parent, args.instance) || lacks;
-      if (isOther) finals.handOnAgain(losses);
+      if (isOther) streams.forgetHanded();
+      if (isOther && !isFinal) retold.begin();
       return { isOther, newestId: isOther ? segments.newestId() : 0 };
     },
 
     /** Gives up a stored segment. Answers how many messages it had: 0 when it is gone already. */
-    quarantine: (args: SegmentRef & { readonly reason: LossReason; readonly nowMs: number }): GivenUp => {
+    quarantine(args: GiveUpArgs): GivenUp {
       const messages = giveUp(repositories, args, args.reason, args.nowMs);
       return { messages, newestId: segments.newestId() };
     },
 
     /** The parent did not take these. Answers how many messages were given up for that. */
-    refused: (args: RefusedArgs): GivenUp => {
+    refused(args: RefusedArgs): GivenUp {
       const messages = keepBack(repositories, args);
       return { messages, newestId: segments.newestId() };
     },
@@ -142,12 +161,16 @@ export function createLinkOperations(
       return { segments: repairedAll(found, args.stamps), damaged, streams: describe(found).streams };
     },
 
+    retelling(_args: Nothing): boolean {
+      return retold.isUnderWay;
+    },
+
     streams(_args: Nothing): readonly KnownStream[] {
       return streams.states();
     },
 
     /** The same with the low marks of the own ones, for a hello. */
-    greeting(_args: Nothing): { readonly streams: readonly KnownStream[]; readonly lows: readonly LowMark[] } {
+    greeting(_args: Nothing): Greeting {
       const states = streams.states();
       return { streams: states, lows: lowsOf(states) };
     },
@@ -179,14 +202,9 @@ export function createLinkOperations(
     },
   };
 
-  return {
-    writes,
-    reads,
-    rolledBack: () => intake.rolledBack(),
-    releaseOthers: () => finals.releaseOthers(),
-    losses,
-    sentOf: (key: StreamKey): IntervalSet => outgoing.sentOf(key),
-  };
+  const sentOf = (key: StreamKey): IntervalSet => outgoing.sentOf(key);
+  const releaseOthers = (): void => finals.releaseOthers();
+  return { writes, reads, rolledBack: () => intake.rolledBack(), releaseOthers, losses, sentOf };
 
   function repairedAll(found: readonly StoredSegment[], stamps: Frame | undefined): readonly StoredSegment[] {
     return stamps === undefined ? found : found.map((segment) => clocks.repaired(segment, stamps));

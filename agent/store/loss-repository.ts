@@ -9,7 +9,6 @@ import {
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
-import { limits } from "#shared/limits.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import type { SegmentIds } from "./segment-ids.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
@@ -32,6 +31,7 @@ export class LossRepository {
   readonly #record: GapTable;
   readonly #pending: GapTable;
   readonly #sentOf: SentNumbers;
+  readonly #following: StatementSync;
 
   constructor(
     database: DatabaseSync,
@@ -42,6 +42,10 @@ export class LossRepository {
     this.#streams = streams;
     this.#sentOf = sentOf;
     this.#record = recordTable(database);
+    this.#following = database.prepare(
+      `SELECT first, last, reason, bytes, first_ms AS firstMs, last_ms AS lastMs FROM gap
+       WHERE origin = ? AND stream = ? AND first >= ? ORDER BY first LIMIT ?`,
+    );
     this.#pending = pendingTable(database, ids);
   }
 
@@ -63,15 +67,26 @@ export class LossRepository {
     if (rows !== 0) this.#streams.change(key, { segments: rows });
   }
 
-  /** Carries upward again what is named here, a bounded number of gaps, as far as it is not on its way: another parent may not know. */
-  repeat(key: StreamKey, priority: Priority): void {
-    for (const loss of touching(this.#record, key, 1, Number.MAX_SAFE_INTEGER).slice(0, limits.upkeepLooks)) {
+  /**
+   * Carries upward again what is named here from number `first` on, at most `most` gaps, as far as it is not on its way: another parent
+   * may not know. Answers how many it looked at, and where to go on; undefined: that was all.
+   */
+  repeat(
+    key: StreamKey,
+    priority: Priority,
+    first: number,
+    most: number,
+  ): { readonly looked: number; readonly next: number | undefined } {
+    const found = this.#following.all(key.origin, key.stream, first, most).map(lossOfRow);
+    for (const loss of found) {
       const pending = this.pendingAmong(key, loss.first, loss.last);
-      for (const [first, last] of missingFrom(pending, loss.first, loss.last)) {
-        const share = (last - first + 1) / (loss.last - loss.first + 1);
-        this.passOn(key, priority, { ...loss, first, last, bytes: Math.round(loss.bytes * share) });
+      for (const [from, to] of missingFrom(pending, loss.first, loss.last)) {
+        const share = (to - from + 1) / (loss.last - loss.first + 1);
+        this.passOn(key, priority, { ...loss, first: from, last: to, bytes: Math.round(loss.bytes * share) });
       }
     }
+    const last = found.at(-1);
+    return { looked: found.length, next: found.length < most || last === undefined ? undefined : last.last + 1 };
   }
 
   /** Of first…last what a gap segment here is to carry upward. */
@@ -157,14 +172,18 @@ function pendingTable(database: DatabaseSync, ids: Pick<SegmentIds, "next">): Ga
 }
 
 function touching(table: GapTable, key: StreamKey, first: number, last: number): readonly Loss[] {
-  return table.touching.all({ origin: key.origin, stream: key.stream, first, last }).map((row) => ({
+  return table.touching.all({ origin: key.origin, stream: key.stream, first, last }).map(lossOfRow);
+}
+
+function lossOfRow(row: Record<string, unknown>): Loss {
+  return {
     first: Number(row["first"]),
     last: Number(row["last"]),
     reasonCode: Number(row["reason"]),
     bytes: Number(row["bytes"]),
     firstMs: Number(row["firstMs"]),
     lastMs: Number(row["lastMs"]),
-  }));
+  };
 }
 
 function isAmong(set: IntervalSet, { first, last }: Loss): boolean {

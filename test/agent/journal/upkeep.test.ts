@@ -8,7 +8,9 @@ import { FakeClock } from "../../fakes/fake-clock.ts";
 import { silentLogger } from "../../fakes/silent-logger.ts";
 
 /** A store that answers what a test has put there. */
-function world(portions: { readonly expire?: boolean[]; readonly compact?: boolean[] } = {}) {
+function world(
+  portions: { readonly expire?: boolean[]; readonly compact?: boolean[]; readonly retell?: boolean[] } = {},
+) {
   const clock = new FakeClock(1_000_000);
   const writes: string[] = [];
   const told: (readonly GivenUp[])[] = [];
@@ -22,10 +24,10 @@ function world(portions: { readonly expire?: boolean[]; readonly compact?: boole
         return name === "forgetEpochs" ? [] : { next: null, presumedLost: 0, scattered: [], newestId: 0 };
       }
       writes.push(args.nowMs === undefined ? name : `${name} ${args.nowMs}`);
-      const more = portions[name as "expire" | "compact"]?.shift() ?? false;
+      const more = portions[name as "expire" | "compact" | "retell"]?.shift() ?? false;
       return { more, newestId: 0 };
     },
-    read: async () => answers.removed,
+    read: async (name: string) => (name === "retelling" ? (portions.retell ?? []).length > 0 : answers.removed),
   } as unknown as NodeStore;
   const upkeep = startUpkeep({
     store,
@@ -61,6 +63,13 @@ test("small segments are made into full ones, a portion a write, while there is 
   expect(writes).toEqual(["expire 1000005", "compact", "compact", "compact"]);
   await clock.advance(5_000);
   expect(writes).toHaveLength(5);
+  await upkeep[Symbol.asyncDispose]();
+});
+
+test("losses that another parent may not know are told, a portion a write, and none is written where there are none", async () => {
+  const { clock, writes, upkeep } = world({ retell: [true, true, false] });
+  await clock.advance(10_000);
+  expect(writes).toEqual(["expire 1000005", "retell", "retell", "retell", "compact", "compact", "compact"]);
   await upkeep[Symbol.asyncDispose]();
 });
 

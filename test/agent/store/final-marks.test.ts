@@ -221,3 +221,28 @@ test("a segment of which the parent has a part is handed on as a whole: nothing 
   expect(handed()).toBe(8);
   database.close();
 });
+
+test("[O3] to another parent all that is lost is named again, in bounded portions, also when the node dies in between", () => {
+  const { node, database } = open(false);
+  const count = 2_500;
+  append(node, 1);
+  const { id } = database.prepare("SELECT id FROM origin").get() as { readonly id: number };
+  for (let at = 1; at <= count; at++) {
+    database.prepare("INSERT INTO gap VALUES(?, 1, ?, ?, 1, 10, 0, 0)").run(id, 2 * at, 2 * at);
+  }
+  database.prepare("UPDATE stream SET high = ?, lost = ?").run(2 * count, count);
+  const told = (): number =>
+    Number(database.prepare("SELECT COUNT(*) AS rows FROM segment WHERE body IS NULL").get()?.["rows"]);
+  node.writes.meet({ parent: "fog-1", instance: 1 });
+  expect(told()).toBe(1_000);
+  const again = createNodeOperations(database, parseNodeName("device-1"), nodeHasher);
+  expect(again.reads.retelling({})).toBe(true);
+  expect(again.writes.retell({})).toMatchObject({ more: true });
+  expect(told()).toBe(2_000);
+  for (let more = true; more;) ({ more } = again.writes.retell({}));
+  expect(told()).toBe(count);
+  expect(again.reads.retelling({})).toBe(false);
+  const [entry] = again.reads.accounting({});
+  expect(entry?.row).toMatchObject({ lost: count });
+  expect(database.prepare("SELECT segments FROM stream").get()).toEqual({ segments: count + 1 });
+});
