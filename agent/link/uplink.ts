@@ -92,6 +92,8 @@ class Uplink implements ParentLink, AsyncDisposable {
   readonly #told = new ToldStreams();
   /** Nodes that this session has named as below this one. */
   readonly #namedBelow = new Set<string>();
+  /** Number of the last answer about streams. */
+  #streamsAsked = 0;
   #belowTold = 0;
   #beatAtMs = 0;
   readonly #frameHandlers = new Map<string, (payload: Uint8Array) => void>();
@@ -358,6 +360,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     const { name, bootId, place } = this.#config;
     const { uuid, epoch } = this.#config.identity.current();
     const { tree, time } = this.#deps;
+    this.#streamsAsked = greeting.asked;
     const streams = this.#told.forHello(greeting.streams, name, epoch);
     this.#belowTold = tree.version().below;
     const descendants = tree.descendants();
@@ -386,9 +389,10 @@ class Uplink implements ParentLink, AsyncDisposable {
     const below = this.#deps.tree.version().below;
     const hasNews = below !== this.#belowTold;
     this.#belowTold = below;
-    const known = await this.#deps.store.read("streams", {});
+    const grown = await this.#deps.store.read("streamsSince", { asked: this.#streamsAsked });
     if (signal.aborted) return;
-    const streams = this.#told.forBeat(known);
+    this.#streamsAsked = grown.asked;
+    const streams = this.#told.forBeat(grown.streams);
     const descendants = hasNews ? this.#deps.tree.descendants() : undefined;
     this.#beatWith({ streams, descendants, relays: this.#relaysOf(streams, descendants ?? []) });
   }

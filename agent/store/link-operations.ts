@@ -6,7 +6,6 @@ import type { LowMark, Priority, StreamState } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
 import type { AckedRanges, EncodedSegments } from "#shared/link/frames.ts";
 import type { FinalMark, Holding, SegmentMark } from "#shared/link/hello.ts";
-import type { KnownStream } from "#shared/link/told-streams.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import { FinalMarks } from "./final-marks.ts";
@@ -18,7 +17,7 @@ import { OutgoingReader, type OutgoingRequest, type SegmentRef } from "./outgoin
 import type { QuarantineRepository } from "./quarantine-repository.ts";
 import { RetoldLosses } from "./retold-losses.ts";
 import type { SegmentRepository, StoredSegment } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey, StreamRepository, StreamsAsked } from "./stream-repository.ts";
 
 /** For operations that need nothing but their name. */
 export type Nothing = Readonly<Record<string, never>>;
@@ -53,8 +52,7 @@ export interface LinkRepositories {
   readonly hasher: Hasher;
 }
 
-interface Greeting {
-  readonly streams: readonly KnownStream[];
+interface Greeting extends StreamsAsked {
   readonly lows: readonly LowMark[];
 }
 
@@ -165,14 +163,15 @@ export function createLinkOperations(
       return retold.isUnderWay;
     },
 
-    streams(_args: Nothing): readonly KnownStream[] {
-      return streams.states();
+    /** What may have grown since an answer of `greeting` or this with that number. */
+    streamsSince(args: { readonly asked: number }): StreamsAsked {
+      return streams.statesSince(args.asked);
     },
 
-    /** The same with the low marks of the own ones, for a hello. */
+    /** All streams, with the low marks of the own ones, for a hello. */
     greeting(_args: Nothing): Greeting {
       const states = streams.states();
-      return { streams: states, lows: lowsOf(states) };
+      return { ...states, lows: lowsOf(states.streams) };
     },
 
     /** What this node holds of `node`'s own streams. */

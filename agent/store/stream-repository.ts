@@ -26,6 +26,7 @@ import type { SegmentMark } from "#shared/link/hello.ts";
 import type { KnownStream } from "#shared/link/told-streams.ts";
 import type { DataHolding } from "#shared/system/document-store.ts";
 import { AdoptedStreams } from "./adopted-streams.ts";
+import { ChangedStreams } from "./changed-streams.ts";
 import { packRanges, unpackRanges } from "./packed-ranges.ts";
 
 /** Internal number of an (origin, epoch), and of the stream there. */
@@ -65,6 +66,12 @@ export interface StreamRow {
   readonly finalMark: number;
 }
 
+export interface StreamsAsked {
+  readonly streams: readonly KnownStream[];
+  /** Number of this answer. */
+  readonly asked: number;
+}
+
 /** What sending must know of a stream. */
 export interface OutgoingStream {
   readonly priority: Priority;
@@ -98,11 +105,13 @@ export class StreamRepository {
   readonly #ledger;
   readonly #ledgerOf;
   readonly #ledgerRow;
+  readonly #byKey;
   readonly #gaps;
   readonly #outgoing;
   readonly #waiting;
   readonly #named;
   readonly #adopted: AdoptedStreams;
+  readonly #changed = new ChangedStreams();
   /** Hears of streams whose segments change. */
   #onSegments: (key: StreamKey) => void = () => undefined;
   /** Never rolled back: an id that a failed transaction drew is looked up again because `forgetOrigins` clears this. */
@@ -145,6 +154,7 @@ export class StreamRepository {
     this.#ledger = database.prepare(`${selectLedger} ORDER BY o.node, o.epoch, s.stream`);
     this.#ledgerOf = database.prepare(`${selectLedger} WHERE o.node = ? ORDER BY o.epoch, s.stream`);
     this.#ledgerRow = database.prepare(`${selectLedger} WHERE o.node = ? AND o.epoch = ? AND s.stream = ?`);
+    this.#byKey = database.prepare(`${selectLedger} WHERE s.origin = ? AND s.stream = ?`);
     this.#outgoing = database.prepare(
       "SELECT priority, class, strict_order AS strictOrder, policy, handed, segments FROM stream WHERE origin = ? AND stream = ?",
     );
@@ -226,6 +236,7 @@ export class StreamRepository {
   describe(state: StreamState, nowMs: number): void {
     const origin = this.originId(state.origin, state.epoch);
     const { name, priority, streamId, high } = state;
+    this.#changed.note({ origin, stream: streamId });
     const traits = [
       streamClassCodes[state.class],
       state.order === "strict" ? 1 : 0,
@@ -264,6 +275,7 @@ export class StreamRepository {
     const counts = [delivered, lost, held, heldBytes, segments] as const;
     const handed = change.handed === undefined ? null : packRanges(change.handed);
     this.#change.run(ranges, high, low, ...counts, handed, change.finalMark ?? 0, key.origin, key.stream);
+    if (high > 0) this.#changed.note(key);
     const { mark } = change;
     if (mark !== undefined) this.#mark.run(mark.last, mark.items, mark.crc, key.origin, key.stream);
     if (change.segments === undefined) return;
@@ -317,12 +329,17 @@ export class StreamRepository {
     return adopted.length === 0 ? this.ledger(node) : [...this.ledger(node), ...adopted].toSorted(byOrigin);
   }
 
-  /** The same as what hellos and heartbeats say. */
-  states(): readonly KnownStream[] {
-    return this.#rows(undefined).map((row) => ({
-      ...streamState(row),
-      isComplete: isComplete(row),
-    }));
+  /** The same as what hellos and heartbeats say, with the number by which `statesSince` goes on from here. */
+  states(): StreamsAsked {
+    const asked = this.#changed.ask();
+    return { streams: this.#rows(undefined).map(knownStream), asked };
+  }
+
+  /** Those of them whose highest number may have grown since an answer that had the number `asked`. */
+  statesSince(asked: number): StreamsAsked {
+    const keys = this.#changed.since(asked);
+    const streams = keys.flatMap(({ origin, stream }) => this.#byKey.all(origin, stream).map(knownStream));
+    return { streams, asked: this.#changed.ask() };
   }
 
   /** The own streams of one epoch. */
@@ -369,6 +386,10 @@ function isComplete(row: Record<string, unknown>): boolean {
   const high = Number(row["high"]);
   if (Number(row["class"]) === streamClassCodes.final && Number(row["finalMark"]) < high) return false;
   return Number(row["delivered"]) + Number(row["lost"]) >= high;
+}
+
+function knownStream(row: Record<string, unknown>): KnownStream {
+  return { ...streamState(row), isComplete: isComplete(row) };
 }
 
 function streamState(row: Record<string, unknown>): StreamState {

@@ -16,12 +16,18 @@ export class ToldStreams {
   readonly #known = new Map<string, number>();
   #told = new Map<string, number>();
   #inHello: readonly StreamState[] = [];
+  /** All that there were at that hello, until its Welcome. */
+  #atHello: readonly StreamState[] = [];
+  /** By stream, what this session has yet to tell: it may be more than one frame takes. */
+  readonly #news = new Map<string, StreamState>();
 
   /**
    * What the next hello names: own streams of `epoch`, then what is not complete here or not known to the parent, a bounded number.
    * Own streams come first.
    */
   forHello(streams: readonly KnownStream[], self: NodeName, epoch: number): readonly StreamState[] {
+    this.#atHello = streams;
+    this.#news.clear();
     const rank = (stream: KnownStream): number => {
       if (stream.origin === self) return stream.epoch === epoch ? 0 : 1;
       return this.#known.get(streamKey(stream)) === stream.high ? 3 : 2;
@@ -32,7 +38,7 @@ export class ToldStreams {
     this.#inHello = wanted
       .toSorted((a, b) => rank(a) - rank(b))
       .slice(0, limits.streamsPerHello)
-      .map(({ isComplete: _, ...stream }) => stream);
+      .map(plain);
     return this.#inHello;
   }
 
@@ -43,14 +49,31 @@ export class ToldStreams {
     this.#parent = name;
     for (const stream of this.#inHello) this.#known.set(streamKey(stream), stream.high);
     this.#told = new Map(this.#known);
+    this.#note(this.#atHello);
+    this.#atHello = [];
   }
 
-  /** What the next heartbeat names: a bounded number of those whose highest number the parent has not been told. */
-  forBeat(streams: readonly KnownStream[]): readonly StreamState[] {
-    const news = streams.filter((stream) => this.#told.get(streamKey(stream)) !== stream.high);
-    const some = news.slice(0, limits.streamsPerHello);
-    for (const stream of some) this.#told.set(streamKey(stream), stream.high);
-    return some.map(({ isComplete: _, ...stream }) => stream);
+  /**
+   * What the next heartbeat names: a bounded number of those whose highest number the parent has not been told. `grown`: streams that
+   * may have grown since the hello, or the last heartbeat.
+   */
+  forBeat(grown: readonly KnownStream[]): readonly StreamState[] {
+    this.#note(grown);
+    const some: StreamState[] = [];
+    for (const [key, stream] of this.#news) {
+      if (some.length === limits.streamsPerHello) break;
+      some.push(plain(stream));
+      this.#told.set(key, stream.high);
+      this.#news.delete(key);
+    }
+    return some;
+  }
+
+  #note(streams: readonly StreamState[]): void {
+    for (const stream of streams) {
+      const key = streamKey(stream);
+      if (this.#told.get(key) !== stream.high) this.#news.set(key, stream);
+    }
   }
 
   /** The highest numbers of the own streams of `epoch` as the last hello gave them. */
@@ -58,6 +81,11 @@ export class ToldStreams {
     const own = this.#inHello.filter((stream) => stream.origin === self && stream.epoch === epoch);
     return new Map(own.map(({ streamId, high }) => [streamId, high]));
   }
+}
+
+/** As it stands in a frame. */
+function plain({ isComplete: _, ...stream }: StreamState & Partial<KnownStream>): StreamState {
+  return stream;
 }
 
 function streamKey(stream: Pick<StreamState, "origin" | "epoch" | "streamId">): string {

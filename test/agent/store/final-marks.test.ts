@@ -164,7 +164,7 @@ test("a stream of class final is named to the parent until the root's mark has p
   const { node, database } = open(false);
   append(node, 2);
   node.writes.quarantine({ ...self, first: 1, reason: "corrupt", nowMs: 1 });
-  const isComplete = () => node.reads.streams({}).map((one) => one.isComplete);
+  const isComplete = () => node.reads.greeting({}).streams.map((one) => one.isComplete);
   expect(isComplete()).toEqual([false]);
   node.writes.settleFinal({ marks: [{ ...self, fin: 2 }] });
   expect(isComplete()).toEqual([true]);

@@ -314,6 +314,31 @@ test("heartbeats raise what is known to be given, so that what is still below sh
   expect(entry !== undefined && isBalanced(entry.row)).toBe(true);
 });
 
+test("who tells of streams hears of those that may have grown since an answer, also when the next one got lost", () => {
+  const node = open("fog-1");
+  for (let device = 1; device <= 5; device++) {
+    const origin = `device-${device}`;
+    node.writes.hear({ child: origin, lows: [], streams: [{ ...stream, origin, high: 1 }], nowMs: 1 });
+  }
+  const { asked, streams } = node.reads.greeting({});
+  expect(streams).toHaveLength(6);
+  const grown = (since: number) => {
+    const answer = node.reads.streamsSince({ asked: since });
+    return { asked: answer.asked, named: answer.streams.map(({ origin, high }) => `${origin} ${high}`) };
+  };
+  expect(grown(asked).named).toEqual([]);
+  node.writes.append({ streamId: 1, items: 1, firstMs: 1, lastMs: 1, body: encodeSegment([itemOf(1)]) });
+  node.writes.hear({ child: "device-3", lows: [], streams: [{ ...stream, origin: "device-3", high: 4 }], nowMs: 2 });
+  const lost = grown(asked);
+  expect(lost.named).toEqual(["fog-1 1", "device-3 4"]);
+  ingest(node, [{ ...segmentOf(2, 7) }]);
+  const heard = grown(asked);
+  expect(heard.named).toEqual(["fog-1 1", "device-3 4", "device-1 7"]);
+  expect(grown(heard.asked).named).toEqual([]);
+  node.writes.forget({ acked: [{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[2, 7]] }] });
+  expect(grown(heard.asked).named).toEqual([]);
+});
+
 test("ids of segments start above what the document store has seen", () => {
   const node = open("cloud-1");
   node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams: [], nowMs: 1, idsAbove: 500 });

@@ -175,7 +175,7 @@ test("who is below stays, and so does what is quarantined under an origin that i
 test("a stream of which nothing is known is called by its number until its node tells more, and takes no parent's name away", () => {
   const fill = (store: OpenStore): void => ingest(store, 10, [childSegment(1, 2)]);
   const store = salvaged(fill, "DELETE FROM stream WHERE origin <> 1");
-  const stateOf = (of: OpenStore) => of.read("streams", {}).find(({ origin }) => origin === "device-1");
+  const stateOf = (of: OpenStore) => of.read("greeting", {}).streams.find(({ origin }) => origin === "device-1");
   const unknown = stateOf(store);
   expect(unknown).toMatchObject({ name: "1", class: "custody" });
   if (unknown === undefined) throw new Error("unreachable");

