@@ -23,6 +23,8 @@ const lookMs = 5_000;
 const expireMs = 60_000;
 const reviewMs = 10 * 60_000;
 const forgetMs = 24 * 3_600_000;
+/** Portions of compaction between two looks at what is due: a long backlog takes its time, and what is too old does not wait for it. */
+const compactionsMax = 16;
 /** Without another eviction for this long it is over. */
 const calmMs = 60_000;
 
@@ -54,7 +56,7 @@ export function startUpkeep(deps: UpkeepDeps): AsyncDisposable {
         if (await store.read("retelling", {})) {
           await untilDone(async () => (await store.write("retell", {}, "lazy")).more);
         }
-        await untilDone(async () => (await store.write("compact", {}, "lazy")).more);
+        await untilDone(async () => (await store.write("compact", {}, "lazy")).more, compactionsMax);
         pressure(await store.read("removed", {}));
         isFailing = false;
       } catch (error) {
@@ -76,8 +78,8 @@ export function startUpkeep(deps: UpkeepDeps): AsyncDisposable {
     };
   }
 
-  async function untilDone(portion: () => Promise<boolean>): Promise<void> {
-    while (!stop.signal.aborted && (await portion()));
+  async function untilDone(portion: () => Promise<boolean>, portionsMax = Infinity): Promise<void> {
+    for (let portions = 0; portions < portionsMax; portions++) if (stop.signal.aborted || !(await portion())) return;
   }
 }
 

@@ -40,6 +40,9 @@ const averageBytesMax = limits.segmentBytes / 16;
 /** A run of fewer is not worth it, unless it makes a full segment. */
 const runMin = 16;
 
+/** Segments that one transaction makes: two MiB, and as many looks as one stream needs for each. */
+const turnsPerRun = 8;
+
 /** What a look at a stream found. */
 interface Found {
   readonly run: readonly Candidate[];
@@ -77,8 +80,14 @@ export class Compaction {
     this.#replace = database.prepare("UPDATE segment SET items = ?, last_ms = ?, crc = ?, body = ? WHERE id = ?");
   }
 
-  /** Makes at most one segment. True: there may be more to do. */
+  /** Makes a bounded number of segments. True: there may be more to do. */
   run(): boolean {
+    for (let turns = 0; turns < turnsPerRun; turns++) if (!this.#turn()) return false;
+    return true;
+  }
+
+  /** Makes one at most. False: there is none to be made. */
+  #turn(): boolean {
     for (const { handed, ...key } of this.#crowdedStreams()) if (this.#advance(key, handed)) return true;
     return false;
   }

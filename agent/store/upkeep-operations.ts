@@ -97,7 +97,7 @@ export function createUpkeepOperations(
       },
 
       /**
-       * Makes one full segment of small ones. Answers the newest id: what gave way to a message that was refused after all has left a
+       * Makes some full segments of small ones. Answers the newest id: what gave way to a message that was refused after all has left a
        * gap of which nobody has been told.
        */
       compact(_args: Nothing): { readonly more: boolean; readonly newestId: number } {

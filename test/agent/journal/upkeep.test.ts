@@ -66,6 +66,16 @@ test("small segments are made into full ones, a portion a write, while there is 
   await upkeep[Symbol.asyncDispose]();
 });
 
+test("a long compaction holds up nothing that is due", async () => {
+  const { clock, writes, upkeep } = world({ compact: Array.from({ length: 500 }, () => true) });
+  await clock.advance(60_000);
+  expect(writes.indexOf("expire 1060005")).toBeGreaterThan(100);
+  expect(writes.indexOf("expire 1060005")).toBeLessThan(300);
+  await clock.advance(180_000);
+  expect(writes.filter((name) => name === "compact").length).toBeGreaterThan(500);
+  await upkeep[Symbol.asyncDispose]();
+});
+
 test("losses that another parent may not know are told, a portion a write, and none is written where there are none", async () => {
   const { clock, writes, upkeep } = world({ retell: [true, true, false] });
   await clock.advance(10_000);

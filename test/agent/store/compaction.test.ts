@@ -57,6 +57,15 @@ function world(options: { readonly isFinal?: boolean; readonly sent?: IntervalSe
   return node;
 }
 
+test("a transaction makes a bounded number of segments, and the next goes on", () => {
+  const node = world();
+  for (let count = 0; count < 12_000; count++) node.append(1);
+  node.published(12_000);
+  const portions: number[] = [];
+  for (let more = true; more; portions.push(node.rows())) ({ more } = node.writes.compact({}));
+  expect(portions).toEqual([4_008, 12]);
+});
+
 test("small segments become full ones; what may still grow stays as it is", () => {
   const node = world();
   for (let count = 0; count < 3_500; count++) node.append(1);
