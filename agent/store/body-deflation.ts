@@ -16,23 +16,24 @@ export function deflated(segment: WireSegment): WireSegment {
     : segment;
 }
 
-/** Inflates the bodies of one batch, which are bounded together: a few bytes on the wire could fill the memory. */
-export class BatchInflation {
-  #bytesLeft = limits.inflatedBytesOfBatch;
-
-  /** The segment with its plain body. Undefined when it cannot be inflated, would be larger than any body is, or the batch has too much. */
-  plain(segment: WireSegment): WireSegment | undefined {
+/**
+ * The segments of one batch with their plain bodies, as far as these can be inflated: one that would be larger than any body is, or for
+ * which the batch has too much, stays as it is. Bounded together: a few bytes on the wire could fill the memory.
+ */
+export function inflatedSegments(segments: readonly WireSegment[]): readonly WireSegment[] {
+  let bytesLeft: number = limits.inflatedBytesOfBatch;
+  return segments.map((segment) => {
     if (segment.body === null || (segment.flags & segmentFlags.deflate) === 0) return segment;
-    const most = Math.min(limits.bodyBytes, this.#bytesLeft);
-    if (most === 0) return undefined;
+    const most = Math.min(limits.bodyBytes, bytesLeft);
+    if (most === 0) return segment;
     try {
       const body = inflateRawSync(segment.body, { maxOutputLength: most });
-      this.#bytesLeft -= body.length;
+      bytesLeft -= body.length;
       return { ...segment, body, flags: segment.flags & ~segmentFlags.deflate };
     } catch {
       // What was unpacked in vain has cost as much.
-      this.#bytesLeft -= most;
-      return undefined;
+      bytesLeft -= most;
+      return segment;
     }
-  }
+  });
 }

@@ -1,5 +1,6 @@
 // What a write brings, before it is run: so that room can be made for it.
 import type { FullPolicy, Priority } from "#shared/journal/stream.ts";
+import { inflatedSegments } from "./body-deflation.ts";
 import type { Demand } from "./eviction.ts";
 import type { WriteRequest } from "./group-commit.ts";
 import type { NodeWrites } from "./node-operations.ts";
@@ -22,6 +23,13 @@ export interface KnownStreams {
 const pageBytes = 4_096;
 /** A row beside its body, with its index entries. */
 const rowBytes = 200;
+
+/** The write with the bodies of its batch inflated: so they weigh, and so they are stored. */
+export function withPlainBodies(request: WriteRequest): WriteRequest {
+  if (request.name !== ("ingest" satisfies keyof NodeWrites)) return request;
+  const args = request.args as Args<"ingest">; // typed where it was requested
+  return { ...request, args: { ...args, batch: { ...args.batch, segments: inflatedSegments(args.batch.segments) } } };
+}
 
 /** Bytes that an append, or a batch from below, takes on the disk; 0 for every other write. */
 export function bytesOf({ name, args }: WriteRequest): number {

@@ -7,7 +7,6 @@ import type { LowMark, StreamState } from "#shared/journal/stream.ts";
 import type { AckedRanges, Batch, NakCode, WireSegment } from "#shared/link/frames.ts";
 import { limits } from "#shared/limits.ts";
 import { BelowRepository } from "./below-repository.ts";
-import { BatchInflation } from "./body-deflation.ts";
 import type { Budget } from "./budget.ts";
 import { clockOfAnother, type ClockRepository } from "./clock-repository.ts";
 import { LedgerQuota } from "./ledger-quota.ts";
@@ -66,7 +65,7 @@ export function createIntakeOperations(
 
   const writes = {
     /**
-     * Takes in a batch of child `child`. What cannot be taken is answered, not thrown; a full store is thrown. `clockOffsetMs`: of the
+     * Takes in a batch of child `child`, its bodies inflated. What cannot be taken is answered, not thrown; a full store is thrown. `clockOffsetMs`: of the
      * clock that this node told its children before it knew the tree's time, if it has.
      */
     ingest(args: {
@@ -142,11 +141,9 @@ export function createIntakeOperations(
     const taken = new Map<string, AckedRanges>();
     let stored = 0;
     let duplicates = 0;
-    const inflation = new BatchInflation();
-    for (const wire of incoming) {
-      const { origin, epoch: of, streamId, first, items } = wire;
-      const isForeign = !maySend(child, origin) || isMisattributed(wire);
-      const segment = isForeign ? wire : (inflation.plain(wire) ?? wire);
+    for (const segment of incoming) {
+      const { origin, epoch: of, streamId, first, items } = segment;
+      const isForeign = !maySend(child, origin) || isMisattributed(segment);
       const code = isForeign ? "not-below" : isBroken(segment) ? "corrupt" : undefined;
       const outcome = code ?? intake.take(segment, clockOf(segment, clockOffsetMs));
       if (typeof outcome === "number") {
@@ -156,7 +153,7 @@ export function createIntakeOperations(
         const ranges = addInterval(taken.get(key)?.ranges ?? [], first, first + items - 1);
         taken.set(key, { origin, epoch: of, streamId, ranges });
       } else {
-        naks.push({ segment: wire, code: outcome === "unknown-stream" ? codeOfUnknown(child, wire) : outcome });
+        naks.push({ segment, code: outcome === "unknown-stream" ? codeOfUnknown(child, segment) : outcome });
       }
     }
     // Just what was in the batch: of other numbers, this node may have handed some to the very child that asks.

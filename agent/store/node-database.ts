@@ -9,7 +9,7 @@ import type { Hasher } from "#shared/system/hasher.ts";
 import { Budget } from "./budget.ts";
 import { runCommit } from "./commit-runner.ts";
 import { inMemory, markIfDamaged, openDatabase, translateSqliteError } from "./database.ts";
-import { bytesOf } from "./demands.ts";
+import { bytesOf, withPlainBodies } from "./demands.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
 import { nodeMigrations } from "./node-migrations.ts";
@@ -87,7 +87,8 @@ export function openNodeDatabase(
   const { eviction, demandOf } = operations;
   const commit = (requests: readonly WriteRequest[]) => commitInRoom({ eviction, demandOf, run }, requests);
   return {
-    commit(requests) {
+    commit(asked) {
+      const requests = asked.map(withPlainBodies);
       if (reserve !== undefined && requests.some(takesData)) {
         if (reserve.hold()) budget.lift();
         else budget.cap();

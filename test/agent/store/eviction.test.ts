@@ -1,3 +1,4 @@
+import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { inMemory } from "#agent/store/database.ts";
@@ -11,7 +12,7 @@ import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { isBalanced } from "#shared/journal/ledger.ts";
-import { encodeSegment } from "#shared/journal/segment.ts";
+import { encodeSegment, segmentFlags } from "#shared/journal/segment.ts";
 import { fullPolicies, type Priority } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
@@ -209,6 +210,20 @@ test("what is larger than its stream may become is refused before anything gives
     { value: {} },
   ]);
   expect(row(node, "data").row).toMatchObject({ held: 6, lost: 0 });
+});
+
+test("[O7] a deflated body weighs what it is stored with: room is made for that", () => {
+  const node = world([own("data")]);
+  const room = budgetBytes * (1 - limits.journalReserveShare);
+  while (node.usage().usedBytes < room - 50_000) node.append(1, 20_000);
+  const args = node.batch("pump-1", 2, 1, 200_000);
+  const segments = args.batch.segments.map((segment) => {
+    return { ...segment, body: deflateRawSync(segment.body), flags: segmentFlags.deflate };
+  });
+  node.write("ingest", { ...args, batch: { ...args.batch, segments } });
+  expect(row(node, "data", "pump-1").row).toMatchObject({ held: 1, lost: 0 });
+  expect(row(node, "data", "pump-1").row.heldBytes).toBeGreaterThan(200_000);
+  expect(node.usage().usedBytes).toBeLessThanOrEqual(room);
 });
 
 test("bounds are those of the last start, not of the first", () => {

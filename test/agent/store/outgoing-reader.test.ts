@@ -2,6 +2,7 @@ import { deflateRawSync } from "node:zlib";
 import type { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
+import { inflatedSegments } from "#agent/store/body-deflation.ts";
 import { Budget } from "#agent/store/budget.ts";
 import { openDatabase } from "#agent/store/database.ts";
 import { nodeMigrations } from "#agent/store/node-migrations.ts";
@@ -68,7 +69,8 @@ class Scene {
   ingest(segments: readonly WireSegment[], { origin = "device-1", streamId = 1, priority = 2, order }: Place = {}) {
     const traits = { class: "custody", order: order ?? presetOrder(priority), policy: "oldest" } as const;
     const stream: StreamState = { origin, epoch: 9, streamId, name: `s${streamId}`, priority, high: 0, ...traits };
-    return this.operations.writes.ingest({ child: origin, batch: { streams: [stream], lows: [], segments }, nowMs: 1 });
+    const batch = { streams: [stream], lows: [], segments: inflatedSegments(segments) };
+    return this.operations.writes.ingest({ child: origin, batch, nowMs: 1 });
   }
 
   read(change: Partial<OutgoingRequest> = {}): readonly WireSegment[] {
