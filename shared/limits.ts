@@ -60,6 +60,9 @@ export const limits = {
   /** Segments that one transaction removes for want of room or for their age, and that it looks at for it. */
   upkeepSegments: 1_000,
   upkeepLooks: 10_000,
+  /** Segments that one question about a span of time looks at, and bytes of bodies that it reads: commits wait for it. */
+  spanLooks: 5_000,
+  spanBytes: 2 * mib,
   /** Bytes that may wait in memory for a commit before QoS 0 is dropped and QoS 1 held back. */
   appendQueueBytes: 32 * mib,
   /** Segments that could not be handed on, kept to be looked at: the oldest go first. */

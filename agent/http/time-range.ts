@@ -6,8 +6,9 @@ import { countIntervals, missingFrom, type IntervalSet } from "#shared/journal/i
 import { elsewhereOf, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
 import type { RangeReport, StoredRange } from "#shared/reports.ts";
 import type { DataSpan, DocumentStore, SpanQuery } from "#shared/system/document-store.ts";
-import type { JournalSpan } from "../store/accounting-reads.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import type { JournalSpan } from "../store/span-reads.ts";
+import { readJournalSpan } from "./journal-span.ts";
 
 export interface TimeRangeDeps {
   readonly store: NodeStore;
@@ -70,10 +71,10 @@ async function readSettled(
   let before = await readSpans();
   for (let reading = 1; ; reading++) {
     const numbers = before.map(({ epoch, stream, ...span }) => ({ epoch, stream, ranges: holesOf(span) }));
-    const journal = await store.read("span", { ...asked, numbers });
+    const journal = await readJournalSpan(store, asked, numbers);
     const spans = await readSpans();
-    const settled = isDeepStrictEqual(before, spans);
-    if (settled || reading === readingsMax) return { spans, journal, settled };
+    const settled = journal.isSteady && isDeepStrictEqual(before, spans);
+    if (settled || reading === readingsMax) return { spans, journal: journal.spans, settled };
     before = spans;
   }
 }

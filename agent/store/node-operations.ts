@@ -22,6 +22,7 @@ import type { SentNumbers } from "./loss-repository.ts";
 import { createOwnOperations } from "./own-operations.ts";
 import { SegmentRepository } from "./segment-repository.ts";
 import { createSessionOperations } from "./session-operations.ts";
+import { createSpanReads } from "./span-reads.ts";
 import { StreamRepository } from "./stream-repository.ts";
 import { createUpkeepOperations } from "./upkeep-operations.ts";
 
@@ -103,6 +104,7 @@ export function createNodeOperations(
 
   const reads = {
     ...createAccountingReads(database, streams),
+    ...createSpanReads(database),
 
     /** See the link's `after`. `drains`: it is for the document store, which may have these segments from here on. */
     after(args: Parameters<typeof link.reads.after>[0]): ReturnType<typeof link.reads.after> {

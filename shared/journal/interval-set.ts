@@ -31,6 +31,17 @@ export function addInterval(set: IntervalSet, first: number, last: number): Inte
   return result;
 }
 
+/** Everything that is in any of these, which may overlap and stand in any order: where there are many, cheaper than to add one by one. */
+export function unionOf(ranges: readonly Interval[]): IntervalSet {
+  const result: [first: number, last: number][] = [];
+  for (const [first, last] of ranges.toSorted((a, b) => a[0] - b[0])) {
+    const before = result.at(-1);
+    if (before !== undefined && first <= before[1] + 1) before[1] = Math.max(before[1], last);
+    else result.push([first, last]);
+  }
+  return result;
+}
+
 /** The set without first…last. */
 export function removeInterval(set: IntervalSet, first: number, last: number): IntervalSet {
   const result: Interval[] = [];

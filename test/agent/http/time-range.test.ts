@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { rangeReports, type TimeRangeDeps } from "#agent/http/time-range.ts";
-import type { JournalSpan, NumbersAsked } from "#agent/store/accounting-reads.ts";
+import type { JournalSpan, NumbersAsked } from "#agent/store/span-reads.ts";
 import type { NodeStore } from "#agent/store/node-store.ts";
 import type { LedgerRow } from "#shared/journal/ledger.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
@@ -27,12 +27,13 @@ function storeOf(
     lost: 0,
     gaps: [],
     accounted: [],
+    lostInAll: 0,
     ...one,
   }));
   const read = async (name: string, args: { readonly numbers: readonly NumbersAsked[] }): Promise<unknown> => {
     if (name === "accounting") return rows.map((row) => ({ row, gaps: [] }));
     await onSpan(args.numbers);
-    return spans;
+    return { parts: spans, next: null };
   };
   return { read } as unknown as NodeStore;
 }

@@ -10,6 +10,7 @@ import {
   missingFrom,
   parseIntervals,
   removeInterval,
+  unionOf,
   type Interval,
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
@@ -41,6 +42,14 @@ test("[O6] adding ranges in any order gives the same members, sorted, disjoint a
         if (before !== undefined) expect(before[1] + 1).toBeLessThan(first);
       });
       expect(parseIntervals(set, size)).toEqual(set);
+    }),
+  );
+});
+
+test("the union of ranges is what adding them one by one makes", () => {
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 30 }), (ranges) => {
+      expect(unionOf(ranges)).toEqual(build(ranges));
     }),
   );
 });
