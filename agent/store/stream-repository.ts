@@ -110,6 +110,7 @@ export class StreamRepository {
   readonly #outgoing;
   readonly #waiting;
   readonly #named;
+  readonly #namesake;
   readonly #adopted: AdoptedStreams;
   readonly #changed = new ChangedStreams();
   /** Hears of streams whose segments change. */
@@ -165,6 +166,7 @@ export class StreamRepository {
     this.#named = database.prepare(
       "SELECT s.origin AS origin, s.stream AS stream FROM stream s JOIN origin o ON o.id = s.origin WHERE o.node = ? AND o.epoch = ? AND s.name = ?",
     );
+    this.#namesake = database.prepare("SELECT 1 FROM stream WHERE origin = ? AND name = ? AND stream <> ?");
     this.#adopted = new AdoptedStreams(database);
     this.#gaps = database.prepare(
       `SELECT g.first AS first, g.last AS last, g.reason AS reason FROM gap g JOIN origin o ON o.id = g.origin
@@ -231,18 +233,21 @@ export class StreamRepository {
 
   /**
    * Adds the stream or takes over what is newer in its description; a name is given once and stays, and a placeholder says nothing of
-   * the stream. `nowMs`: when that was heard.
+   * the stream. A name that another stream of that epoch bears gets the number added: documents know a stream by its name, and would
+   * take the messages of one for those of the other. `nowMs`: when that was heard.
    */
   describe(state: StreamState, nowMs: number): void {
     const origin = this.originId(state.origin, state.epoch);
-    const { name, priority, streamId, high } = state;
+    const { priority, streamId, high } = state;
+    const isTaken = this.#namesake.get(origin, state.name, streamId) !== undefined;
+    const name = isTaken ? distinctName(state.name, streamId) : state.name;
     this.#changed.note({ origin, stream: streamId });
     const traits = [
       streamClassCodes[state.class],
       state.order === "strict" ? 1 : 0,
       fullPolicies.indexOf(state.policy),
     ] as const;
-    if (name === placeholderName(streamId) && this.#hear.run(high, nowMs, origin, streamId).changes > 0) return;
+    if (state.name === placeholderName(streamId) && this.#hear.run(high, nowMs, origin, streamId).changes > 0) return;
     const changed = this.#describe.run(name, priority, ...traits, high, nowMs, origin, streamId);
     if (changed.changes === 0) this.#add.run(origin, streamId, name, priority, ...traits, high, packRanges([]), nowMs);
     const stored = this.#adopted.take(state.origin, state.epoch, name);
@@ -386,6 +391,11 @@ function isComplete(row: Record<string, unknown>): boolean {
   const high = Number(row["high"]);
   if (Number(row["class"]) === streamClassCodes.final && Number(row["finalMark"]) < high) return false;
   return Number(row["delivered"]) + Number(row["lost"]) >= high;
+}
+
+/** No configured stream is called so, and it still fits into a frame. */
+function distinctName(name: string, streamId: number): string {
+  return `${name.slice(0, 60)}~${streamId}`;
 }
 
 function knownStream(row: Record<string, unknown>): KnownStream {

@@ -339,6 +339,26 @@ test("who tells of streams hears of those that may have grown since an answer, a
   expect(grown(heard.asked).named).toEqual([]);
 });
 
+test("[O2] two streams of one name in one epoch are two: their documents would be taken for each other's", () => {
+  const node = open("cloud-1", true);
+  const twin = { ...stream, streamId: 2 };
+  for (const streams of [[stream], [twin], [twin, stream]]) {
+    node.writes.hear({ child: "device-1", lows: [], streams, nowMs: 1 });
+  }
+  const names = () => node.reads.accounting({ origin: "device-1" }).map(({ row }) => row.stream);
+  expect(names()).toEqual([stream.name, `${stream.name}~2`]);
+  // A stream may be called like the number of another, which is its name until that is described.
+  node.writes.hear({ child: "device-1", lows: [], streams: [{ ...stream, streamId: 3, name: "4" }], nowMs: 1 });
+  node.writes.hear({ child: "device-1", lows: [], streams: [{ ...stream, streamId: 4, name: "4" }], nowMs: 1 });
+  expect(new Set(names()).size).toBe(4);
+  const again = open("cloud-2", true);
+  const long = "n".repeat(64);
+  const streams = [1, 64].map((streamId) => ({ ...stream, streamId, name: long }));
+  again.writes.hear({ child: "device-1", lows: [], streams, nowMs: 1 });
+  const told = again.reads.greeting({}).streams.filter(({ origin }) => origin === "device-1");
+  expect(told.map(({ name }) => name.length)).toEqual([64, 63]);
+});
+
 test("ids of segments start above what the document store has seen", () => {
   const node = open("cloud-1");
   node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams: [], nowMs: 1, idsAbove: 500 });
