@@ -1,6 +1,6 @@
 // Who this node is to its parent and its children, which may change while it runs: when the parent shows that another database gives
 // numbers in this one's epoch, this one goes on under a new epoch.
-import { identityFault, type IdentityFault } from "#shared/link/identity-check.ts";
+import { identityFault, type IdentityFault, type OwnNumbers } from "#shared/link/identity-check.ts";
 import type { Welcome } from "#shared/link/hello.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -12,8 +12,8 @@ import type { TreeView } from "./tree-view.ts";
 export interface OwnIdentity {
   current(): NodeIdentity;
   /**
-   * Compares what the parent holds with what this node had `given` when it said hello. True: a new epoch has been taken, and hello is to
-   * be said again.
+   * Compares what the parent holds with what this node had `given` in its present epoch when it said hello. True: a new epoch has been
+   * taken, and hello is to be said again.
    */
   renewedBy(welcome: Welcome, given: ReadonlyMap<number, number>): Promise<boolean>;
   /** Resolves when everything stored is under its epoch: nothing may be handed on before. */
@@ -35,16 +35,11 @@ const descriptions: Readonly<Record<IdentityFault, string>> = {
   clone: "another node gives messages under the name and epoch of this one",
 };
 
-/** `opened`: the identity, and the highest numbers of the own streams, as the store was opened. */
-export function createOwnIdentity(
-  deps: OwnIdentityDeps,
-  opened: { readonly identity: NodeIdentity; readonly given: ReadonlyMap<number, number> },
-): OwnIdentity {
+/** `opened`: the identity, as the store was opened. */
+export function createOwnIdentity(deps: OwnIdentityDeps, opened: { readonly identity: NodeIdentity }): OwnIdentity {
   const { store, tree, clock, random, log } = deps;
   const listeners = new Set<() => void>();
   let { identity } = opened;
-  /** Before this process has had a parent, nobody can have what it has given. */
-  let hasMet = false;
   let isSettled = true;
   let settling: Promise<void> | undefined;
 
@@ -61,16 +56,15 @@ export function createOwnIdentity(
     current: () => identity,
     async renewedBy({ parent, holds }, given) {
       const { epoch } = identity;
-      const known = await store.read("marks", { epoch, holds });
-      const sendable = hasMet ? given : lower(given, opened.given);
-      hasMet = true;
-      const fault = identityFault(epoch, sendable, holds, known);
-      if (fault === undefined) return false;
+      const { own, marks } = await store.read("evidence", { holds });
+      const found = identityFault(epoch, asOfHello(own, epoch, given), holds, marks);
+      if (found === undefined) return false;
+      const { fault, epoch: of } = found;
       const fresh = { epoch: random.uint32(), instance: random.uint32() };
-      ({ identity } = await store.write("renewEpoch", { fresh, holds, nowMs: clock.now() }));
+      ({ identity } = await store.write("renewEpoch", { fresh, of, holds, nowMs: clock.now() }));
       isSettled = false;
       const reason = `${descriptions[fault]}: it goes on under epoch ${identity.epoch} instead of ${epoch}, and what was not acknowledged may arrive twice`;
-      log.error({ fault, parent, epoch, newEpoch: identity.epoch }, "this database has taken a new epoch");
+      log.error({ fault, parent, epoch, faultOf: of, newEpoch: identity.epoch }, "this database has taken a new epoch");
       tree.setUplinkAlarm(`${new Date(clock.now()).toISOString()}: ${reason}`);
       for (const listener of listeners) listener();
       await settled();
@@ -88,6 +82,13 @@ export async function renumberAll(store: NodeStore): Promise<void> {
   while (!(await store.write("renumber", {})).isDone);
 }
 
-function lower(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): ReadonlyMap<number, number> {
-  return new Map([...a].map(([streamId, high]) => [streamId, Math.min(high, b.get(streamId) ?? 0)]));
+/** What has been numbered in the present epoch since the hello, the parent cannot have. */
+function asOfHello(
+  own: readonly OwnNumbers[],
+  present: number,
+  given: ReadonlyMap<number, number>,
+): readonly OwnNumbers[] {
+  return own.map((one) =>
+    one.epoch === present ? { ...one, offered: Math.min(one.offered, given.get(one.streamId) ?? 0) } : one,
+  );
 }

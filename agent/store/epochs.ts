@@ -38,10 +38,12 @@ export class Epochs {
     this.#name = name;
   }
 
-  /** Draws a new epoch and closes the present one, of which the parent holds `holds`. `renumber` has to follow until it is done. */
-  renew(fresh: Pick<NodeIdentity, "epoch" | "instance">, holds: readonly Holding[], nowMs: number): void {
+  /**
+   * Draws a new epoch and closes `old`, the present or an earlier one, of which the parent holds `holds`. `renumber` has to follow until
+   * it is done.
+   */
+  renew(old: number, fresh: Pick<NodeIdentity, "epoch" | "instance">, holds: readonly Holding[], nowMs: number): void {
     const { identity, streams } = this.#deps;
-    const old = identity.current().epoch;
     const from = streams.originId(this.#name, old);
     this.#setAside(old, fresh.epoch, nowMs);
     for (const { streamId } of streams.statesOf(this.#name, old)) {
@@ -49,6 +51,12 @@ export class Epochs {
       if (held !== undefined) this.#close({ origin: from, stream: streamId }, held);
     }
     identity.renew(fresh);
+  }
+
+  /** Whether messages of that epoch are stored that the parent has not acknowledged. */
+  isWaiting(epoch: number): boolean {
+    for (const _ of this.#unacknowledged(this.#deps.streams.originId(this.#name, epoch))) return true;
+    return false;
   }
 
   /** What a salvage has cut short goes on to the present epoch, in which nothing has been numbered yet. */
@@ -73,7 +81,11 @@ export class Epochs {
       step.push(segment);
       bytes += segment.bytes;
     }
-    for (const segment of step) this.#move(from, to, segment);
+    const targets = this.#targets(old, epoch);
+    for (const segment of step) {
+      const stream = targets.get(segment.stream) ?? segment.stream;
+      this.#move({ origin: from, stream: segment.stream }, { origin: to, stream }, segment);
+    }
     if (step.length > 0) return false;
     for (const { streamId } of streams.statesOf(this.#name, epoch)) {
       this.#giveBack({ origin: to, stream: streamId }, identity.counter(`renumber-${streamId}`));
@@ -99,13 +111,43 @@ export class Epochs {
     for (const { stream, items } of this.#unacknowledged(streams.originId(this.#name, old))) {
       reserved.set(stream, (reserved.get(stream) ?? 0) + items);
     }
-    for (const state of streams.statesOf(this.#name, old)) {
-      const high = reserved.get(state.streamId) ?? 0;
-      streams.describe({ ...state, epoch, high }, nowMs);
-      identity.setCounter(`renumber-${state.streamId}`, high);
+    this.#describeAll(old, epoch, nowMs);
+    for (const [streamId, target] of this.#targets(old, epoch)) {
+      const high = reserved.get(streamId) ?? 0;
+      streams.change({ origin: streams.originId(this.#name, epoch), stream: target }, { high });
+      identity.setCounter(`renumber-${target}`, high);
     }
     identity.setCounter("renumber-from", old);
     identity.setCounter("renumber-to", epoch);
+  }
+
+  /**
+   * Gives the new epoch the streams that are recorded, under their numbers, and those of `old` that are not. A stream keeps its number
+   * where none of another name has it: the configuration may have changed in between.
+   */
+  #describeAll(old: number, epoch: number, nowMs: number): void {
+    const { identity, streams } = this.#deps;
+    const present = identity.current().epoch;
+    for (const state of streams.statesOf(this.#name, present)) {
+      streams.describe({ ...state, epoch, high: 0 }, nowMs);
+      identity.setCounter(`renumber-${state.streamId}`, 0);
+    }
+    for (const state of streams.statesOf(this.#name, old)) {
+      const known = streams.statesOf(this.#name, epoch);
+      if (known.some(({ name }) => name === state.name)) continue;
+      const isTaken = known.some(({ streamId }) => streamId === state.streamId);
+      const streamId = isTaken ? streams.numberOf(this.#name, epoch, state.name) : state.streamId;
+      streams.describe({ ...state, streamId, epoch, high: 0 }, nowMs);
+    }
+  }
+
+  /** The numbers that streams of `old` have in the new epoch. */
+  #targets(old: number, epoch: number): ReadonlyMap<number, number> {
+    const { streams } = this.#deps;
+    const byName = new Map(streams.statesOf(this.#name, epoch).map(({ name, streamId }) => [name, streamId]));
+    return new Map(
+      streams.statesOf(this.#name, old).map(({ name, streamId }) => [streamId, byName.get(name) ?? streamId]),
+    );
   }
 
   #close(key: StreamKey, held: Holding): void {
@@ -118,17 +160,13 @@ export class Epochs {
     for (const range of presumedLost) losses.add(key, row.priority, lossOf(range, "presumed-lost"));
   }
 
-  #move(from: number, to: number, segment: NumberedSegment): void {
+  #move(source: StreamKey, target: StreamKey, segment: NumberedSegment): void {
     const { streams, segments, losses } = this.#deps;
-    const { id, stream, first, items, bytes, firstMs, lastMs } = segment;
-    const [source, target] = [
-      { origin: from, stream },
-      { origin: to, stream },
-    ];
+    const { id, first, items, bytes, firstMs, lastMs } = segment;
     const row = streams.find(target);
     if (row === undefined) throw new Error("assertion failed: the new epoch has every stream of the old one");
     const next = contiguousEnd(row.ranges) + 1;
-    segments.renumber(id, to, next);
+    segments.renumber(id, target, next);
     streams.change(source, { held: -items, heldBytes: -bytes, segments: -1 });
     streams.change(target, {
       held: items,

@@ -9,6 +9,7 @@ import type { ClockRepository } from "./clock-repository.ts";
 import type { Epochs } from "./epochs.ts";
 import type { CursorName, IdentityRepository, NodeIdentity } from "./identity-repository.ts";
 import type { Nothing } from "./link-operations.ts";
+import type { OfferedNumbers } from "./offered-numbers.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamBounds } from "./stream-bounds.ts";
 import type { StreamRepository } from "./stream-repository.ts";
@@ -24,8 +25,6 @@ export interface Opened {
   readonly children: readonly ChildRow[];
   /** Numbers of the own streams, in the order they were asked for. */
   readonly streamIds: readonly number[];
-  /** The highest number of each own stream of the present epoch. */
-  readonly given: ReadonlyMap<number, number>;
   /** Why this database has taken a new epoch and instance, if it has. */
   readonly renewed: Renewal | undefined;
   /** The document store may have what this database does not know of: `adopt` has to follow, before anything else. */
@@ -34,6 +33,7 @@ export interface Opened {
 
 export interface IdentityOperationsDeps {
   readonly identity: IdentityRepository;
+  readonly offered: OfferedNumbers;
   readonly streams: StreamRepository;
   readonly segments: SegmentRepository;
   readonly children: ChildRepository;
@@ -50,7 +50,7 @@ const adopting = "adopting";
 
 /** `name`: whose database this is. */
 export function createIdentityOperations(deps: IdentityOperationsDeps, name: NodeName) {
-  const { identity, streams, segments, children, clocks, epochs, configured, storedUpTo } = deps;
+  const { identity, offered, streams, segments, children, clocks, epochs, configured, storedUpTo } = deps;
   return {
     /**
      * First of all: who this database is. `fresh` is used for a new file, and for one that is not where it was. `bootId`: of the
@@ -80,15 +80,15 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
         streams.describe({ ...stream, streamId, origin: name, epoch, high: 0 }, args.nowMs);
         return streamId;
       });
+      offered.begin();
       configured(args.streams, args.nowMs);
       segments.ids.raise(args.idsAbove);
       storedUpTo(args.idsAbove);
       const cursors = { "fan-out": identity.cursor("fan-out"), sink: identity.cursor("sink") };
       const newestId = segments.newestId();
-      const given = new Map(streams.statesOf(name, epoch).map(({ streamId, high }) => [streamId, high]));
       const before = children.all();
       children.loseAll(args.nowMs);
-      return { identity: known, renewed, adopts, given, cursors, newestId, children: before, streamIds };
+      return { identity: known, renewed, adopts, cursors, newestId, children: before, streamIds };
     },
 
     /** Counts as delivered what the document store has. `isLast`: that was all. */
@@ -98,13 +98,18 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       return null;
     },
 
-    /** Another database gives numbers in this one's epoch: takes a new one. `holds`: what the parent has of the present one. */
+    /**
+     * Another database gives numbers in an epoch of this one, `of` (the present one, when it is not said): takes a new one, for what is
+     * stored and not acknowledged of that, and for what comes. `holds`: what the parent has.
+     */
     renewEpoch(args: {
       readonly fresh: Pick<NodeIdentity, "epoch" | "instance">;
+      readonly of?: number;
       readonly holds: readonly Holding[];
       readonly nowMs: number;
     }): { readonly identity: NodeIdentity; readonly newestId: number } {
-      epochs.renew(args.fresh, args.holds, args.nowMs);
+      epochs.renew(args.of ?? identity.epoch(), args.fresh, args.holds, args.nowMs);
+      offered.begin();
       return { identity: identity.current(), newestId: segments.newestId() };
     },
 

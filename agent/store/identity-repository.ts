@@ -106,6 +106,16 @@ export class IdentityRepository {
     this.#set.run("checked-documents", name);
   }
 
+  /** See OfferedNumbers. */
+  offered(): string | undefined {
+    const text = this.#read("offered");
+    return typeof text === "string" ? text : undefined;
+  }
+
+  setOffered(text: string | undefined): void {
+    this.#set.run("offered", text ?? null);
+  }
+
   setCounter(key: string, value: number): void {
     this.#set.run(key, value);
   }

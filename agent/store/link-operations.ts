@@ -5,7 +5,7 @@ import type { LossReason } from "#shared/journal/segment.ts";
 import type { LowMark, Priority, StreamState } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
 import type { AckedRanges, EncodedSegments } from "#shared/link/frames.ts";
-import type { FinalMark, Holding, SegmentMark } from "#shared/link/hello.ts";
+import type { FinalMark, Holding } from "#shared/link/hello.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import { FinalMarks } from "./final-marks.ts";
@@ -13,6 +13,7 @@ import { giveUp, keepBack, type RefusedArgs } from "./giving-up.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import { createIntakeOperations, type IntakeOptions } from "./intake-operations.ts";
 import { LossRepository } from "./loss-repository.ts";
+import type { OfferedNumbers } from "./offered-numbers.ts";
 import { OutgoingReader, type OutgoingRequest, type SegmentRef } from "./outgoing-reader.ts";
 import type { QuarantineRepository } from "./quarantine-repository.ts";
 import { RetoldLosses } from "./retold-losses.ts";
@@ -44,6 +45,7 @@ export interface GivenUp {
 }
 
 export interface LinkRepositories {
+  readonly offered: OfferedNumbers;
   readonly identity: IdentityRepository;
   readonly streams: StreamRepository;
   readonly segments: SegmentRepository;
@@ -79,7 +81,7 @@ interface Following {
 
 export function createLinkOperations(
   database: DatabaseSync,
-  { identity, streams, segments, clocks, quarantined, hasher }: LinkRepositories,
+  { identity, offered, streams, segments, clocks, quarantined, hasher }: LinkRepositories,
   options: Omit<IntakeOptions, "epoch">,
 ) {
   const { name, isFinal } = options;
@@ -127,6 +129,7 @@ export function createLinkOperations(
       // An older copy that was put back unseen has the same instance, and lacks what was handed to it since.
       const lacks = (args.holds ?? []).some((held) => finals.isShort(streams.originId(name, held.epoch), held));
       const isOther = identity.meet(args.parent, args.instance) || lacks;
+      offered.end();
       if (isOther) streams.forgetHanded();
       if (isOther && !isFinal) retold.begin();
       return { isOther, newestId: isOther ? segments.newestId() : 0 };
@@ -180,18 +183,6 @@ export function createLinkOperations(
       return streams.ledger(args.node).map(({ epoch: of, streamId, ranges }) => {
         const mark = marks.find((one) => one.epoch === of && one.streamId === streamId);
         return { epoch: of, streamId, ranges, ...(mark === undefined ? {} : { mark }) };
-      });
-    },
-
-    /** Of own segments of `epoch` that end where the parent's marks say, what this node knows itself. */
-    marks(args: { readonly epoch: number; readonly holds: readonly Holding[] }): readonly SegmentMark[] {
-      const known = streams.marks(name).filter((mark) => mark.epoch === args.epoch);
-      const origin = streams.originId(name, args.epoch);
-      return args.holds.flatMap(({ epoch, streamId, mark }) => {
-        if (mark === undefined || epoch !== args.epoch) return [];
-        const stored = segments.endingWith({ origin, stream: streamId }, mark.last);
-        if (stored !== undefined) return [{ streamId, last: mark.last, ...stored }];
-        return known.filter((one) => one.streamId === streamId && one.last === mark.last);
       });
     },
 

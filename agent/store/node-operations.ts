@@ -13,12 +13,14 @@ import { createDocumentOperations } from "./document-operations.ts";
 import { Epochs } from "./epochs.ts";
 import type { Demand } from "./eviction.ts";
 import type { WriteRequest } from "./group-commit.ts";
+import { createIdentityReads } from "./identity-evidence.ts";
 import { createIdentityOperations, type OwnStream } from "./identity-operations.ts";
 import { IdentityRepository } from "./identity-repository.ts";
 import type { QueueBound } from "./queue-repository.ts";
 import { createLinkOperations } from "./link-operations.ts";
 import { QuarantineRepository } from "./quarantine-repository.ts";
 import type { SentNumbers } from "./loss-repository.ts";
+import { OfferedNumbers } from "./offered-numbers.ts";
 import { createOwnOperations } from "./own-operations.ts";
 import { SegmentRepository } from "./segment-repository.ts";
 import { createSessionOperations } from "./session-operations.ts";
@@ -54,6 +56,7 @@ export function createNodeOperations(
   const { budget = new Budget(database) } = options;
   const identity = new IdentityRepository(database);
   const streams = new StreamRepository(database);
+  const offered = new OfferedNumbers(identity, streams, name);
   const segments = new SegmentRepository(database, streams);
   const children = new ChildRepository(database);
   const calls = new CallRepository(database);
@@ -64,7 +67,7 @@ export function createNodeOperations(
   const sessions = createSessionOperations(database, queueBound, refuseWhenFull);
   const link = createLinkOperations(
     database,
-    { identity, streams, segments, clocks, quarantined, hasher },
+    { identity, offered, streams, segments, clocks, quarantined, hasher },
     { name, isFinal, budget },
   );
   const { losses } = link;
@@ -96,7 +99,7 @@ export function createNodeOperations(
 
   const writes = {
     ...createIdentityOperations(
-      { identity, streams, segments, children, clocks, epochs, configured, storedUpTo },
+      { identity, offered, streams, segments, children, clocks, epochs, configured, storedUpTo },
       name,
     ),
     ...createOwnOperations({ identity, streams, segments, children, calls, clocks, hasher, refuseWhenFull }, name),
@@ -105,6 +108,7 @@ export function createNodeOperations(
   const reads = {
     ...createAccountingReads(database, streams),
     ...createSpanReads(database),
+    ...createIdentityReads({ streams, segments, epochs, offered }, name),
 
     /** See the link's `after`. `drains`: it is for the document store, which may have these segments from here on. */
     after(args: Parameters<typeof link.reads.after>[0]): ReturnType<typeof link.reads.after> {

@@ -47,8 +47,8 @@ const rangesReported = 100;
 /** Inside a transaction, after the rows have been copied. */
 export function repairJournal(database: DatabaseSync, copied: CopyOutcome): JournalRepair {
   // Numbers that were given after the last readable commit must not come again: the life of these numbers ends here.
-  // The file is another one because of the salvage: that makes it no copy.
-  database.exec("DELETE FROM meta WHERE key IN ('epoch', 'instance', 'file', 'birth')");
+  // The file is another one because of the salvage: that makes it no copy. A note of what was sent may be older than what was.
+  database.exec("DELETE FROM meta WHERE key IN ('epoch', 'instance', 'file', 'birth', 'offered')");
   const nameless = nameOrigins(database, copied);
   redirectRenumbering(database);
   dropDoubtful(database, copied);

@@ -218,11 +218,11 @@ export class SegmentRepository {
   }
 
   /** Gives a segment other numbers, and marks it as one that may have been delivered before. The ledgers are the caller's. */
-  renumber(id: number, origin: number, first: number): void {
+  renumber(id: number, { origin, stream }: StreamKey, first: number): void {
     // Not by an update, which writes the new body before it gives the pages of the old one back: a full file has no room for both.
     const row = this.#takeOut.get(id);
     if (row === undefined) return;
-    const { stream = null, items = null, priority = null, first_ms = null, last_ms = null } = row;
+    const { items = null, priority = null, first_ms = null, last_ms = null } = row;
     const { crc = null, clock = null, body = null } = row;
     const flags = Number(row["flags"]) | segmentFlags.maybeDuplicate;
     this.#insert.run(id, origin, stream, first, items, priority, first_ms, last_ms, flags, crc, clock, body);

@@ -1,5 +1,6 @@
 // Databases that are not the only ones of their kind: restored, copied, cloned, moved to a machine that was started anew.
 import { expect, test } from "vitest";
+import type { MemoryTree } from "../fakes/memory-tree.ts";
 import { missingOf } from "#shared/journal/ledger.ts";
 import { expectExact, expectSettled, heard, numbers, publish, storedNumbers, threeLevels } from "./tree-scene.ts";
 
@@ -146,6 +147,84 @@ test("[O10] R1 a copy whose numbers have caught up with the original's while it 
   await expectSettled(tree);
   await expectExact(tree, everybody);
 });
+
+test("[O10] R1 a copy that was started again and again before it met its parent is known by what it numbered since", async () => {
+  await using tree = await threeLevels();
+  await restoreBehindParent(tree);
+  await publish(tree, "device-1", 106, 109);
+  await tree.stop("device-1");
+  await tree.start("device-1");
+  await publish(tree, "device-1", 110, 115);
+  await tree.stop("device-1");
+  await tree.start("device-1");
+  await tree.link("device-1", "up");
+  await tree.advance(8000);
+  expect(await storedNumbers(tree)).toEqual([...numbers(1, 10), ...numbers(106, 115)]);
+  await expectSettled(tree);
+  await expectExact(tree, everybody);
+});
+
+test("[O10] R1 a copy whose machine is started anew before it has met its parent: its numbers of the earlier epoch are compared too", async () => {
+  await using tree = await threeLevels();
+  await restoreBehindParent(tree);
+  await publish(tree, "device-1", 106, 108);
+  await tree.stop("device-1");
+  tree.reboot("device-1");
+  await tree.start("device-1");
+  await publish(tree, "device-1", 201, 202);
+  await tree.link("device-1", "up");
+  await tree.advance(8000);
+  expect(await storedNumbers(tree)).toEqual([...numbers(1, 10), ...numbers(106, 108), ...numbers(201, 202)]);
+  const rows = await expectSettled(tree);
+  // The two of the second epoch have been given once, and keep their numbers.
+  expect(rows.map(({ high, delivered, lost }) => ({ high, delivered, lost }))).toEqual(
+    expect.arrayContaining([
+      { high: 10, delivered: 10, lost: 0 },
+      { high: 2, delivered: 2, lost: 0 },
+      { high: 3, delivered: 3, lost: 0 },
+    ]),
+  );
+  const faults = tree.log.lines.filter(({ phrase }) => phrase === "this database has taken a new epoch");
+  expect(faults).toMatchObject([{ fields: { fault: "older-copy", node: "device-1" } }]);
+  await expectExact(tree, everybody);
+});
+
+test("[O2] R0 a backup with a backlog that is seen to be one sends it under its own numbers: once, whatever the parent has besides", async () => {
+  await using tree = await threeLevels();
+  await publish(tree, "device-1", 1, 5);
+  await tree.advance(1000);
+  await tree.link("device-1", "down");
+  await publish(tree, "device-1", 6, 8);
+  await tree.stop("device-1");
+  tree.copyData("device-1", "node");
+  await tree.link("device-1", "up");
+  await tree.start("device-1");
+  await publish(tree, "device-1", 9, 10);
+  await tree.advance(1000);
+  await tree.stop("device-1");
+  tree.copyData("device-1", "copy");
+  tree.replaceFile("device-1");
+  await tree.start("device-1");
+  await publish(tree, "device-1", 11, 12);
+  await tree.advance(8000);
+  expect(await storedNumbers(tree)).toEqual(numbers(1, 12));
+  await expectSettled(tree);
+  await expectExact(tree, everybody);
+});
+
+/** A copy of device-1 with the numbers up to 5 is put back unseen, and runs without a link; its parent has those up to 10. */
+async function restoreBehindParent(tree: MemoryTree): Promise<void> {
+  await publish(tree, "device-1", 1, 5);
+  await tree.advance(1000);
+  await tree.stop("device-1");
+  tree.copyData("device-1", "node");
+  await tree.start("device-1");
+  await publish(tree, "device-1", 6, 10);
+  await tree.advance(1000);
+  await tree.stop("device-1");
+  tree.copyData("device-1", "copy");
+  await tree.begin("device-1", "fog-1", "down");
+}
 
 test("[O10] R2 a clone that gave the same numbers elsewhere is known by its checksums, by which parent ever it comes in", async () => {
   await using tree = await threeLevels();

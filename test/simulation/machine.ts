@@ -273,8 +273,7 @@ export class Machine {
   }
 
   #end(life: Life, how: Death): void {
-    // A new epoch that is taken for another reason would hide an older copy from its parent: only the present one is compared.
-    if (how === "power" && !this.isUnaware) this.#boots++;
+    if (how === "power") this.#boots++;
     life.isAlive = false;
     life.clock.stop();
     this.#life = undefined;

@@ -128,3 +128,33 @@ test("a file that has no room for another segment gives its segments new numbers
     [1, 2, 3, 4, 5].map((first) => ({ first, body: large.body })),
   );
 });
+
+test("[O10] of an earlier epoch: its messages go under the new one, those of the present one stay; streams keep apart by their names", () => {
+  const node = open();
+  const start = (bootId: string, epoch: number, names: readonly string[]) =>
+    node.writes.open({
+      fresh: { uuid: "u", epoch, instance: epoch },
+      fingerprint: { bootId, file: undefined, birth: undefined },
+      streams: names.map((name) => ({ name, priority: 2, class: "custody", order: "live-first", policy: "oldest" })),
+      nowMs: 1,
+      idsAbove: 0,
+    });
+  start("boot-1", 5, ["data"]);
+  append(node, 1, 3);
+  // The configuration has changed: what is stream 1 now was none before.
+  expect(start("boot-2", 6, ["alarms", "log"])).toMatchObject({ identity: { epoch: 6 }, streamIds: [1, 2] });
+  append(node, 2, 2);
+  node.writes.renewEpoch({ fresh, of: 5, holds: [], nowMs: 2 });
+  expect(append(node, 3)).toBe(1);
+  while (!node.writes.renumber({}).isDone);
+  const all = node.reads.accounting({}).map(({ row }) => row);
+  expect(all.map(({ epoch, stream, high, held, lost }) => ({ epoch, stream, high, held, lost }))).toEqual([
+    { epoch: 5, stream: "data", high: 3, held: 0, lost: 3 },
+    { epoch: 6, stream: "alarms", high: 2, held: 2, lost: 0 },
+    { epoch: 6, stream: "log", high: 0, held: 0, lost: 0 },
+    { epoch: 7, stream: "alarms", high: 1, held: 1, lost: 0 },
+    { epoch: 7, stream: "log", high: 0, held: 0, lost: 0 },
+    { epoch: 7, stream: "data", high: 3, held: 3, lost: 0 },
+  ]);
+  for (const row of all) expect({ row, balanced: isBalanced(row) }).toMatchObject({ balanced: true });
+});

@@ -387,10 +387,10 @@ test("[O10] own messages that came back from below, repaired by another node, ar
   writes.ingest({ child: "fog-1", batch: { streams: [], lows: [], segments: [back] }, nowMs: 2 });
   expect(reads.accounting({})[0]?.row).toMatchObject({ held: 1 });
   const mark = { streamId: 1, last: 1, items: 1, crc: 1 };
-  const asked = { epoch: 5, holds: [{ epoch: 5, streamId: 1, ranges: [[1, 1]] as const, mark }] };
-  expect(reads.marks(asked)).toEqual([]);
+  const asked = { holds: [{ epoch: 5, streamId: 1, ranges: [[1, 1]] as const, mark }] };
+  expect(reads.evidence(asked).marks).toEqual([]);
   writes.forget({ acked: [{ ...own, ranges: [[1, 1]] }] });
-  expect(reads.marks(asked)).toEqual([]);
+  expect(reads.evidence(asked).marks).toEqual([]);
 });
 
 test("[O1] own messages of an earlier epoch are taken from below, whatever this database knows of them; of the present one only what it gave", () => {

@@ -9,6 +9,7 @@ import { nodeMigrations } from "#agent/store/node-migrations.ts";
 import { createLinkOperations } from "#agent/store/link-operations.ts";
 import type { OutgoingRequest } from "#agent/store/outgoing-reader.ts";
 import { IdentityRepository } from "#agent/store/identity-repository.ts";
+import { OfferedNumbers } from "#agent/store/offered-numbers.ts";
 import { QuarantineRepository } from "#agent/store/quarantine-repository.ts";
 import { SegmentRepository } from "#agent/store/segment-repository.ts";
 import { StreamRepository } from "#agent/store/stream-repository.ts";
@@ -38,10 +39,12 @@ class Scene {
   readonly streams = new StreamRepository(this.database);
   readonly segments = new SegmentRepository(this.database, this.streams);
   shift: Repair | undefined;
+  readonly #identity = new IdentityRepository(this.database);
   readonly operations = createLinkOperations(
     this.database,
     {
-      identity: new IdentityRepository(this.database),
+      identity: this.#identity,
+      offered: new OfferedNumbers(this.#identity, this.streams, "fog-1"),
       streams: this.streams,
       segments: this.segments,
       clocks: { shiftOf: () => this.shift, repaired: (segment) => segment, idOf: () => 0 },

@@ -249,11 +249,11 @@ test("[O4] a renumbering that the salvage cuts short goes on to the new epoch: e
 test("what the parent holds of the epochs that ended makes this node no copy", () => {
   const store = salvaged(appendAll, "INSERT INTO meta VALUES('file', '1:2'), ('birth', '3'), ('boot-id', 'b')");
   const { epoch } = store.opened.identity;
-  const mark = { streamId: 1, last: 8, items: 2, crc: 1 };
-  const holds = [{ epoch: 5, streamId: 1, ranges: [[1, 999]] as const, mark }];
-  const known = store.read("marks", { epoch, holds });
-  expect([known, identityFault(epoch, store.opened.given, holds, known)]).toEqual([[], undefined]);
-  expect(identityFault(5, new Map([[1, 8]]), holds, known)).toBe("older-copy");
+  const holds = [{ epoch: 5, streamId: 1, ranges: [[1, 999]] as const }];
+  const { own: numbers, marks } = store.read("evidence", { holds });
+  expect(numbers).toEqual([{ epoch: 5, streamId: 1, high: 8, offered: 8, isWaiting: true }]);
+  expect(identityFault(epoch, numbers, holds, marks)).toBeUndefined();
+  expect(identityFault(5, numbers, holds, marks)).toEqual({ fault: "older-copy", epoch: 5 });
   // Nor does it that the file is another one now.
   expect(rowsOf(store, "SELECT key FROM meta WHERE key IN ('file', 'birth', 'boot-id')")).toEqual([{ key: "boot-id" }]);
 });
