@@ -94,6 +94,8 @@ class Uplink implements ParentLink, AsyncDisposable {
   readonly #namedBelow = new Set<string>();
   /** Number of the last answer about streams. */
   #streamsAsked = 0;
+  /** Marks of the root that came in before the Welcome. */
+  readonly #earlyMarks: FinalMark[] = [];
   #belowTold = 0;
   #beatAtMs = 0;
   readonly #frameHandlers = new Map<string, (payload: Uint8Array) => void>();
@@ -286,6 +288,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#bulk = undefined;
     this.#sending.end();
     this.#namedBelow.clear();
+    this.#earlyMarks.length = 0;
   }
 
   #receive(topic: string, payload: Uint8Array, signal: AbortSignal): void {
@@ -338,12 +341,20 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#told.welcomed(parent, instance);
     this.#deps.time.learn(welcome.nowMs, welcome.synced ?? false);
     this.#dispatch({ type: "welcome", welcome });
+    if (this.#earlyMarks.length > 0) this.#settle(this.#earlyMarks.splice(0));
     for (const handler of this.#upHandlers) handler();
   }
 
-  /** Lazily: a mark that is lost with this process is told again in the next session. */
+  /**
+   * Lazily: a mark that is lost with this process is told again in the next session. Not before the Welcome has been compared: to an older
+   * copy, the root's mark on what the original numbered would count as one on its own messages.
+   */
   #settle(marks: readonly FinalMark[] | undefined): void {
     if (marks === undefined) return;
+    if (this.#state.at !== "running") {
+      this.#earlyMarks.push(...marks);
+      return;
+    }
     this.#deps.store
       .write("settleFinal", { marks }, "lazy")
       .catch((error: unknown) => this.#deps.log.warn({ error: String(error) }, "marks of the root not stored"));
