@@ -1,8 +1,11 @@
 // What happens to what is stored: a backup is put back, an image is copied, bytes rot, the document store refuses some of it for good.
 import type { Seeded } from "../../scripts/torture/seeded.ts";
 import { drawMs, type Fault } from "./fault.ts";
-import type { Death, HeldNumber, Machine } from "./machine.ts";
+import type { Backup, Death, HeldNumber, Machine } from "./machine.ts";
+import type { StreamPlan } from "./plan.ts";
 import type { SimulatedTree } from "./simulated-tree.ts";
+
+const deaths: readonly Death[] = ["process", "power"];
 
 /** Not the root: what it has drained is with its document store, which has a backup of its own. */
 function drawCopied(tree: SimulatedTree, random: Seeded): Machine | undefined {
@@ -17,34 +20,104 @@ const restore: Fault = {
     const machine = drawCopied(tree, random);
     if (machine === undefined) return undefined;
     const { backup } = machine;
-    const [death, into] = [random.pick<Death>(["process", "power"]), random.pick(["new files", "same files"] as const)];
+    const [death, into] = [random.pick(deaths), random.pick(["new files", "same files"] as const)];
     const ms = drawMs(random, 1, 5_000);
     if (backup === undefined) {
-      const held = machine.held();
-      const parentGeneration = tree.parentOf(machine)?.generation;
-      machine.backup = { snapshot: machine.disk.snapshot(), held, moves: machine.moves, parentGeneration };
+      machine.backup = machine.backUp(tree);
       return `${machine.id}: a backup is made`;
     }
-    // Its parent relies on what this one has; and only the parent can tell this one what it does not see itself.
-    if (tree.machines.some(({ isUnaware, parent }) => isUnaware && parent === machine.id)) return undefined;
     const isUnseen = into === "same files" && (death === "process" || !machine.plan.tellsBoot);
-    if (machine.isUnaware) return undefined;
-    if (isUnseen && !isWithSameParent(tree, machine)) return undefined;
-    machine.backup = undefined;
-    forget(tree, machine, backup.held);
-    tree.die(machine, death);
-    machine.disk.restore(backup.snapshot, into);
-    machine.restored(isUnseen);
-    // Nothing comes from before its life: what it counts since then, sessions too, it counts a second time.
-    for (const { link } of tree.machines) link.forgetEchoes();
+    if (!mayPutBack(tree, machine, backup, isUnseen)) return undefined;
+    putBack(tree, machine, backup, { death, into, isUnseen });
     tree.later(ms, () => tree.start(machine));
     return `${machine.id}: its backup is put back into ${into}, it starts in ${ms} ms`;
   },
 };
 
-function isWithSameParent(tree: SimulatedTree, machine: Machine): boolean {
-  const { backup, moves } = machine;
-  return backup?.moves === moves && backup.parentGeneration === tree.parentOf(machine)?.generation;
+/**
+ * The image of a machine is put back after a short while in which messages were numbered and handed on, so that nothing shows it but what
+ * the parent has. Perhaps it then runs without its parent, and dies, before it can be told.
+ */
+const rollback: Fault = {
+  weight: 4,
+  inflict(tree, random) {
+    const machine = drawCopied(tree, random);
+    if (machine === undefined || machine.isUnaware) return undefined;
+    const [lost, again] = [drawPortions(tree, random), drawPortions(tree, random)];
+    const [ms, downMs, aloneMs] = [drawMs(random, 500, 6_000), drawMs(random, 1, 3_000), drawMs(random, 500, 8_000)];
+    const [isAlone, isStartedAgain, death] = [random.unit() < 0.7, random.unit() < 0.6, random.pick(deaths)];
+    const backup = machine.backUp(tree);
+    publishWithin(tree, machine, lost, ms);
+    tree.later(ms, () => {
+      if (machine.life === undefined || !mayPutBack(tree, machine, backup, true)) return;
+      tree.note(`${machine.id}: its image is put back`);
+      putBack(tree, machine, backup, { death: "process", into: "same files", isUnseen: true });
+      if (isAlone) leaveAlone(tree, machine, downMs + aloneMs);
+      tree.later(downMs, async () => {
+        await tree.start(machine);
+        publishWithin(tree, machine, again, aloneMs);
+      });
+      if (isStartedAgain) dieWithin(tree, machine, downMs + aloneMs * 0.8, death);
+    });
+    return `${machine.id}: its image will be put back in ${ms} ms`;
+  },
+};
+
+interface Portion {
+  readonly stream: StreamPlan;
+  readonly count: number;
+}
+
+function drawPortions(tree: SimulatedTree, random: Seeded): readonly Portion[] {
+  return Array.from({ length: random.between(1, 3) }, () => {
+    return { stream: random.pick(tree.plan.streams), count: random.between(1, 8) };
+  });
+}
+
+function publishWithin(tree: SimulatedTree, machine: Machine, portions: readonly Portion[], ms: number): void {
+  portions.forEach(({ stream, count }, at) =>
+    tree.later(Math.round((ms * (at + 1)) / (portions.length + 2)), () => tree.publish(machine, stream, count)),
+  );
+}
+
+function leaveAlone(tree: SimulatedTree, { link }: Machine, ms: number): void {
+  link.setCondition("down");
+  link.cut(0);
+  tree.later(ms, () => link.setCondition("up"));
+}
+
+function dieWithin(tree: SimulatedTree, machine: Machine, ms: number, death: Death): void {
+  tree.later(Math.round(ms), async () => {
+    tree.die(machine, death);
+    await tree.start(machine);
+  });
+}
+
+/** Whether what is put back there can be told by what its parent has, where nothing else shows it. */
+function mayPutBack(tree: SimulatedTree, machine: Machine, backup: Backup, isUnseen: boolean): boolean {
+  // Its parent relies on what this one has; and only the parent can tell this one what it does not see itself.
+  if (machine.isUnaware || tree.machines.some(({ isUnaware, parent }) => isUnaware && parent === machine.id))
+    return false;
+  // A copy of a disk that is gone, or whose own copy is elsewhere by now, may have numbers that come to the root another way.
+  if (backup.generation !== machine.generation) return false;
+  const isSame = backup.moves === machine.moves && backup.parentGeneration === tree.parentOf(machine)?.generation;
+  return !isUnseen || (isSame && backup.copies === tree.copiesOf(machine.name));
+}
+
+function putBack(
+  tree: SimulatedTree,
+  machine: Machine,
+  backup: Backup,
+  { death, into, isUnseen }: { death: Death; into: "new files" | "same files"; isUnseen: boolean },
+): void {
+  machine.backup = undefined;
+  forget(tree, machine, backup.held);
+  tree.share(machine.name, backup.unoffered);
+  tree.die(machine, death);
+  machine.disk.restore(backup.snapshot, into);
+  machine.restored(backup, isUnseen);
+  // Nothing comes from before its life: what it counts since then, sessions too, it counts a second time.
+  for (const { link } of tree.machines) link.forgetEchoes();
 }
 
 /** What is on the disk and not on the backup is gone; of class final, where the node has it from another one, that one still has it. */
@@ -104,4 +177,4 @@ const refuse: Fault = {
   },
 };
 
-export const dataFaults = { restore, clone, poison, refuse };
+export const dataFaults = { restore, rollback, clone, poison, refuse };

@@ -173,6 +173,9 @@ export class Disk {
 
   /** The log of the commit up to some byte of what it wrote; the rest as it was. The file itself is only written once the log is safe. */
   #torn(before: Files, after: Files): Files {
+    // Where a transaction that made room came first, the log may have been moved into the file and begun anew in between. What of the
+    // file is from then and what from the end cannot be told: as if nothing of all that were written.
+    if (!before.database.equals(after.database)) return before;
     let first = 0;
     while (first < after.log.length && after.log[first] === before.log[first]) first++;
     let end = after.log.length;

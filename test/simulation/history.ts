@@ -3,6 +3,7 @@
 import type { NodeDatabase } from "#agent/store/node-database.ts";
 import { seeded, type Seeded } from "../../scripts/torture/seeded.ts";
 import { faultNames, faults, type FaultName } from "./faults.ts";
+import { identityPathsIn, type IdentityPath } from "./identity-paths.ts";
 import { pendingIn, Watch } from "./invariants.ts";
 import { lossesOf, settledFaults, type Losses } from "./settled.ts";
 import { SimulatedTree } from "./simulated-tree.ts";
@@ -33,6 +34,8 @@ export interface HistoryCounts {
   readonly drainMs: number;
   readonly looks: number;
   readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+  /** How nodes have found out that their database may have a copy. */
+  readonly identity: Readonly<Partial<Record<IdentityPath, number>>>;
   /** Messages that were named as lost in the end. */
   readonly losses: Losses;
 }
@@ -82,6 +85,7 @@ export async function runHistory(setting: HistorySetting): Promise<HistoryReport
       drainMs,
       looks: watch.looks,
       faults: counts,
+      identity: identityPathsIn(tree.log),
       losses,
     },
   };

@@ -2,6 +2,7 @@
 // death. The node is the real one; what dies is cut off from everything at once, whatever it was doing.
 import { startNode, type RunningNode } from "#agent/node.ts";
 import { openNodeStoreInThread, type NodeStore } from "#agent/store/node-store.ts";
+import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
 import type { NodeDatabase } from "#agent/store/node-database.ts";
 import type { NodeReads } from "#agent/store/node-operations.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
@@ -77,8 +78,14 @@ export interface HeldNumber {
 export interface Backup {
   readonly snapshot: Snapshot;
   readonly held: readonly HeldNumber[];
-  /** How often the machine had moved. */
+  readonly ledger: readonly LedgerRow[];
+  /** How often the machine had moved, and which of its disks it is a copy of. */
   readonly moves: number;
+  readonly generation: number;
+  /** How many machines had its name. */
+  readonly copies: number;
+  /** See Machine. */
+  readonly unoffered: ReadonlySet<number>;
   /** Of the parent's disk. */
   readonly parentGeneration: number | undefined;
 }
@@ -102,6 +109,8 @@ export class Machine {
   wasUnaware = false;
   /** How often it has got another parent. */
   moves = 0;
+  /** Epochs in which it has numbered messages since it has had no parent: with a copy of these, both would hand them on. */
+  unoffered = new Set<number>();
   /** The ledger as of the last look, or of its last commit before it died. */
   lastLedger: readonly LedgerRow[] = [];
   readonly #deps: MachineDeps;
@@ -135,12 +144,28 @@ export class Machine {
     this.moves++;
   }
 
-  /** An older copy of its disk is in the place of its disk; `isUnseen`: nothing shows it that the system tells. */
-  restored(isUnseen: boolean): void {
+  /** That older copy of its disk is in the place of its disk; `isUnseen`: nothing shows it that the system tells. */
+  restored({ ledger, unoffered }: Backup, isUnseen: boolean): void {
     this.generation++;
-    this.lastLedger = [];
+    this.lastLedger = ledger;
+    this.unoffered = new Set(unoffered);
     this.isUnaware = isUnseen;
     this.wasUnaware ||= isUnseen;
+  }
+
+  /** What a backup of a node that runs has to know. */
+  backUp(tree: { parentOf(machine: Machine): Machine | undefined; copiesOf(name: string): number }): Backup {
+    this.#look();
+    return {
+      snapshot: this.disk.snapshot(),
+      held: this.held(),
+      ledger: this.lastLedger,
+      moves: this.moves,
+      generation: this.generation,
+      copies: tree.copiesOf(this.name),
+      unoffered: new Set(this.unoffered),
+      parentGeneration: tree.parentOf(this)?.generation,
+    };
   }
 
   /** What its system tells of the database: some tell nothing of their own start. */
@@ -246,9 +271,11 @@ export class Machine {
 
   #openStore(life: Life, config: Parameters<typeof openNodeStoreInThread>[1]): NodeStore {
     const follow = this.#deps.follow(this.name);
+    const offering = this.#followOffers();
     const opened = this.disk.open(life.clock, config, {
       committed: (requests, outcomes) => {
         follow(requests, outcomes, () => readAll(opened).segments);
+        offering(requests, outcomes);
         if (requests.some(({ name }) => name === "meet")) this.isUnaware = false;
       },
       leaving: () => this.#look(),
@@ -260,6 +287,23 @@ export class Machine {
     });
     this.#database = opened;
     return openNodeStoreInThread({ clock: life.clock, hasher: nodeHasher }, config, this.#deps.wrap(opened));
+  }
+
+  /** Of one life: what it numbers before it meets a parent is its own alone. */
+  #followOffers(): (requests: readonly WriteRequest[], outcomes: readonly WriteOutcome[]) => void {
+    let epoch = 0;
+    let hasMet = false;
+    return (requests, outcomes) =>
+      requests.forEach(({ name }, index) => {
+        const outcome = outcomes[index];
+        if (outcome === undefined || "error" in outcome) return;
+        if (name === "open" || name === "renewEpoch")
+          ({ epoch } = (outcome.value as { readonly identity: { readonly epoch: number } }).identity);
+        if (name === "append" && !hasMet) this.unoffered.add(epoch);
+        if (name !== "meet") return;
+        hasMet = true;
+        this.unoffered.clear();
+      });
   }
 
   /** Keeps the ledger as the last commit left it. */

@@ -84,17 +84,20 @@ function ledgerFaults(
 /** Whether what is named as lost was lost in that way. */
 function reasonFaults(tree: SimulatedTree, { key, reason }: LostNumber): readonly string[] {
   const { numbered, plan, machines, store } = tree;
-  const [origin = "", , name = ""] = key.split(" ");
+  const [origin = "", epoch = "", name = ""] = key.split(" ");
   const stream = plan.streams.find((one) => one.name === name);
   const messages = numbered.messages.get(key) ?? [];
   const keys = messages.flatMap((message) => numbered.numbers.get(message) ?? []);
+  // A node that may be an older copy gives its numbers anew; so does one that finds what it never sent at its parent.
+  const isDoubtful =
+    tree.shared.has(`${origin} ${epoch}`) || machines.some((one) => one.name === origin && one.wasUnaware);
   const fits: Readonly<Record<GapRow["reason"], () => boolean>> = {
     evicted: () => stream?.policy === "oldest" || stream?.policy === "decimate",
     expired: () => stream?.maxAgeMs !== undefined,
     corrupt: () => [key, ...keys].some((one) => tree.rotten.has(one)),
     rejected: () => store.refused.has(key),
-    "presumed-lost": () => machines.some((one) => one.name === origin && one.wasUnaware),
-    renumbered: () => machines.some((one) => one.name === origin && one.wasUnaware),
+    "presumed-lost": () => isDoubtful,
+    renumbered: () => isDoubtful,
   };
   return fits[reason]() ? [] : [`[O1] ${key} (${messages.join(", ")}) is named as ${reason}, which it was not`];
 }

@@ -43,6 +43,8 @@ export class SimulatedTree implements AsyncDisposable {
   readonly vanished = new Set<string>();
   /** Numbers of messages whose stored bytes were damaged somewhere. */
   readonly rotten = new Set<string>();
+  /** Own numbers that two disks have had and handed on, by origin and epoch: one of them may have given its own anew for that. */
+  readonly shared = new Set<string>();
   /** The last things that happened, oldest first. */
   readonly events: string[] = [];
   readonly #folder: string;
@@ -75,9 +77,16 @@ export class SimulatedTree implements AsyncDisposable {
     copy.parent = machine.parent;
     copy.link.hidesSessions = machine.link.hidesSessions;
     copy.disk.restore(machine.disk.snapshot(), "new files");
+    copy.unoffered = new Set(machine.unoffered);
+    this.share(machine.name, machine.unoffered);
     this.machines.push(copy);
     this.#watch(copy);
     return copy;
+  }
+
+  /** Those epochs of `origin` are on two disks. */
+  share(origin: string, epochs: ReadonlySet<number>): void {
+    for (const epoch of epochs) this.shared.add(`${origin} ${epoch}`);
   }
 
   #watch({ id, name, link }: Machine): void {
@@ -120,6 +129,11 @@ export class SimulatedTree implements AsyncDisposable {
 
   get root(): Machine {
     return this.machine(rootName);
+  }
+
+  /** How many machines have that name. */
+  copiesOf(name: string): number {
+    return this.machines.filter((machine) => machine.name === name).length;
   }
 
   parentOf({ parent }: Machine): Machine | undefined {

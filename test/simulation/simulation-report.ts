@@ -1,5 +1,6 @@
 // What is printed of histories: a summary of many, and all that is known of one that failed.
 import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
+import { identityPaths } from "./identity-paths.ts";
 import { faultNames } from "./faults.ts";
 import type { HistoryCounts } from "./history.ts";
 import type { Shrunk } from "./shrink.ts";
@@ -28,6 +29,7 @@ export function summaryLines(
     `messages: ${sum(({ published }) => published)} published, ${sum(({ acknowledged }) => acknowledged)} acknowledged; ${sum(({ frames }) => frames)} frames; ${Math.round(sum(({ virtualMs }) => virtualMs) / 60_000)} minutes of virtual time`,
     `checked ${sum(({ looks }) => looks)} times on the way; the longest drain took ${longestMs / 1000} s`,
     `messages named as lost: ${lost.join(", ")}`,
+    `copies found: ${identityPaths.map((path) => `${path} ${sum(({ identity }) => identity[path] ?? 0)}`).join(", ")}`,
     `faults: ${kinds.join(", ")}`,
   ];
 }
