@@ -30,6 +30,9 @@ export const limits = {
   streamsPerHello: 1_000,
   /** Nodes that one child may have named as below it, over all time: beyond them the longest known is forgotten. */
   namedBelow: 20_000,
+  /** Parents of former times that a node remembers and tells of, and epochs that it says are its own: the latest. */
+  formerParents: 32,
+  epochsTold: 16,
   /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
   rangesOnWire: 64,
   /** Ranges of a stream beyond which an alarm is raised: its numbers come in too many pieces [O6]. */

@@ -24,7 +24,7 @@ import type { Bus, InboundPublish } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilterOf } from "#shared/topics.ts";
-import type { IngestOutcome } from "../store/intake-operations.ts";
+import type { Contested, IngestOutcome } from "../store/intake-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
 import type { OwnIdentity } from "./own-identity.ts";
@@ -177,7 +177,9 @@ class ChildLinks implements AsyncDisposable {
     const { name, uuid, session, conn, place, state, sinceMs } = child;
     const { streams, lows, descendants, relays } = hello;
     await store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } });
-    await store.write("hear", { child: name, streams, lows, below: namesOf(descendants, relays), nowMs: clock.now() });
+    const contested = this.#contested(name, streams);
+    const below = namesOf(descendants, relays);
+    await store.write("hear", { child: name, streams, lows, below, nowMs: clock.now(), contested });
     this.#marks.begin(name, streams);
     const holdings = await store.read("holdings", { node: name });
     const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
@@ -209,7 +211,8 @@ class ChildLinks implements AsyncDisposable {
     const below = namesOf(descendants, relays);
     if (streams.length === 0 && below.length === 0) return;
     this.#marks.name(child, streams);
-    const news = { child, streams, lows: [], below, nowMs: this.#deps.clock.now() };
+    const contested = this.#contested(child, streams);
+    const news = { child, streams, lows: [], below, nowMs: this.#deps.clock.now(), contested };
     // Batches of those that are named may be right behind.
     await this.#track(this.#deps.store.write("hear", news, below.length === 0 ? "lazy" : undefined));
   }
@@ -246,6 +249,7 @@ class ChildLinks implements AsyncDisposable {
         batch: { streams, lows, segments, ...(relays && { relays }) },
         nowMs,
         ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
+        contested: this.#contested(child, [...streams, ...segments]),
       };
       // Alarms come on the control connection: no pause between commits holds them up.
       const haste = batch.lane === "control" ? "urgent" : undefined;
@@ -264,6 +268,17 @@ class ChildLinks implements AsyncDisposable {
     } finally {
       this.#waitingBytes -= bytes;
     }
+  }
+
+  /** Of what the child tells or sends: that of nodes which are live below other children. */
+  #contested(child: string, told: readonly Pick<Contested, "origin" | "epoch">[]): readonly Contested[] {
+    const seen = new Set<string>();
+    return told.flatMap(({ origin, epoch }) => {
+      if (origin === child || seen.has(`${origin}/${epoch}`)) return [];
+      seen.add(`${origin}/${epoch}`);
+      const vouched = this.#deps.tree.vouched(child, origin, epoch);
+      return vouched === undefined ? [] : [{ origin, epoch, vouched: [...vouched] }];
+    });
   }
 
   /** Only called after the commit: what an acknowledgement names is durable here [O5]. */

@@ -22,6 +22,8 @@ export interface TreeView {
   /** Tells local clients that something is wrong with a child's name, until `expireAlarms` finds that nobody has said so for a while. */
   setAlarm(child: string, reason: string): void;
   expireAlarms(): void;
+  /** `NameClaims.vouched` of what the children tell now. */
+  vouched(child: string, origin: string, epoch: number): ReadonlySet<string> | undefined;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
   /** This node as a hop, and what is above it: what its children are told. */

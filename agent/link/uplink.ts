@@ -377,6 +377,7 @@ class Uplink implements ParentLink, AsyncDisposable {
         streams.some((one) => one.origin === name && one.epoch === low.epoch && one.streamId === low.streamId),
       ),
       ...(relays.length === 0 ? {} : { relays }),
+      ...(greeting.parents.length === 0 ? {} : { parents: greeting.parents }),
     });
     this.#control?.send(upTopic(name, "h"), hello);
   }

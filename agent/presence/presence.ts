@@ -4,6 +4,7 @@ import type { Level, NodeName } from "#shared/ids.ts";
 import type { Descendant, PathHop } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
 import { descendantsOf, type ChildPresence } from "#shared/link/child-presence.ts";
+import { NameClaims } from "#shared/link/name-claims.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -45,6 +46,8 @@ export interface Presence {
   alarms(): readonly TreeAlarm[];
   /** A child as it was known when this node stopped: whoever was online then has been lost since. */
   restoreChild(known: KnownChild): void;
+  /** `NameClaims.vouched` of what the children tell now. */
+  vouched(child: string, origin: string, epoch: number): ReadonlySet<string> | undefined;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
   /** This node as a hop, and what is above it: what it tells its children. */
@@ -82,6 +85,7 @@ export function createPresence(
 ): Presence {
   const childrenByName = new Map<string, ChildPresence>();
   const alarms = new Map<string, Alarm>();
+  const claims = new NameClaims(self.name);
   let onlineChildren = 0;
   let below = 1;
   let above = 1;
@@ -144,6 +148,7 @@ export function createPresence(
         descendants: [],
       });
     },
+    vouched: (child, origin, epoch) => claims.vouched(child, origin, epoch),
     descendants: () => descendantsOf(childrenByName.values(), self.name),
     path() {
       const state = uplink.state === "none" ? "root" : uplink.state;
@@ -157,7 +162,10 @@ export function createPresence(
     childrenByName.set(child.name, child);
     onlineChildren += Number(child.state === "online") - Number(before?.state === "online");
     const changed = before?.state !== child.state || before.session !== child.session;
-    if (changed || before.descendants !== child.descendants) below++;
+    if (changed || before.descendants !== child.descendants) {
+      below++;
+      claims.put(child);
+    }
     if (!changed) return;
     if (before?.state !== child.state) deps.log.info({ child: child.name, state: child.state }, "child changed");
     publishChild(child);

@@ -41,7 +41,10 @@ export function giveUp(deps: GivingUpDeps, ref: SegmentRef, reason: LossReason, 
   return items;
 }
 
-/** What the parent did not take is kept back for a while, and given up when that has happened too often. Answers how many messages were. */
+/**
+ * What the parent did not take is kept back for a while, and given up when that has happened too often. Answers how many messages were.
+ * Where the parent hears the origin elsewhere, the news that it was here may be on its way: that is never given up.
+ */
 export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: RefusedArgs): number {
   let given = 0;
   for (const nak of naks) {
@@ -49,7 +52,7 @@ export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: Refus
     const items = deps.segments.itemsOf(key, nak.first);
     if (items === undefined) continue;
     const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs);
-    if (times < limits.refusalsMax) continue;
+    if (times < limits.refusalsMax || nak.code === "elsewhere") continue;
     given += giveUp(deps, nak, nak.code === "not-below" ? "rejected" : "corrupt", nowMs);
   }
   return given;

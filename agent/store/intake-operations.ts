@@ -23,6 +23,14 @@ export interface IngestOutcome {
   readonly newestId: number;
 }
 
+/** What a child sends of a node that is live below another child. */
+export interface Contested {
+  readonly origin: string;
+  readonly epoch: number;
+  /** Those to whom that node may have handed it, as far as they are not live elsewhere themselves. */
+  readonly vouched: readonly string[];
+}
+
 export interface IntakeRepositories extends SegmentIngestDeps {
   readonly clocks: Pick<ClockRepository, "idOf">;
 }
@@ -57,12 +65,14 @@ export function createIntakeOperations(
       readonly batch: Pick<Batch, "streams" | "lows" | "segments" | "relays">;
       readonly nowMs: number;
       readonly clockOffsetMs?: number;
+      readonly contested?: readonly Contested[];
     }): IngestOutcome {
       refuseWhenFull(`take in data of ${args.child}`);
       below.add(args.child, args.batch.relays ?? []);
-      describeAll(args.child, args.batch.streams, args.nowMs);
+      const barred = barredFor(args.child, args.contested ?? []);
+      describeAll(args.child, args.batch.streams, barred, args.nowMs);
       keepLows(args.child, args.batch.lows);
-      return ingestSegments(args.child, args.batch.segments, args.clockOffsetMs);
+      return ingestSegments(args.child, args.batch.segments, barred, args.clockOffsetMs);
     },
 
     /** What hellos and heartbeats said: about streams, and who is or was below that child. */
@@ -72,9 +82,10 @@ export function createIntakeOperations(
       readonly lows: readonly LowMark[];
       readonly below?: readonly string[];
       readonly nowMs: number;
+      readonly contested?: readonly Contested[];
     }): null {
       below.add(args.child, args.below ?? []);
-      describeAll(args.child, args.streams, args.nowMs);
+      describeAll(args.child, args.streams, barredFor(args.child, args.contested ?? []), args.nowMs);
       keepLows(args.child, args.lows);
       return null;
     },
@@ -87,9 +98,21 @@ export function createIntakeOperations(
     return origin === child || origin === name || below.has(child, origin);
   }
 
-  function describeAll(child: string, described: readonly StreamState[], nowMs: number): void {
+  /** Keys of `epochKey`: what is live elsewhere, and was never handed to that child or to anyone below it. */
+  function barredFor(child: string, contested: readonly Contested[]): ReadonlySet<string> {
+    const barred = contested.filter(({ vouched }) => !vouched.some((node) => node === child || below.has(child, node)));
+    return new Set(barred.map(epochKey));
+  }
+
+  function describeAll(
+    child: string,
+    described: readonly StreamState[],
+    barred: ReadonlySet<string>,
+    nowMs: number,
+  ): void {
     for (const stream of described) {
-      if (maySend(child, stream.origin) && !isKnownHere(stream)) streams.describe(stream, nowMs);
+      if (!barred.has(epochKey(stream)) && maySend(child, stream.origin) && !isKnownHere(stream))
+        streams.describe(stream, nowMs);
     }
   }
 
@@ -103,6 +126,7 @@ export function createIntakeOperations(
   function ingestSegments(
     child: string,
     incoming: readonly WireSegment[],
+    barred: ReadonlySet<string>,
     clockOffsetMs: number | undefined,
   ): IngestOutcome {
     const naks: IngestOutcome["naks"][number][] = [];
@@ -112,9 +136,9 @@ export function createIntakeOperations(
     const inflation = new BatchInflation();
     for (const wire of incoming) {
       const { origin, epoch: of, streamId, first, items } = wire;
-      const isForeign = !maySend(child, origin) || isMisattributed(wire);
-      const segment = isForeign ? wire : (inflation.plain(wire) ?? wire);
-      const code = isForeign ? "not-below" : isBroken(segment) ? "corrupt" : undefined;
+      const refusal = refusalOf(child, wire, barred);
+      const segment = refusal === undefined ? (inflation.plain(wire) ?? wire) : wire;
+      const code = refusal ?? (isBroken(segment) ? "corrupt" : undefined);
       const outcome = code ?? intake.take(segment, clockOf(segment, clockOffsetMs));
       if (typeof outcome === "number") {
         stored += outcome;
@@ -128,6 +152,11 @@ export function createIntakeOperations(
     }
     // Just what was in the batch: of other numbers, this node may have handed some to the very child that asks.
     return { acked: [...taken.values()].flatMap(inPortions), naks, stored, duplicates, newestId: segments.newestId() };
+  }
+
+  function refusalOf(child: string, wire: WireSegment, barred: ReadonlySet<string>): NakCode | undefined {
+    if (!maySend(child, wire.origin) || isMisattributed(wire)) return "not-below";
+    return barred.has(epochKey(wire)) ? "elsewhere" : undefined;
   }
 
   /** What this node knows of its own streams is right; of an epoch that it gave numbers in before its database was put back it may know nothing. */
@@ -156,6 +185,10 @@ export function createIntakeOperations(
   function isBroken({ body, crc, flags }: WireSegment): boolean {
     return body !== null && ((flags & segmentFlags.deflate) !== 0 || hasher.crc32(body) !== crc);
   }
+}
+
+function epochKey({ origin, epoch }: Pick<Contested, "origin" | "epoch">): string {
+  return `${origin}/${epoch}`;
 }
 
 /** An acknowledgement's entry holds a bounded number of ranges; the rest goes into further entries. */

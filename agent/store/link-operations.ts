@@ -1,5 +1,6 @@
 // What the link to the parent, the links of children and the document store ask of a node's database.
 import type { DatabaseSync } from "node:sqlite";
+import type { NodeName } from "#shared/ids.ts";
 import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import type { LossReason } from "#shared/journal/segment.ts";
 import type { LowMark, Priority, StreamState } from "#shared/journal/stream.ts";
@@ -146,10 +147,14 @@ export function createLinkOperations(
       return streams.states();
     },
 
-    /** The same with the low marks of the own ones, for a hello. */
-    greeting(_args: Nothing): { readonly streams: readonly KnownStream[]; readonly lows: readonly LowMark[] } {
+    /** The same with the low marks of the own ones and the parents that this node has had, for a hello. */
+    greeting(_args: Nothing): {
+      readonly streams: readonly KnownStream[];
+      readonly lows: readonly LowMark[];
+      readonly parents: readonly NodeName[];
+    } {
       const states = streams.states();
-      return { streams: states, lows: lowsOf(states) };
+      return { streams: states, lows: lowsOf(states), parents: identity.parents() };
     },
 
     /** What this node holds of `node`'s own streams. */

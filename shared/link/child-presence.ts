@@ -7,7 +7,7 @@
 import type { NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { Departure } from "./frames.ts";
-import type { Descendant, Hello, NodePlace } from "./hello.ts";
+import type { Bearer, Descendant, Hello, NodePlace } from "./hello.ts";
 
 export type ChildState = "online" | "lost" | "left";
 
@@ -27,6 +27,8 @@ export interface ChildPresence {
   /** Last word of it, milliseconds since 1970 and on the monotonic clock. */
   readonly heardAtMs: number;
   readonly heardMonotonicMs: number;
+  /** As it said in its last hello; undefined as long as it has not said one since this node started. */
+  readonly bearer?: Bearer;
   /** What it last reported to be below it. */
   readonly descendants: readonly Descendant[];
 }
@@ -50,8 +52,15 @@ export function bornChild(previous: ChildPresence | undefined, hello: Hello, at:
     sinceMs: wasOnline ? previous.sinceMs : at.nowMs,
     heardAtMs: at.nowMs,
     heardMonotonicMs: at.monotonicMs,
+    bearer: bearerOf(hello),
     descendants: hello.descendants,
   };
+}
+
+function bearerOf({ name, uuid, epoch, streams, parents }: Hello): Bearer {
+  const own = streams.filter(({ origin }) => origin === name).map((stream) => stream.epoch);
+  const epochs = [...new Set([epoch, ...own])].slice(0, limits.epochsTold);
+  return { uuid, epochs, parents: parents ?? [] };
 }
 
 /** A frame of the child's session arrived. */
@@ -85,7 +94,8 @@ export function descendantsOf(children: Iterable<ChildPresence>, parent: NodeNam
   const result: Descendant[] = [];
   for (const child of children) {
     const online = child.state === "online";
-    result.push({ ...child.place, name: child.name, parent, online, sinceMs: child.sinceMs });
+    const { name, place, sinceMs, bearer } = child;
+    result.push({ ...place, name, parent, online, sinceMs, ...(bearer && { bearer }) });
     result.push(...child.descendants);
   }
   return result.slice(0, limits.descendants);

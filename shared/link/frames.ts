@@ -78,8 +78,9 @@ export interface AckedRanges {
   readonly ranges: IntervalSet;
 }
 
-export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable";
-const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable"];
+/** `elsewhere`: the origin is live below another child, and does not say that it was ever below the sender. */
+export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable" | "elsewhere";
+const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable", "elsewhere"];
 
 /** `{0: 1, 1: ranges, 2: credit, 3?: final marks, 4: naks, 5: session, 6: [lane, frame number], 7: credit of P0}` */
 export interface Ack {

@@ -36,13 +36,23 @@ export interface NodePlace {
   readonly tags: readonly string[];
 }
 
-/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs]`. */
+/** Who bears a name: `[uuid, epochs, parents]`. */
+export interface Bearer {
+  readonly uuid: string;
+  /** The present one of its database first, then those of which it still has messages. */
+  readonly epochs: readonly number[];
+  /** To whom it was connected before, the latest first: they may have messages of it. */
+  readonly parents: readonly NodeName[];
+}
+
+/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer?]`. */
 export interface Descendant extends NodePlace {
   readonly name: NodeName;
   readonly parent: NodeName;
   readonly online: boolean;
   /** When that changed, milliseconds since 1970. */
   readonly sinceMs: number;
+  readonly bearer?: Bearer;
 }
 
 /** One hop of the path to the root, nearest first: `[name, level, uplink, sinceMs]`. */
@@ -70,6 +80,8 @@ export interface Hello {
   readonly lows: readonly LowMark[];
   /** Further nodes that were below once, whose streams are named. */
   readonly relays?: readonly NodeName[];
+  /** To whom the child was connected before, the latest first. */
+  readonly parents?: readonly NodeName[];
 }
 
 /** The highest segment that is known of a stream: its last number, how many messages, and the checksum of its body. */
@@ -159,6 +171,7 @@ export function encodeHello(hello: Hello): Uint8Array {
       [13, hello.descendants.map(packDescendant)],
       [14, hello.lows.map(packLow)],
       ...(hello.relays === undefined ? [] : [[15, hello.relays] as const]),
+      ...(hello.parents === undefined ? [] : [[18, hello.parents] as const]),
     ]),
   );
 }
@@ -308,6 +321,7 @@ function packDescendant(node: Descendant): readonly unknown[] {
     node.tags,
     node.online,
     BigInt(node.sinceMs),
+    ...(node.bearer === undefined ? [] : [[node.bearer.uuid, node.bearer.epochs, node.bearer.parents]]),
   ];
 }
 
@@ -317,8 +331,10 @@ function packHop(hop: PathHop): readonly unknown[] {
 
 function readHello(map: ReadonlyMap<unknown, unknown>): Hello {
   const relays = optional(map.get(15), readRelays);
+  const parents = optional(map.get(18), readParents);
   return {
     ...(relays === undefined ? {} : { relays }),
+    ...(parents === undefined ? {} : { parents }),
     version: asUint(map.get(0), "version", 255),
     name: asNodeName(map.get(1), "name"),
     epoch: asUint(map.get(2), "epoch", u32Max),
@@ -419,8 +435,10 @@ function readPlace(value: unknown): NodePlace {
 }
 
 function readDescendant(value: unknown): Descendant {
-  const [name, parent, level, zone, tags, online, sinceMs] = asArray(value, "descendant", 16);
+  const [name, parent, level, zone, tags, online, sinceMs, bearerValue] = asArray(value, "descendant", 16);
+  const bearer = optional(bearerValue, readBearer);
   return {
+    ...(bearer === undefined ? {} : { bearer }),
     name: asNodeName(name, "descendant"),
     parent: asNodeName(parent, "its parent"),
     level: readLevel(level),
@@ -429,6 +447,19 @@ function readDescendant(value: unknown): Descendant {
     online: online === true,
     sinceMs: asTimeMs(sinceMs, "since"),
   };
+}
+
+function readBearer(value: unknown): Bearer {
+  const [uuid, epochs, parents] = asArray(value, "bearer", 16);
+  return {
+    uuid: asText(uuid, "uuid", 64),
+    epochs: asArray(epochs, "epochs", limits.epochsTold).map((epoch) => asUint(epoch, "epoch", u32Max)),
+    parents: readParents(parents),
+  };
+}
+
+function readParents(value: unknown): readonly NodeName[] {
+  return asArray(value, "former parents", limits.formerParents).map((name) => asNodeName(name, "former parent"));
 }
 
 function readPath(value: unknown): readonly PathHop[] {

@@ -31,7 +31,13 @@ const stream = fc.record({
   policy: fc.constantFrom("oldest", "newest", "decimate", "ttl"),
   high: fc.nat(),
 });
-const descendant = fc.record({ name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time });
+const bearer = fc.record({
+  uuid: fc.uuid(),
+  epochs: fc.array(u32, { maxLength: 3 }),
+  parents: fc.array(name, { maxLength: 3 }),
+});
+const place = { name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time };
+const descendant = fc.oneof(fc.record(place), fc.record({ ...place, bearer }));
 const hop = fc.record({
   name,
   level,
@@ -60,7 +66,8 @@ const urgentCredit = fc.oneof(
   fc.nat().map((urgentCreditBytes) => ({ urgentCreditBytes })),
 );
 const abilities = fc.oneof(fc.constant({}), fc.constant({ capabilities: capabilities.deflate }));
-const withRelays = fc.tuple(hello, fc.array(name, { maxLength: 3 })).map(([plain, relays]) => ({ ...plain, relays }));
+const names = fc.array(name, { maxLength: 3 });
+const withRelays = fc.tuple(hello, names, names).map(([plain, relays, parents]) => ({ ...plain, relays, parents }));
 const plainWelcome = fc.record({
   version: fc.constant(1),
   parent: name,

@@ -1,0 +1,91 @@
+// Who is heard below which child, live: the names that connected nodes bear, told by the children of one node. From it follows whether a
+// child may hand on what another node gave. A child proves its own name and says whom it speaks for besides; a node that is live below
+// another child is asked itself: it names the parents that it has had.
+import type { ChildPresence } from "./child-presence.ts";
+import type { Bearer } from "./hello.ts";
+
+/** A node that is connected, as one child tells it. */
+export interface Claim {
+  readonly node: string;
+  /** To whom it is connected. */
+  readonly parent: string;
+  /** The child below which that is, or that it is. */
+  readonly via: string;
+  /** Absent: an older program told of it. */
+  readonly bearer: Bearer | undefined;
+}
+
+/** Former parents that are followed for one question: trees are shallow, and nodes move between a few parents. */
+const nodesFollowed = 256;
+
+export class NameClaims {
+  readonly #self: string;
+  /** By name, then by the child below which it is heard. */
+  readonly #byName = new Map<string, Map<string, Claim>>();
+  readonly #namesByChild = new Map<string, readonly string[]>();
+
+  /** `self`: the node whose children these are. */
+  constructor(self: string) {
+    this.#self = self;
+  }
+
+  /** Replaces what that child has told so far. */
+  put(child: ChildPresence): void {
+    for (const name of this.#namesByChild.get(child.name) ?? []) this.#remove(name, child.name);
+    const claims = claimsOf(child, this.#self);
+    this.#namesByChild.set(child.name, [...claims.keys()]);
+    for (const [name, claim] of claims) {
+      const known = this.#byName.get(name) ?? new Map<string, Claim>();
+      this.#byName.set(name, known.set(child.name, claim));
+    }
+  }
+
+  /** Where a node of that name is live. */
+  of(name: string): readonly Claim[] {
+    return [...(this.#byName.get(name)?.values() ?? [])];
+  }
+
+  /**
+   * Whether the messages that `origin` gave in `epoch` may come by `child` although the origin is live below another child. Undefined: it
+   * is not, or it says nothing of that epoch. Else the nodes to which it may have handed them, none of them live elsewhere than below
+   * `child`: one of these must be `child` itself or below it.
+   */
+  vouched(child: string, origin: string, epoch: number): ReadonlySet<string> | undefined {
+    const elsewhere = this.#elsewhere(origin, child);
+    if (!elsewhere.some(({ bearer }) => bearer?.epochs.includes(epoch))) return undefined;
+    const reached = new Set<string>();
+    const follow = elsewhere.flatMap(parentsOf);
+    for (let name = follow.pop(); name !== undefined && reached.size < nodesFollowed; name = follow.pop()) {
+      if (reached.has(name)) continue;
+      reached.add(name);
+      follow.push(...this.#elsewhere(name, child).flatMap(parentsOf));
+    }
+    return new Set([...reached].filter((name) => this.#elsewhere(name, child).length === 0));
+  }
+
+  #elsewhere(name: string, child: string): readonly Claim[] {
+    return this.of(name).filter(({ via }) => via !== child);
+  }
+
+  #remove(name: string, child: string): void {
+    const known = this.#byName.get(name);
+    known?.delete(child);
+    if (known?.size === 0) this.#byName.delete(name);
+  }
+}
+
+/** By name. What hangs below a node that is not connected is not live here. */
+function claimsOf(child: ChildPresence, self: string): ReadonlyMap<string, Claim> {
+  const claims = new Map<string, Claim>();
+  if (child.state !== "online") return claims;
+  const via = child.name;
+  claims.set(via, { node: via, parent: self, via, bearer: child.bearer });
+  for (const { name, parent, online, bearer } of child.descendants) {
+    if (online && claims.has(parent) && !claims.has(name)) claims.set(name, { node: name, parent, via, bearer });
+  }
+  return claims;
+}
+
+function parentsOf({ parent, bearer }: Claim): readonly string[] {
+  return [parent, ...(bearer?.parents ?? [])];
+}
