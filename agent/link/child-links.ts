@@ -352,6 +352,7 @@ class ChildLinks implements AsyncDisposable {
         path: news,
         descendants: undefined,
         ...this.#marks.take(name),
+        ...this.#marks.wanted(name),
       };
       this.#send(name, "h", encodeHeartbeat(beat));
     }

@@ -3,13 +3,13 @@ import { FogbankError } from "#shared/errors.ts";
 import { isNodeName, type NodeName } from "#shared/ids.ts";
 import type { Lane, StreamState } from "#shared/journal/stream.ts";
 import { decodeAck, encodeDeparture, type Departure } from "#shared/link/frames.ts";
+import type { FinalMark } from "#shared/link/final-news.ts";
 import {
   decodeFromParent,
   encodeHeartbeat,
   encodeHello,
   protocolVersion,
   type Descendant,
-  type FinalMark,
   type Heartbeat,
   type NodePlace,
   type Welcome,
@@ -304,9 +304,10 @@ class Uplink implements ParentLink, AsyncDisposable {
       else if ("welcome" in answer.frame) this.#run(this.#welcome(answer.frame.welcome, signal));
       else if ("refusal" in answer.frame) this.#dispatch({ type: "refused", refusal: answer.frame.refusal });
       else {
-        const { nowMs, synced = false, marks } = answer.frame.beat;
+        const { nowMs, synced = false, marks, wanted } = answer.frame.beat;
         this.#deps.time.learn(nowMs, synced);
         this.#settle(marks);
+        this.#handOnOnce(wanted);
         this.#dispatch({ type: "beat", beat: answer.frame.beat });
       }
     } else if (this.#state.at === "running" || this.#state.at === "greeting") {
@@ -345,6 +346,16 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#deps.store
       .write("settleFinal", { marks }, "lazy")
       .catch((error: unknown) => this.#deps.log.warn({ error: String(error) }, "marks of the root not stored"));
+  }
+
+  /** What is not written down is asked for again. */
+  #handOnOnce(wanted: Heartbeat["wanted"]): void {
+    if (wanted === undefined) return;
+    this.#deps.store
+      .write("handOnOnce", { wanted })
+      .catch((error: unknown) =>
+        this.#deps.log.warn({ error: String(error) }, "what the parent lacks is not handed on"),
+      );
   }
 
   #malformed(topic: string, reason: string): void {

@@ -6,11 +6,12 @@ import type { LossReason } from "#shared/journal/segment.ts";
 import type { LowMark, Priority, StreamState } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
 import type { AckedRanges, EncodedSegments } from "#shared/link/frames.ts";
-import type { FinalMark, Holding, SegmentMark } from "#shared/link/hello.ts";
+import type { Holding, SegmentMark } from "#shared/link/hello.ts";
 import type { KnownStream } from "#shared/link/told-streams.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import { FinalMarks } from "./final-marks.ts";
+import { createFinalOperations } from "./final-operations.ts";
 import { giveUp, keepBack, type RefusedArgs } from "./giving-up.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import { createIntakeOperations, type IntakeOptions } from "./intake-operations.ts";
@@ -85,8 +86,11 @@ export function createLinkOperations(
   );
   const finals = new FinalMarks(streams, segments, isFinal);
 
+  const finalOperations = createFinalOperations({ identity, streams, segments, losses, outgoing, finals }, name);
+
   const writes = {
     ...intake.writes,
+    ...finalOperations.writes,
 
     /** Deletes what was handed on and confirmed; of class final it stays until the root's mark has passed it. */
     forget(args: { readonly acked: readonly Pick<AckedRanges, "origin" | "epoch" | "streamId" | "ranges">[] }): number {
@@ -100,20 +104,6 @@ export function createLinkOperations(
         outgoing.forget(key, ranges);
       }
       return delivered;
-    },
-
-    /** The root's marks, as the parent passed them on: what they have passed is deleted here too. */
-    settleFinal(args: { readonly marks: readonly FinalMark[] }): number {
-      return args.marks.reduce((sum, mark) => sum + finals.settle(mark, name), 0);
-    },
-
-    /** Whose child this node is now. Another database than the last time has nothing of what was only handed on: it goes again. */
-    meet(args: { readonly parent: string; readonly instance: number; readonly holds?: readonly Holding[] }) {
-      // An older copy that was put back unseen has the same instance, and lacks what was handed to it since.
-      const lacks = (args.holds ?? []).some((held) => finals.isShort(streams.originId(name, held.epoch), held));
-      const isOther = identity.meet(args.parent, args.instance) || lacks;
-      if (isOther) finals.handOnAgain(losses);
-      return { isOther, newestId: isOther ? segments.newestId() : 0 };
     },
 
     /** Gives up a stored segment. Answers how many messages it had: 0 when it is gone already. */
@@ -130,6 +120,8 @@ export function createLinkOperations(
   };
 
   const reads = {
+    ...finalOperations.reads,
+
     /** What goes to the parent next. */
     outgoing(args: OutgoingRequest): OutgoingAnswer {
       const { found, dry, damaged } = outgoing.read(args);
@@ -176,11 +168,6 @@ export function createLinkOperations(
         if (stored !== undefined) return [{ streamId, last: mark.last, ...stored }];
         return known.filter((one) => one.streamId === streamId && one.last === mark.last);
       });
-    },
-
-    /** How far streams of class final are stored at the root, for the children. */
-    finalMarks(_args: Nothing): readonly FinalMark[] {
-      return finals.all();
     },
   };
 

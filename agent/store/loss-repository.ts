@@ -64,12 +64,14 @@ export class LossRepository {
   }
 
   /** Carries upward again what is named here, a bounded number of gaps, as far as it is not on its way: another parent may not know. */
-  repeat(key: StreamKey, priority: Priority): void {
-    for (const loss of touching(this.#record, key, 1, Number.MAX_SAFE_INTEGER).slice(0, limits.upkeepLooks)) {
-      const pending = this.pendingAmong(key, loss.first, loss.last);
-      for (const [first, last] of missingFrom(pending, loss.first, loss.last)) {
-        const share = (last - first + 1) / (loss.last - loss.first + 1);
-        this.passOn(key, priority, { ...loss, first, last, bytes: Math.round(loss.bytes * share) });
+  repeat(key: StreamKey, priority: Priority, ranges: IntervalSet = [[1, Number.MAX_SAFE_INTEGER]]): void {
+    for (const [from, to] of ranges) {
+      for (const loss of touching(this.#record, key, from, to).slice(0, limits.upkeepLooks)) {
+        const [low, high] = [Math.max(from, loss.first), Math.min(to, loss.last)];
+        for (const [first, last] of missingFrom(this.pendingAmong(key, low, high), low, high)) {
+          const share = (last - first + 1) / (loss.last - loss.first + 1);
+          this.passOn(key, priority, { ...loss, first, last, bytes: Math.round(loss.bytes * share) });
+        }
       }
     }
   }

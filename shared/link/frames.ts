@@ -16,21 +16,12 @@ import {
   asUint,
   decodeFrame,
   optional,
-  u32Max,
-} from "./fields.ts";
-import {
-  packFinalMark,
-  packLow,
   packRange,
-  packStream,
-  readFinalMarks,
-  readLow,
-  readRelays,
-  readStream,
-  readUrgentCredit,
+  u32Max,
   wireInt,
-  type FinalMark,
-} from "./hello.ts";
+} from "./fields.ts";
+import { packFinalMark, readFinalMarks, type FinalMark } from "./final-news.ts";
+import { packLow, packStream, readLow, readRelays, readStream, readUrgentCredit } from "./hello.ts";
 
 /** `[origin, epoch, streamId, first, items, firstMs, flags, crc32, body | null, ext?]` */
 export interface WireSegment {

@@ -14,6 +14,14 @@ import {
 } from "../journal/stream.ts";
 import { limits } from "../limits.ts";
 import {
+  packFinalMark,
+  packShortage,
+  readFinalMarks,
+  readShortages,
+  type FinalMark,
+  type Shortage,
+} from "./final-news.ts";
+import {
   Malformed,
   asArray,
   asMap,
@@ -24,7 +32,10 @@ import {
   asUint,
   decodeFrame,
   optional,
+  packRange,
+  streamsOnWire,
   u32Max,
+  wireInt,
 } from "./fields.ts";
 
 export const protocolVersion = 1;
@@ -100,14 +111,6 @@ export interface Holding {
   readonly mark?: SegmentMark;
 }
 
-/** All of 1…`fin` is stored at the root or lost: `[origin, epoch, streamId, fin]`. */
-export interface FinalMark {
-  readonly origin: string;
-  readonly epoch: number;
-  readonly streamId: number;
-  readonly fin: number;
-}
-
 /** Bits of what a parent can do. */
 export const capabilities = { deflate: 1 } as const;
 
@@ -149,12 +152,13 @@ export interface Heartbeat {
   readonly relays?: readonly NodeName[];
   /** Down: what has changed for streams that the child has named. */
   readonly marks?: readonly FinalMark[];
+  /** Down: what the child is to hand on once more, of streams that it has named. */
+  readonly wanted?: readonly Shortage[];
   readonly synced?: boolean;
 }
 
 const refusalCodes: readonly Refusal["code"][] = ["version", "loop", "name-taken", "busy"];
 const uplinkCodes: readonly PathHop["uplink"][] = ["up", "down", "root"];
-const streamsOnWire = 65_536;
 
 export function encodeHello(hello: Hello): Uint8Array {
   return encodeCbor(
@@ -185,6 +189,7 @@ export function encodeHeartbeat(beat: Heartbeat): Uint8Array {
   if (beat.descendants !== undefined) map.set(13, beat.descendants.map(packDescendant));
   if (beat.relays !== undefined) map.set(15, beat.relays);
   if (beat.marks !== undefined) map.set(3, beat.marks.map(packFinalMark));
+  if (beat.wanted !== undefined) map.set(19, beat.wanted.map(packShortage));
   if (beat.synced !== undefined) map.set(17, beat.synced);
   return encodeCbor(map);
 }
@@ -278,29 +283,6 @@ export function readLow(value: unknown): LowMark {
     streamId: asUint(streamId, "stream number", limits.streamsPerNode),
     low: asUint(low, "low"),
   };
-}
-
-export function packFinalMark(mark: FinalMark): readonly unknown[] {
-  return [mark.origin, mark.epoch, mark.streamId, wireInt(mark.fin)];
-}
-
-function readFinalMark(value: unknown): FinalMark {
-  const [origin, epoch, streamId, fin] = asArray(value, "final mark", 8);
-  return {
-    origin: asNodeName(origin, "origin"),
-    epoch: asUint(epoch, "epoch", u32Max),
-    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
-    fin: asUint(fin, "final mark"),
-  };
-}
-
-export function packRange(range: readonly [number, number]): readonly unknown[] {
-  return [wireInt(range[0]), wireInt(range[1])];
-}
-
-/** Integers beyond 32 bits must be bigint for the encoder, or they turn into floats. */
-export function wireInt(value: number): number | bigint {
-  return value > u32Max ? BigInt(value) : value;
 }
 
 function packHolding({ epoch, streamId, ranges, mark }: Holding): readonly unknown[] {
@@ -399,10 +381,12 @@ function readRefusal(value: unknown): Refusal {
 function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
   const relays = optional(map.get(15), readRelays);
   const marks = optional(map.get(3), readFinalMarks);
+  const wanted = optional(map.get(19), readShortages);
   const synced = map.get(17);
   return {
     ...(relays === undefined ? {} : { relays }),
     ...(marks === undefined ? {} : { marks }),
+    ...(wanted === undefined ? {} : { wanted }),
     ...(typeof synced === "boolean" ? { synced } : {}),
     nowMs: asTimeMs(map.get(8), "time"),
     streams: asArray(map.get(4) ?? [], "streams", streamsOnWire).map(readStream),
@@ -422,11 +406,6 @@ export function readUrgentCredit(map: ReadonlyMap<unknown, unknown>): { readonly
 
 export function readRelays(value: unknown): readonly NodeName[] {
   return asArray(value, "relays", limits.descendants).map((name) => asNodeName(name, "relay"));
-}
-
-/** Of a heartbeat or an acknowledgement. */
-export function readFinalMarks(value: unknown): readonly FinalMark[] {
-  return asArray(value, "final marks", streamsOnWire).map(readFinalMark);
 }
 
 function readPlace(value: unknown): NodePlace {

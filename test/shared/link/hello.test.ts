@@ -46,6 +46,15 @@ const hop = fc.record({
 });
 
 const mark = fc.record({ origin: name, epoch: u32, streamId: fc.constant(1), fin: fc.maxSafeNat() });
+const shortage = fc.record({
+  origin: name,
+  epoch: u32,
+  streamId: fc.constant(1),
+  ranges: fc.constant([
+    [1, 2],
+    [5, 2 ** 40],
+  ] as const),
+});
 const segmentMark = fc.record({ streamId: fc.constant(1), last: fc.maxSafeNat(), items: fc.nat(1000), crc: u32 });
 
 const hello: fc.Arbitrary<Hello> = fc.record({
@@ -99,8 +108,8 @@ const beat: fc.Arbitrary<Heartbeat> = fc
   .tuple(plainBeat, urgentCredit)
   .map(([plain, urgent]) => ({ ...plain, ...urgent }));
 const fullBeat: fc.Arbitrary<Heartbeat> = fc
-  .tuple(beat, fc.boolean(), fc.array(mark, { maxLength: 3 }), fc.array(name, { maxLength: 3 }))
-  .map(([plain, synced, marks, relays]) => ({ ...plain, synced, marks, relays }));
+  .tuple(beat, fc.boolean(), fc.array(mark, { maxLength: 3 }), fc.array(name, { maxLength: 3 }), fc.array(shortage))
+  .map(([plain, synced, marks, relays, wanted]) => ({ ...plain, synced, marks, relays, wanted }));
 
 test("hello and heartbeat of a child survive the wire and are told apart", () => {
   fc.assert(
