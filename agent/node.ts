@@ -176,6 +176,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
       ...prefixed("children", childLinks.stats()),
+      ...prefixed("tree", { alarms: presence.alarms().length }),
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
       ...prefixed("source", source.counts()),

@@ -92,6 +92,15 @@ export const limits = {
   linkSilenceMs: 9_000,
   /** A second node of one name is reported until it has not tried for this long: more than its longest wait. */
   duplicateNameMs: 120_000,
+  /**
+   * Two of one name below different children are two when both have been live for so long: more than it takes to notice a dead link and
+   * to tell of it at eight levels.
+   */
+  duplicateBesideMs: 30_000,
+  /** After so long a node that is kept out for its name may ask again. */
+  duplicateRetryMs: 30_000,
+  /** Rulings on names that a node passes on. */
+  namesDisputed: 1_000,
   /** How long a child waits for the connection, and then for the Welcome. */
   connectTimeoutMs: 5_000,
   helloTimeoutMs: 5_000,

@@ -19,7 +19,15 @@ import {
   type Refusal,
 } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
-import { bornChild, departedChild, heardChild, watchedChild, type ChildPresence } from "#shared/link/child-presence.ts";
+import {
+  bornChild,
+  departedChild,
+  heardChild,
+  keptOutChild,
+  watchedChild,
+  type ChildPresence,
+} from "#shared/link/child-presence.ts";
+import { textOf, type NameRuling } from "#shared/link/name-rulings.ts";
 import type { Bus, InboundPublish } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -76,6 +84,8 @@ class ChildLinks implements AsyncDisposable {
   /** What each child was last told of the path above. */
   readonly #pathTold = new Map<string, number>();
   readonly #marks: FinalMarkNews;
+  /** Of names that two nodes bear: what each child was last told in its session. */
+  readonly #rulingsTold = new Map<string, string>();
   #waitingBytes = 0;
   #storeIsFull = false;
   readonly #admission: HelloAdmission;
@@ -169,7 +179,10 @@ class ChildLinks implements AsyncDisposable {
       const text = `"${child}" stands above this node, as far as it knows: ${ring}`;
       return { code: "busy", retryAfterMs: limits.backoffMsMaxLate, text };
     }
-    return undefined;
+    const ruling = this.#deps.tree.rulingAgainst(child, hello.uuid);
+    if (ruling === undefined) return undefined;
+    this.#update(undefined, keptOutChild(this.#deps.tree.child(child), hello, this.#moment()));
+    return { code: "name-taken", retryAfterMs: limits.duplicateRetryMs, text: textOf(ruling) };
   }
 
   async #welcome(child: ChildPresence, hello: Hello): Promise<void> {
@@ -200,6 +213,7 @@ class ChildLinks implements AsyncDisposable {
       path: tree.path(),
     });
     this.#pathTold.set(name, tree.version().above);
+    this.#rulingsTold.delete(name);
     this.#send(name, "h", welcome);
   }
 
@@ -340,6 +354,7 @@ class ChildLinks implements AsyncDisposable {
     const path = tree.path();
     const { above } = tree.version();
     const credit = this.#credit();
+    const rulings = this.#enforceNames();
     for (const { name, state } of tree.children()) {
       if (state !== "online") continue;
       const news = this.#pathTold.get(name) === above ? undefined : path;
@@ -353,9 +368,29 @@ class ChildLinks implements AsyncDisposable {
         descendants: undefined,
         ...this.#marks.take(name),
         ...this.#marks.wanted(name),
+        ...this.#rulingNews(name, rulings.get(name) ?? []),
       };
       this.#send(name, "h", encodeHeartbeat(beat));
     }
+  }
+
+  /** Sends away whose name another node has borne for longer. Answers by child what it is to hear. */
+  #enforceNames(): ReadonlyMap<string, readonly NameRuling[]> {
+    const { tree } = this.#deps;
+    const byChild = Map.groupBy(tree.reviewNames(), ({ child }) => child);
+    for (const name of byChild.keys()) {
+      const child = tree.child(name);
+      if (child?.state === "online" && tree.rulingAgainst(name, child.uuid) !== undefined) this.#disconnect(name); // it hears why when it says hello again
+    }
+    return new Map([...byChild].map(([child, routed]) => [child, routed.map(({ ruling }) => ruling)]));
+  }
+
+  #rulingNews(child: string, all: readonly NameRuling[]): { readonly rulings?: readonly NameRuling[] } {
+    const rulings = all.slice(0, limits.namesDisputed);
+    const news = JSON.stringify(rulings);
+    if (this.#rulingsTold.get(child) === news) return {};
+    this.#rulingsTold.set(child, news);
+    return { rulings };
   }
 
   async #lookAtStore(): Promise<void> {
@@ -365,7 +400,7 @@ class ChildLinks implements AsyncDisposable {
     this.#storeIsScarce = usage.usedBytes > usage.maxBytes * limits.urgentOnlyShare && !usage.yields;
   }
 
-  #update(before: ChildPresence, after: ChildPresence): void {
+  #update(before: ChildPresence | undefined, after: ChildPresence): void {
     if (after === before) return;
     this.#deps.tree.setChild(after);
     const { name, uuid, session, conn, place, state, sinceMs } = after;

@@ -1,5 +1,6 @@
 // What the link tells about the tree around this node, and asks of it.
 import type { Descendant, PathHop } from "#shared/link/hello.ts";
+import type { NameRuling } from "#shared/link/name-rulings.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
 
 export interface UplinkChange {
@@ -24,6 +25,14 @@ export interface TreeView {
   expireAlarms(): void;
   /** `NameClaims.vouched` of what the children tell now. */
   vouched(child: string, origin: string, epoch: number): ReadonlySet<string> | undefined;
+  /** What the parent says of names that two nodes bear. */
+  hearRulings(rulings: readonly NameRuling[]): void;
+  /** Why this node is kept out for its name, or that another is; undefined: neither. */
+  setNameAlarm(reason: string | undefined): void;
+  /** All that stands now, this node's own findings included, with the child that is to hear of it. Sets alarms. */
+  reviewNames(): readonly { readonly ruling: NameRuling; readonly child: string }[];
+  /** Why that child is kept out for its name; undefined when it is not. */
+  rulingAgainst(child: string, uuid: string): NameRuling | undefined;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
   /** This node as a hop, and what is above it: what its children are told. */

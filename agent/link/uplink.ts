@@ -12,6 +12,7 @@ import {
   type Descendant,
   type Heartbeat,
   type NodePlace,
+  type Refusal,
   type Welcome,
 } from "#shared/link/hello.ts";
 import { ToldStreams } from "#shared/link/told-streams.ts";
@@ -302,12 +303,13 @@ class Uplink implements ParentLink, AsyncDisposable {
       const answer = decodeFromParent(payload);
       if ("malformed" in answer) this.#malformed(topic, answer.malformed);
       else if ("welcome" in answer.frame) this.#run(this.#welcome(answer.frame.welcome, signal));
-      else if ("refusal" in answer.frame) this.#dispatch({ type: "refused", refusal: answer.frame.refusal });
+      else if ("refusal" in answer.frame) this.#refused(answer.frame.refusal);
       else {
-        const { nowMs, synced = false, marks, wanted } = answer.frame.beat;
+        const { nowMs, synced = false, marks, wanted, rulings } = answer.frame.beat;
         this.#deps.time.learn(nowMs, synced);
         this.#settle(marks);
         this.#handOnOnce(wanted);
+        if (rulings !== undefined) this.#deps.tree.hearRulings(rulings);
         this.#dispatch({ type: "beat", beat: answer.frame.beat });
       }
     } else if (this.#state.at === "running" || this.#state.at === "greeting") {
@@ -336,6 +338,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#stats.sessions++;
     this.#told.welcomed(parent, instance);
     this.#deps.time.learn(welcome.nowMs, welcome.synced ?? false);
+    this.#deps.tree.setNameAlarm(undefined);
     this.#dispatch({ type: "welcome", welcome });
     for (const handler of this.#upHandlers) handler();
   }
@@ -346,6 +349,11 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#deps.store
       .write("settleFinal", { marks }, "lazy")
       .catch((error: unknown) => this.#deps.log.warn({ error: String(error) }, "marks of the root not stored"));
+  }
+
+  #refused(refusal: Refusal): void {
+    if (refusal.code === "name-taken") this.#deps.tree.setNameAlarm(refusal.text);
+    this.#dispatch({ type: "refused", refusal });
   }
 
   /** What is not written down is asked for again. */

@@ -37,6 +37,7 @@ import {
   u32Max,
   wireInt,
 } from "./fields.ts";
+import { packRuling, readRulings, type NameRuling } from "./name-rulings.ts";
 
 export const protocolVersion = 1;
 
@@ -56,7 +57,7 @@ export interface Bearer {
   readonly parents: readonly NodeName[];
 }
 
-/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer?]`. */
+/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer?, isKeptOut?]`. */
 export interface Descendant extends NodePlace {
   readonly name: NodeName;
   readonly parent: NodeName;
@@ -64,6 +65,8 @@ export interface Descendant extends NodePlace {
   /** When that changed, milliseconds since 1970. */
   readonly sinceMs: number;
   readonly bearer?: Bearer;
+  /** It tries to connect, and is kept out for its name. */
+  readonly isKeptOut?: boolean;
 }
 
 /** One hop of the path to the root, nearest first: `[name, level, uplink, sinceMs]`. */
@@ -154,6 +157,8 @@ export interface Heartbeat {
   readonly marks?: readonly FinalMark[];
   /** Down: what the child is to hand on once more, of streams that it has named. */
   readonly wanted?: readonly Shortage[];
+  /** Down: all that the child is to know of names that two nodes bear; absent: as it was. */
+  readonly rulings?: readonly NameRuling[];
   readonly synced?: boolean;
 }
 
@@ -190,6 +195,7 @@ export function encodeHeartbeat(beat: Heartbeat): Uint8Array {
   if (beat.relays !== undefined) map.set(15, beat.relays);
   if (beat.marks !== undefined) map.set(3, beat.marks.map(packFinalMark));
   if (beat.wanted !== undefined) map.set(19, beat.wanted.map(packShortage));
+  if (beat.rulings !== undefined) map.set(20, beat.rulings.map(packRuling));
   if (beat.synced !== undefined) map.set(17, beat.synced);
   return encodeCbor(map);
 }
@@ -304,6 +310,7 @@ function packDescendant(node: Descendant): readonly unknown[] {
     node.online,
     BigInt(node.sinceMs),
     ...(node.bearer === undefined ? [] : [[node.bearer.uuid, node.bearer.epochs, node.bearer.parents]]),
+    ...(node.bearer !== undefined && node.isKeptOut === true ? [true] : []),
   ];
 }
 
@@ -382,11 +389,13 @@ function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
   const relays = optional(map.get(15), readRelays);
   const marks = optional(map.get(3), readFinalMarks);
   const wanted = optional(map.get(19), readShortages);
+  const rulings = optional(map.get(20), readRulings);
   const synced = map.get(17);
   return {
     ...(relays === undefined ? {} : { relays }),
     ...(marks === undefined ? {} : { marks }),
     ...(wanted === undefined ? {} : { wanted }),
+    ...(rulings === undefined ? {} : { rulings }),
     ...(typeof synced === "boolean" ? { synced } : {}),
     nowMs: asTimeMs(map.get(8), "time"),
     streams: asArray(map.get(4) ?? [], "streams", streamsOnWire).map(readStream),
@@ -414,10 +423,11 @@ function readPlace(value: unknown): NodePlace {
 }
 
 function readDescendant(value: unknown): Descendant {
-  const [name, parent, level, zone, tags, online, sinceMs, bearerValue] = asArray(value, "descendant", 16);
+  const [name, parent, level, zone, tags, online, sinceMs, bearerValue, keptOut] = asArray(value, "descendant", 16);
   const bearer = optional(bearerValue, readBearer);
   return {
     ...(bearer === undefined ? {} : { bearer }),
+    ...(keptOut === true ? { isKeptOut: true } : {}),
     name: asNodeName(name, "descendant"),
     parent: asNodeName(parent, "its parent"),
     level: readLevel(level),

@@ -1,46 +1,60 @@
 // Who is heard below which child, live: the names that connected nodes bear, told by the children of one node. From it follows whether a
 // child may hand on what another node gave. A child proves its own name and says whom it speaks for besides; a node that is live below
 // another child is asked itself: it names the parents that it has had.
+import type { NodeName } from "../ids.ts";
 import type { ChildPresence } from "./child-presence.ts";
 import type { Bearer } from "./hello.ts";
 
-/** A node that is connected, as one child tells it. */
+/** A node that is connected, or would be if it were not kept out for its name, as one child tells it. */
 export interface Claim {
-  readonly node: string;
+  readonly node: NodeName;
   /** To whom it is connected. */
-  readonly parent: string;
+  readonly parent: NodeName;
   /** The child below which that is, or that it is. */
   readonly via: string;
   /** Absent: an older program told of it. */
   readonly bearer: Bearer | undefined;
+  readonly isKeptOut: boolean;
 }
 
 /** Former parents that are followed for one question: trees are shallow, and nodes move between a few parents. */
 const nodesFollowed = 256;
 
 export class NameClaims {
-  readonly #self: string;
-  /** By name, then by the child below which it is heard. */
+  readonly #self: NodeName;
+  /** By name, then by the child below which it is heard, in the order in which they were first heard. */
   readonly #byName = new Map<string, Map<string, Claim>>();
+  readonly #severalTimes = new Set<string>();
   readonly #namesByChild = new Map<string, readonly string[]>();
 
   /** `self`: the node whose children these are. */
-  constructor(self: string) {
+  constructor(self: NodeName) {
     this.#self = self;
+    // Before anyone of its name who might come.
+    const bearer = { uuid: "", epochs: [], parents: [] };
+    this.#byName.set(self, new Map([["", { node: self, parent: self, via: "", bearer, isKeptOut: false }]]));
   }
 
   /** Replaces what that child has told so far. */
   put(child: ChildPresence): void {
-    for (const name of this.#namesByChild.get(child.name) ?? []) this.#remove(name, child.name);
     const claims = claimsOf(child, this.#self);
+    for (const name of this.#namesByChild.get(child.name) ?? []) if (!claims.has(name)) this.#remove(name, child.name);
     this.#namesByChild.set(child.name, [...claims.keys()]);
     for (const [name, claim] of claims) {
+      // Another node under the same name comes behind all that are known.
+      if (this.#byName.get(name)?.get(child.name)?.bearer?.uuid !== claim.bearer?.uuid) this.#remove(name, child.name);
       const known = this.#byName.get(name) ?? new Map<string, Claim>();
       this.#byName.set(name, known.set(child.name, claim));
+      if (known.size > 1) this.#severalTimes.add(name);
     }
   }
 
-  /** Where a node of that name is live. */
+  /** Names that are heard below more than one child, this node's own included. */
+  severalTimes(): Iterable<string> {
+    return this.#severalTimes;
+  }
+
+  /** Where a node of that name is. */
   of(name: string): readonly Claim[] {
     return [...(this.#byName.get(name)?.values() ?? [])];
   }
@@ -64,24 +78,27 @@ export class NameClaims {
   }
 
   #elsewhere(name: string, child: string): readonly Claim[] {
-    return this.of(name).filter(({ via }) => via !== child);
+    return this.of(name).filter(({ via, isKeptOut }) => via !== child && !isKeptOut);
   }
 
   #remove(name: string, child: string): void {
     const known = this.#byName.get(name);
     known?.delete(child);
+    if (known === undefined || known.size < 2) this.#severalTimes.delete(name);
     if (known?.size === 0) this.#byName.delete(name);
   }
 }
 
 /** By name. What hangs below a node that is not connected is not live here. */
-function claimsOf(child: ChildPresence, self: string): ReadonlyMap<string, Claim> {
+function claimsOf(child: ChildPresence, self: NodeName): ReadonlyMap<string, Claim> {
   const claims = new Map<string, Claim>();
-  if (child.state !== "online") return claims;
-  const via = child.name;
-  claims.set(via, { node: via, parent: self, via, bearer: child.bearer });
-  for (const { name, parent, online, bearer } of child.descendants) {
-    if (online && claims.has(parent) && !claims.has(name)) claims.set(name, { node: name, parent, via, bearer });
+  const { name: via, isKeptOut = false } = child;
+  const isOnline = child.state === "online";
+  if (isOnline || isKeptOut)
+    claims.set(via, { node: via, parent: self, via, bearer: child.bearer, isKeptOut: !isOnline });
+  for (const { name, parent, online, bearer, isKeptOut: isOut = false } of isOnline ? child.descendants : []) {
+    if (!(online || isOut) || claims.has(name) || claims.get(parent)?.isKeptOut !== false) continue;
+    claims.set(name, { node: name, parent, via, bearer, isKeptOut: !online });
   }
   return claims;
 }
