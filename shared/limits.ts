@@ -75,6 +75,8 @@ export const limits = {
   refusedSegments: 10_000,
   refusedPauseMs: 1_000,
   refusedPauseMsMax: 3_600_000,
+  /** The pause where the parent hears the origin elsewhere: the news of a move is there within seconds. */
+  elsewherePauseMs: 5_000,
   /** Ranges of a stream at the parent beyond which its backlog is sent oldest first: each session that sends the newest first may add one. */
   rangesBeforeOldestFirst: 32,
   /** Bytes that a parent takes in from all children together before they are committed. */

@@ -1,4 +1,5 @@
 // What the link tells about the tree around this node, and asks of it.
+import type { NodeName } from "#shared/ids.ts";
 import type { Descendant, PathHop } from "#shared/link/hello.ts";
 import type { NameRuling } from "#shared/link/name-rulings.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
@@ -13,6 +14,8 @@ export interface UplinkChange {
 
 export interface TreeView {
   setUplink(change: UplinkChange): void;
+  /** Whose child this node is and was. */
+  setParents(parents: readonly NodeName[]): void;
   /** What an operator should look into although the link works. */
   setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];

@@ -326,7 +326,8 @@ class Uplink implements ParentLink, AsyncDisposable {
       return;
     }
     await this.#sending.settled(); // of what another parent had
-    await this.#deps.store.write("meet", { parent, instance, holds: welcome.holds });
+    const { parents } = await this.#deps.store.write("meet", { parent, instance, holds: welcome.holds });
+    this.#deps.tree.setParents(parents);
     if (signal.aborted) return;
     // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it
     // on, to this very node when the tree was different: only an answer to what is sent now counts.

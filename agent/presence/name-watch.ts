@@ -29,6 +29,11 @@ export class NameWatch {
     this.#claims = new NameClaims(self);
   }
 
+  /** Whose child this node is and was. */
+  setParents(parents: readonly NodeName[]): void {
+    this.#claims.setParents(parents);
+  }
+
   put(child: ChildPresence): void {
     this.#claims.put(child);
   }

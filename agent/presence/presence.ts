@@ -34,6 +34,8 @@ export interface Presence {
     readonly reason: string | undefined;
     readonly path?: readonly PathHop[];
   }): void;
+  /** Whose child this node is and was. */
+  setParents(parents: readonly NodeName[]): void;
   /** Stands in `/level/uplink` from now on. */
   setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
@@ -156,6 +158,7 @@ export function createPresence(
         descendants: [],
       });
     },
+    setParents: (parents) => names.setParents(parents),
     vouched: (child, origin, epoch) => names.vouched(child, origin, epoch),
     hearRulings(rulings) {
       names.hear(rulings);

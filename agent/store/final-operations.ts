@@ -35,7 +35,7 @@ export function createFinalOperations(deps: FinalOperationsDeps, name: NodeName)
       const lacks = (args.holds ?? []).some((held) => finals.isShort(streams.originId(name, held.epoch), held));
       const isOther = identity.meet(args.parent, args.instance) || lacks;
       if (isOther) finals.handOnAgain(losses);
-      return { isOther, newestId: isOther ? segments.newestId() : 0 };
+      return { isOther, parents: identity.parents(), newestId: isOther ? segments.newestId() : 0 };
     },
 
     /** The parent is short of these messages of class final: they go again. */

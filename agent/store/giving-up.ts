@@ -51,8 +51,9 @@ export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: Refus
     const key = keyOf(deps, nak);
     const items = deps.segments.itemsOf(key, nak.first);
     if (items === undefined) continue;
-    const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs);
-    if (times < limits.refusalsMax || nak.code === "elsewhere") continue;
+    const uncountedMs = nak.code === "elsewhere" ? limits.elsewherePauseMs : undefined;
+    const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs, uncountedMs);
+    if (times < limits.refusalsMax) continue;
     given += giveUp(deps, nak, nak.code === "not-below" ? "rejected" : "corrupt", nowMs);
   }
   return given;

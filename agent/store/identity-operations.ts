@@ -24,6 +24,8 @@ export interface Opened {
   readonly children: readonly ChildRow[];
   /** Numbers of the own streams, in the order they were asked for. */
   readonly streamIds: readonly number[];
+  /** Whose child this node has been, the latest first. */
+  readonly parents: readonly NodeName[];
   /** The highest number of each own stream of the present epoch. */
   readonly given: ReadonlyMap<number, number>;
   /** Why this database has taken a new epoch and instance, if it has. */
@@ -84,7 +86,17 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       const given = new Map(streams.statesOf(name, epoch).map(({ streamId, high }) => [streamId, high]));
       const before = children.all();
       children.loseAll(args.nowMs);
-      return { identity: known, renewed, adopts, given, cursors, newestId, children: before, streamIds };
+      return {
+        identity: known,
+        renewed,
+        adopts,
+        given,
+        cursors,
+        newestId,
+        children: before,
+        streamIds,
+        parents: identity.parents(),
+      };
     },
 
     /** Counts as delivered what the document store has. `isLast`: that was all. */

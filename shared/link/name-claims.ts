@@ -31,8 +31,15 @@ export class NameClaims {
   constructor(self: NodeName) {
     this.#self = self;
     // Before anyone of its name who might come.
-    const bearer = { uuid: "", epochs: [], parents: [] };
-    this.#byName.set(self, new Map([["", { node: self, parent: self, via: "", bearer, isKeptOut: false }]]));
+    this.setParents([]);
+  }
+
+  /** Whose child this node is and was: what it handed to one of these may come from there when that one is below it now. */
+  setParents(parents: readonly NodeName[]): void {
+    const node = this.#self;
+    const known = this.#byName.get(node) ?? new Map<string, Claim>();
+    const bearer = { uuid: "", epochs: [], parents };
+    this.#byName.set(node, known.set("", { node, parent: node, via: "", bearer, isKeptOut: false }));
   }
 
   /** Replaces what that child has told so far. */

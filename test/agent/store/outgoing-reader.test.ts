@@ -328,8 +328,12 @@ test("[O9] what the parent refuses because it hears the origin elsewhere is sent
     const { messages } = scene.operations.writes.refused({ naks: [nak], nowMs: 1, monotonicMs: scene.nowMs });
     expect(messages).toBe(0);
     expect(scene.next()).toBeUndefined();
-    scene.nowMs += limits.refusedPauseMsMax;
+    scene.nowMs += limits.elsewherePauseMs;
   }
+  // Nor does it count when there is another reason once.
+  const other = { ...nak, code: "not-below" as const };
+  expect(scene.next()).toBe(1);
+  expect(scene.operations.writes.refused({ naks: [other], nowMs: 1, monotonicMs: scene.nowMs }).messages).toBe(0);
 });
 
 test("[O6] a stream of which the parent has many ranges is sent oldest first", () => {

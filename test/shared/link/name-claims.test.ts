@@ -57,6 +57,16 @@ test("nobody vouches for a child that names a live node, or the live former pare
   expect(vouched(claims(other, impostor), "fog-2", "device-1")).toEqual([]);
 });
 
+test("what a node has handed to its own parent of former times may come from there when that one is below it", () => {
+  const told = claims(child("fog-1", [node("device-1", "fog-1", bearer())]), child("fog-2"));
+  expect(vouched(told, "fog-2", "device-1")).toEqual([]);
+  const handed = claims(child("fog-1", [node("device-1", "fog-1", bearer())]), child("fog-2"));
+  handed.setParents([parseNodeName("fog-2")]);
+  // By way of the fog that was below this node all the time.
+  handed.put(child("fog-1", [node("device-1", "fog-1", bearer())], { bearer: bearer(["cloud-1"]) }));
+  expect(vouched(handed, "fog-2", "device-1")).toEqual(["fog-2"]);
+});
+
 test("what hangs below a node that is gone is not live", () => {
   const below = [node("hub-1", "fog-1", bearer(), false), node("device-1", "hub-1", bearer())];
   expect(vouched(claims(child("fog-1", below)), "fog-2", "device-1")).toBeUndefined();
