@@ -114,6 +114,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     { bus: broker, clock, log },
     { name: config.name, level: config.level, url: config.uplink?.url },
   );
+  presence.setParents(opened.parents);
   for (const child of opened.children) presence.restoreChild(child);
   gate = createChildGate({ tree: presence, clock, log });
   const notices = createJournalNotices({ bus: broker, clock, log });
@@ -176,6 +177,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
       ...prefixed("children", childLinks.stats()),
+      ...prefixed("tree", { alarms: presence.alarms().length }),
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
       ...prefixed("source", source.counts()),

@@ -38,6 +38,9 @@ export const limits = {
   ledgerShare: 1 / 2,
   /** Nodes that a node remembers as its children, over all time. */
   childrenKnown: 50_000,
+  /** Parents of former times that a node remembers and tells of, and epochs that it says are its own: the latest. */
+  formerParents: 32,
+  epochsTold: 16,
   /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
   rangesOnWire: 64,
   /** Ranges of a stream beyond which an alarm is raised: its numbers come in too many pieces [O6]. */
@@ -83,6 +86,8 @@ export const limits = {
   refusedSegments: 10_000,
   refusedPauseMs: 1_000,
   refusedPauseMsMax: 3_600_000,
+  /** The pause where the parent hears the origin elsewhere: the news of a move is there within seconds. */
+  elsewherePauseMs: 5_000,
   /** Ranges of a stream at the parent beyond which its backlog is sent oldest first: each session that sends the newest first may add one. */
   rangesBeforeOldestFirst: 32,
   /** Bytes that a parent takes in from all children together before they are committed. */
@@ -100,6 +105,15 @@ export const limits = {
   linkSilenceMs: 9_000,
   /** A second node of one name is reported until it has not tried for this long: more than its longest wait. */
   duplicateNameMs: 120_000,
+  /**
+   * Two of one name below different children are two when both have been live for so long: more than it takes to notice a dead link and
+   * to tell of it at eight levels.
+   */
+  duplicateBesideMs: 30_000,
+  /** After so long a node that is kept out for its name may ask again. */
+  duplicateRetryMs: 30_000,
+  /** Rulings on names that a node passes on. */
+  namesDisputed: 1_000,
   /** How long a child waits for the connection, and then for the Welcome. */
   connectTimeoutMs: 5_000,
   helloTimeoutMs: 5_000,

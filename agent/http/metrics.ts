@@ -13,6 +13,7 @@ const gauges: ReadonlySet<string> = new Set([
   "retained",
   "open",
   "online",
+  "alarms",
 ]);
 
 /** The sum of the reasons would be counted twice. */

@@ -19,18 +19,27 @@ import {
   type Refusal,
 } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
-import { bornChild, departedChild, heardChild, watchedChild, type ChildPresence } from "#shared/link/child-presence.ts";
+import {
+  bornChild,
+  departedChild,
+  heardChild,
+  keptOutChild,
+  watchedChild,
+  type ChildPresence,
+} from "#shared/link/child-presence.ts";
+import { textOf, type NameRuling } from "#shared/link/name-rulings.ts";
 import type { Bus, InboundPublish } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { bulkClientId, controlClientId, downTopic, parseUpTopic, upFilterOf } from "#shared/topics.ts";
-import type { Heard, IngestOutcome, Unnamed } from "../store/intake-operations.ts";
+import type { Contested, Heard, IngestOutcome, Unnamed } from "../store/intake-operations.ts";
 import { movableBuffers } from "../store/movable-bodies.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
+import { unfitHello } from "./unfit-hello.ts";
 
 export interface ChildLinksDeps {
   readonly bus: Pick<Bus, "intercept" | "publish">;
@@ -84,6 +93,8 @@ class ChildLinks implements AsyncDisposable {
   /** What each child was last told of the path above. */
   readonly #pathTold = new Map<string, number>();
   readonly #marks: FinalMarkNews;
+  /** Of names that two nodes bear: what each child was last told in its session. */
+  readonly #rulingsTold = new Map<string, string>();
   #waitingBytes = 0;
   #storeIsFull = false;
   readonly #admission: HelloAdmission;
@@ -168,7 +179,8 @@ class ChildLinks implements AsyncDisposable {
     const { store, clock, tree } = this.#deps;
     const { streams, lows, descendants, relays } = hello;
     const below = namesOf(descendants, relays);
-    const heard = await store.write("hear", { child, streams, lows, below, nowMs: clock.now() });
+    const contested = this.#contested(child, streams);
+    const heard = await store.write("hear", { child, streams, lows, below, nowMs: clock.now(), contested });
     this.#noteUnplaced(child, heard);
     const isPresent = (one: StreamName): boolean => one.origin === child && one.epoch === hello.epoch;
     if (!heard.isChildRefused && !heard.streams.some(isPresent)) return true;
@@ -191,26 +203,12 @@ class ChildLinks implements AsyncDisposable {
   }
 
   #refusalOf(child: string, hello: Hello): Refusal | undefined {
-    const retryAfterMs = limits.refusedBackoffMs;
-    if (hello.version !== protocolVersion) {
-      const text = `this node speaks link protocol ${protocolVersion}, the child ${hello.version}`;
-      return { code: "version", retryAfterMs, text };
-    }
-    if (hello.name !== child) {
-      return { code: "name-taken", retryAfterMs, text: `the hello of "${child}" gives the name "${hello.name}"` };
-    }
-    const ring = "names must be unique in a tree, and links must not form a ring";
-    if (this.#deps.tree.child(child) === undefined && this.#deps.tree.children().length >= limits.childrenKnown) {
-      const text = `this node has had ${limits.childrenKnown} children, and remembers no more`;
-      return { code: "busy", retryAfterMs, text };
-    }
-    if (child === this.#self.name) return { code: "loop", retryAfterMs, text: `"${child}" is this node: ${ring}` };
-    if (this.#deps.tree.path().some((hop) => hop.name === child)) {
-      // The tree may have been rearranged, and the news of it be on its way.
-      const text = `"${child}" stands above this node, as far as it knows: ${ring}`;
-      return { code: "busy", retryAfterMs: limits.backoffMsMaxLate, text };
-    }
-    return undefined;
+    const unfit = unfitHello(this.#deps.tree, this.#self.name, child, hello);
+    if (unfit !== undefined) return unfit;
+    const ruling = this.#deps.tree.rulingAgainst(child, hello.uuid);
+    if (ruling === undefined) return undefined;
+    this.#update(undefined, keptOutChild(this.#deps.tree.child(child), hello, this.#moment()));
+    return { code: "name-taken", retryAfterMs: limits.duplicateRetryMs, text: textOf(ruling) };
   }
 
   async #welcome(child: ChildPresence, hello: Hello): Promise<void> {
@@ -238,6 +236,7 @@ class ChildLinks implements AsyncDisposable {
       path: tree.path(),
     });
     this.#pathTold.set(name, tree.version().above);
+    this.#rulingsTold.delete(name);
     this.#send(name, "h", welcome);
   }
 
@@ -249,7 +248,8 @@ class ChildLinks implements AsyncDisposable {
     const below = namesOf(descendants, relays);
     if (streams.length === 0 && below.length === 0) return;
     this.#marks.name(child, streams);
-    const news = { child, streams, lows: [], below, nowMs: this.#deps.clock.now() };
+    const contested = this.#contested(child, streams);
+    const news = { child, streams, lows: [], below, nowMs: this.#deps.clock.now(), contested };
     // Batches of those that are named may be right behind.
     const heard = this.#deps.store.write("hear", news, below.length === 0 ? "lazy" : undefined);
     await this.#track(heard.then((answer) => this.#noteUnplaced(child, answer)));
@@ -287,6 +287,7 @@ class ChildLinks implements AsyncDisposable {
         batch: { streams, lows, segments, ...(relays && { relays }) },
         nowMs,
         ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
+        contested: this.#contested(child, [...streams, ...segments]),
       };
       // Alarms come on the control connection: no pause between commits holds them up.
       const haste = batch.lane === "control" ? "urgent" : undefined;
@@ -306,6 +307,17 @@ class ChildLinks implements AsyncDisposable {
     } finally {
       this.#waitingBytes -= bytes;
     }
+  }
+
+  /** Of what the child tells or sends: that of nodes which are live below other children. */
+  #contested(child: string, told: readonly Pick<Contested, "origin" | "epoch">[]): readonly Contested[] {
+    const seen = new Set<string>();
+    return told.flatMap(({ origin, epoch }) => {
+      if (origin === child || seen.has(`${origin}/${epoch}`)) return [];
+      seen.add(`${origin}/${epoch}`);
+      const vouched = this.#deps.tree.vouched(child, origin, epoch);
+      return vouched === undefined ? [] : [{ origin, epoch, vouched: [...vouched] }];
+    });
   }
 
   /** Only called after the commit: what an acknowledgement names is durable here [O5]. */
@@ -368,6 +380,7 @@ class ChildLinks implements AsyncDisposable {
     const path = tree.path();
     const { above } = tree.version();
     const credit = this.#credit();
+    const rulings = this.#enforceNames();
     for (const { name, state } of tree.children()) {
       if (state !== "online") continue;
       const news = this.#pathTold.get(name) === above ? undefined : path;
@@ -380,9 +393,30 @@ class ChildLinks implements AsyncDisposable {
         path: news,
         descendants: undefined,
         ...this.#marks.take(name),
+        ...this.#marks.wanted(name),
+        ...this.#rulingNews(name, rulings.get(name) ?? []),
       };
       this.#send(name, "h", encodeHeartbeat(beat));
     }
+  }
+
+  /** Sends away whose name another node has borne for longer. Answers by child what it is to hear. */
+  #enforceNames(): ReadonlyMap<string, readonly NameRuling[]> {
+    const { tree } = this.#deps;
+    const byChild = Map.groupBy(tree.reviewNames(), ({ child }) => child);
+    for (const name of byChild.keys()) {
+      const child = tree.child(name);
+      if (child?.state === "online" && tree.rulingAgainst(name, child.uuid) !== undefined) this.#disconnect(name); // it hears why when it says hello again
+    }
+    return new Map([...byChild].map(([child, routed]) => [child, routed.map(({ ruling }) => ruling)]));
+  }
+
+  #rulingNews(child: string, all: readonly NameRuling[]): { readonly rulings?: readonly NameRuling[] } {
+    const rulings = all.slice(0, limits.namesDisputed);
+    const news = JSON.stringify(rulings);
+    if (this.#rulingsTold.get(child) === news) return {};
+    this.#rulingsTold.set(child, news);
+    return { rulings };
   }
 
   async #lookAtStore(): Promise<void> {
@@ -392,7 +426,7 @@ class ChildLinks implements AsyncDisposable {
     this.#storeIsScarce = usage.usedBytes > usage.maxBytes * limits.urgentOnlyShare && !usage.yields;
   }
 
-  #update(before: ChildPresence, after: ChildPresence): void {
+  #update(before: ChildPresence | undefined, after: ChildPresence): void {
     if (after === before) return;
     this.#deps.tree.setChild(after);
     const { name, uuid, session, conn, place, state, sinceMs } = after;

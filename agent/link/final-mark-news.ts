@@ -1,6 +1,7 @@
-// Which of the root's marks each child has yet to hear: those of streams that it has named in this session, when they have changed.
+// Which of the root's marks each child has yet to hear: those of streams that it has named in this session, when they have changed. And
+// what this node is short of, so that a child which has it hands it on once more.
 import type { StreamState } from "#shared/journal/stream.ts";
-import type { FinalMark } from "#shared/link/hello.ts";
+import type { FinalMark, Shortage } from "#shared/link/final-news.ts";
 import { limits } from "#shared/limits.ts";
 import type { NodeStore } from "../store/node-store.ts";
 
@@ -13,6 +14,9 @@ export class FinalMarkNews {
   readonly #store: Pick<NodeStore, "read">;
   /** As of the last look into the store. */
   #marks: readonly FinalMark[] = [];
+  #shortages: readonly Shortage[] = [];
+  /** By child, what it was last asked for. */
+  readonly #asked = new Map<string, string>();
   /** By child, then by stream that it has named: the mark that it was told. */
   readonly #told = new Map<string, Map<string, number>>();
   #looks = 0;
@@ -26,6 +30,7 @@ export class FinalMarkNews {
   /** A session has begun: nothing is told yet. */
   begin(child: string, streams: readonly StreamState[]): void {
     this.#told.delete(child);
+    this.#asked.delete(child);
     this.name(child, streams);
   }
 
@@ -43,11 +48,23 @@ export class FinalMarkNews {
   async refresh(): Promise<void> {
     if (this.#told.size === 0) return;
     this.#marks = await this.#store.read("finalMarks", {}).catch(() => this.#marks);
+    this.#shortages = await this.#store.read("shortages", {}).catch(() => this.#shortages);
     const isRepetition = ++this.#looks % looksPerRepetition === 0;
+    if (isRepetition) this.#asked.clear();
     for (const [child, told] of this.#told) {
       this.#open.add(child);
       if (isRepetition) for (const stream of told.keys()) told.set(stream, 0);
     }
+  }
+
+  /** What to ask the child for in the next heartbeat: once, and again when that changes. */
+  wanted(child: string): { readonly wanted?: readonly Shortage[] } {
+    const told = this.#told.get(child);
+    const wanted = this.#shortages.filter((one) => told?.has(keyOf(one)) === true).slice(0, limits.streamsPerHello);
+    const asked = JSON.stringify(wanted);
+    if (wanted.length === 0 || this.#asked.get(child) === asked) return {};
+    this.#asked.set(child, asked);
+    return { wanted };
   }
 
   /** What to put into the next frame to the child. */

@@ -1,5 +1,7 @@
 // What the link tells about the tree around this node, and asks of it.
+import type { NodeName } from "#shared/ids.ts";
 import type { Descendant, PathHop } from "#shared/link/hello.ts";
+import type { NameRuling } from "#shared/link/name-rulings.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
 
 export interface UplinkChange {
@@ -12,6 +14,8 @@ export interface UplinkChange {
 
 export interface TreeView {
   setUplink(change: UplinkChange): void;
+  /** Whose child this node is and was. */
+  setParents(parents: readonly NodeName[]): void;
   /** What an operator should look into although the link works. */
   setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
@@ -22,6 +26,16 @@ export interface TreeView {
   /** Tells local clients that something is wrong with a child's name, until `expireAlarms` finds that nobody has said so for a while. */
   setAlarm(child: string, reason: string): void;
   expireAlarms(): void;
+  /** `NameClaims.vouched` of what the children tell now. */
+  vouched(child: string, origin: string, epoch: number): ReadonlySet<string> | undefined;
+  /** What the parent says of names that two nodes bear. */
+  hearRulings(rulings: readonly NameRuling[]): void;
+  /** Why this node is kept out for its name, or that another is; undefined: neither. */
+  setNameAlarm(reason: string | undefined): void;
+  /** All that stands now, this node's own findings included, with the child that is to hear of it. Sets alarms. */
+  reviewNames(): readonly { readonly ruling: NameRuling; readonly child: string }[];
+  /** Why that child is kept out for its name; undefined when it is not. */
+  rulingAgainst(child: string, uuid: string): NameRuling | undefined;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
   /** This node as a hop, and what is above it: what its children are told. */

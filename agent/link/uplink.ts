@@ -3,15 +3,16 @@ import { FogbankError } from "#shared/errors.ts";
 import { isNodeName, type NodeName } from "#shared/ids.ts";
 import type { Lane, StreamState } from "#shared/journal/stream.ts";
 import { decodeAck, encodeDeparture, type Departure } from "#shared/link/frames.ts";
+import type { FinalMark } from "#shared/link/final-news.ts";
 import {
   decodeFromParent,
   encodeHeartbeat,
   encodeHello,
   protocolVersion,
   type Descendant,
-  type FinalMark,
   type Heartbeat,
   type NodePlace,
+  type Refusal,
   type Welcome,
 } from "#shared/link/hello.ts";
 import { ToldStreams } from "#shared/link/told-streams.ts";
@@ -307,11 +308,13 @@ class Uplink implements ParentLink, AsyncDisposable {
       const answer = decodeFromParent(payload);
       if ("malformed" in answer) this.#malformed(topic, answer.malformed);
       else if ("welcome" in answer.frame) this.#run(this.#welcome(answer.frame.welcome, signal));
-      else if ("refusal" in answer.frame) this.#dispatch({ type: "refused", refusal: answer.frame.refusal });
+      else if ("refusal" in answer.frame) this.#refused(answer.frame.refusal);
       else {
-        const { nowMs, synced = false, marks } = answer.frame.beat;
+        const { nowMs, synced = false, marks, wanted, rulings } = answer.frame.beat;
         this.#deps.time.learn(nowMs, synced);
         this.#settle(marks);
+        this.#handOnOnce(wanted);
+        if (rulings !== undefined) this.#deps.tree.hearRulings(rulings);
         this.#dispatch({ type: "beat", beat: answer.frame.beat });
       }
     } else if (this.#state.at === "running" || this.#state.at === "greeting") {
@@ -328,7 +331,8 @@ class Uplink implements ParentLink, AsyncDisposable {
       return;
     }
     await this.#sending.settled(); // of what another parent had
-    await this.#deps.store.write("meet", { parent, instance, holds: welcome.holds });
+    const { parents } = await this.#deps.store.write("meet", { parent, instance, holds: welcome.holds });
+    this.#deps.tree.setParents(parents);
     if (signal.aborted) return;
     // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it
     // on, to this very node when the tree was different: only an answer to what is sent now counts.
@@ -340,6 +344,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#stats.sessions++;
     this.#told.welcomed(parent, instance);
     this.#deps.time.learn(welcome.nowMs, welcome.synced ?? false);
+    this.#deps.tree.setNameAlarm(undefined);
     this.#dispatch({ type: "welcome", welcome });
     if (this.#earlyMarks.length > 0) this.#settle(this.#earlyMarks.splice(0));
     for (const handler of this.#upHandlers) handler();
@@ -358,6 +363,21 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#deps.store
       .write("settleFinal", { marks }, "lazy")
       .catch((error: unknown) => this.#deps.log.warn({ error: String(error) }, "marks of the root not stored"));
+  }
+
+  #refused(refusal: Refusal): void {
+    if (refusal.code === "name-taken") this.#deps.tree.setNameAlarm(refusal.text);
+    this.#dispatch({ type: "refused", refusal });
+  }
+
+  /** What is not written down is asked for again. */
+  #handOnOnce(wanted: Heartbeat["wanted"]): void {
+    if (wanted === undefined) return;
+    this.#deps.store
+      .write("handOnOnce", { wanted })
+      .catch((error: unknown) =>
+        this.#deps.log.warn({ error: String(error) }, "what the parent lacks is not handed on"),
+      );
   }
 
   #malformed(topic: string, reason: string): void {
@@ -391,6 +411,7 @@ class Uplink implements ParentLink, AsyncDisposable {
         streams.some((one) => one.origin === name && one.epoch === low.epoch && one.streamId === low.streamId),
       ),
       ...(relays.length === 0 ? {} : { relays }),
+      ...(greeting.parents.length === 0 ? {} : { parents: greeting.parents }),
     });
     this.#control?.send(upTopic(name, "h"), hello);
   }

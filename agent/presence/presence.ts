@@ -4,10 +4,12 @@ import type { Level, NodeName } from "#shared/ids.ts";
 import type { Descendant, PathHop } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
 import { descendantsOf, type ChildPresence } from "#shared/link/child-presence.ts";
+import { textOf, type NameRuling } from "#shared/link/name-rulings.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { presenceTopic, uplinkTopic } from "#shared/topics.ts";
+import { NameWatch, type RoutedRuling } from "./name-watch.ts";
 
 /** How this node stands to its parent. */
 export interface UplinkStatus {
@@ -32,6 +34,8 @@ export interface Presence {
     readonly reason: string | undefined;
     readonly path?: readonly PathHop[];
   }): void;
+  /** Whose child this node is and was. */
+  setParents(parents: readonly NodeName[]): void;
   /** Stands in `/level/uplink` from now on. */
   setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
@@ -45,6 +49,16 @@ export interface Presence {
   alarms(): readonly TreeAlarm[];
   /** A child as it was known when this node stopped: whoever was online then has been lost since. */
   restoreChild(known: KnownChild): void;
+  /** `NameClaims.vouched` of what the children tell now. */
+  vouched(child: string, origin: string, epoch: number): ReadonlySet<string> | undefined;
+  /** What the parent says of names that two nodes bear. */
+  hearRulings(rulings: readonly NameRuling[]): void;
+  /** Stands in `/level/uplink` until it is undefined. */
+  setNameAlarm(reason: string | undefined): void;
+  /** All that stands now, this node's own findings included, with the child that is to hear of it. Sets alarms. */
+  reviewNames(): readonly RoutedRuling[];
+  /** Why that child is kept out for its name; undefined when it is not. */
+  rulingAgainst(child: string, uuid: string): NameRuling | undefined;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
   /** This node as a hop, and what is above it: what it tells its children. */
@@ -70,6 +84,9 @@ interface Alarm {
   readonly saidMonotonicMs: number;
 }
 
+/** Of a child that has many below it: the alarm's length is bounded. */
+const rulingsNamed = 5;
+
 export interface PresenceDeps {
   readonly bus: Pick<Bus, "publish">;
   readonly clock: Clock;
@@ -82,6 +99,8 @@ export function createPresence(
 ): Presence {
   const childrenByName = new Map<string, ChildPresence>();
   const alarms = new Map<string, Alarm>();
+  const names = new NameWatch(deps, self.name);
+  let nameAlarm: string | undefined;
   let onlineChildren = 0;
   let below = 1;
   let above = 1;
@@ -113,13 +132,7 @@ export function createPresence(
     onlineChildren: () => onlineChildren,
     child: (name) => childrenByName.get(name),
     setChild,
-    setAlarm(name, reason) {
-      const known = alarms.get(name);
-      const sinceMs = known?.sinceMs ?? deps.clock.now();
-      alarms.set(name, { reason, sinceMs, saidMonotonicMs: deps.clock.monotonic() });
-      const child = childrenByName.get(name);
-      if (known?.reason !== reason && child !== undefined) publishChild(child);
-    },
+    setAlarm,
     expireAlarms() {
       for (const [name, { saidMonotonicMs }] of alarms) {
         if (deps.clock.monotonic() - saidMonotonicMs < limits.duplicateNameMs) continue;
@@ -130,7 +143,8 @@ export function createPresence(
     },
     alarms() {
       const ofChildren = [...alarms].map(([about, { reason, sinceMs }]) => ({ about, reason, sinceMs }));
-      return uplink.alarm === undefined ? ofChildren : [{ about: "uplink", reason: uplink.alarm }, ...ofChildren];
+      const ofUplink = uplinkAlarms().map((reason) => ({ about: "uplink", reason }));
+      return [...ofUplink, ...ofChildren];
     },
     restoreChild(known) {
       const nowMs = deps.clock.now();
@@ -144,6 +158,28 @@ export function createPresence(
         descendants: [],
       });
     },
+    setParents: (parents) => names.setParents(parents),
+    vouched: (child, origin, epoch) => names.vouched(child, origin, epoch),
+    hearRulings(rulings) {
+      names.hear(rulings);
+      const mine = rulings.find(({ node, parent }) => node === self.name && parent === uplink.path[0]?.name);
+      setNameAlarm(mine === undefined ? undefined : textOf(mine));
+    },
+    setNameAlarm,
+    reviewNames() {
+      const routed = names.review();
+      for (const [child, about] of Map.groupBy(routed, (one) => one.child)) {
+        setAlarm(
+          child,
+          about
+            .slice(0, rulingsNamed)
+            .map(({ ruling }) => textOf(ruling))
+            .join("; "),
+        );
+      }
+      return routed;
+    },
+    rulingAgainst: (child, uuid) => names.against(child, uuid),
     descendants: () => descendantsOf(childrenByName.values(), self.name),
     path() {
       const state = uplink.state === "none" ? "root" : uplink.state;
@@ -152,12 +188,33 @@ export function createPresence(
     version: () => ({ below, above }),
   };
 
+  function setAlarm(name: string, reason: string): void {
+    const known = alarms.get(name);
+    const sinceMs = known?.sinceMs ?? deps.clock.now();
+    alarms.set(name, { reason, sinceMs, saidMonotonicMs: deps.clock.monotonic() });
+    const child = childrenByName.get(name);
+    if (known?.reason !== reason && child !== undefined) publishChild(child);
+  }
+
+  function setNameAlarm(reason: string | undefined): void {
+    if (reason === nameAlarm) return;
+    nameAlarm = reason;
+    publishUplink();
+  }
+
+  function uplinkAlarms(): readonly string[] {
+    return [uplink.alarm, nameAlarm].filter((reason) => reason !== undefined);
+  }
+
   function setChild(child: ChildPresence): void {
     const before = childrenByName.get(child.name);
     childrenByName.set(child.name, child);
     onlineChildren += Number(child.state === "online") - Number(before?.state === "online");
     const changed = before?.state !== child.state || before.session !== child.session;
-    if (changed || before.descendants !== child.descendants) below++;
+    if (changed || before.descendants !== child.descendants || before.isKeptOut !== child.isKeptOut) {
+      below++;
+      names.put(child);
+    }
     if (!changed) return;
     if (before?.state !== child.state) deps.log.info({ child: child.name, state: child.state }, "child changed");
     publishChild(child);
@@ -186,7 +243,7 @@ export function createPresence(
       state: uplink.state,
       since: new Date(uplink.sinceMs).toISOString(),
       ...(uplink.reason === undefined ? {} : { reason: uplink.reason }),
-      ...(uplink.alarm === undefined ? {} : { alarm: uplink.alarm }),
+      ...(uplinkAlarms().length === 0 ? {} : { alarm: uplinkAlarms().join("; ") }),
       path: uplink.path.map((hop) => ({
         node: hop.name,
         level: hop.level,

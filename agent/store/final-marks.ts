@@ -3,12 +3,15 @@
 import {
   addInterval,
   contiguousEnd,
+  emptyIntervals,
   missingFrom,
   type Interval,
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
-import type { FinalMark, Holding } from "#shared/link/hello.ts";
+import type { FinalMark, Shortage } from "#shared/link/final-news.ts";
+import type { Holding } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
+import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
 
@@ -16,6 +19,8 @@ export class FinalMarks {
   readonly #streams: StreamRepository;
   readonly #segments: SegmentRepository;
   readonly #isRoot: boolean;
+  /** Nothing has happened since the last look that could leave this node short of something. */
+  #isComplete = false;
 
   constructor(streams: StreamRepository, segments: SegmentRepository, isRoot: boolean) {
     this.#streams = streams;
@@ -76,6 +81,12 @@ export class FinalMarks {
     return Math.min(finalMark + 1, this.#segments.lowestNumber(key) ?? Infinity);
   }
 
+  /** Another parent, or another database of it: what was handed on goes again. */
+  handOnAgain(): void {
+    this.#streams.forgetHanded();
+    this.#isComplete = false;
+  }
+
   /** Whether the parent has not, of an own stream, what it has acknowledged. Of many ranges it tells the newest. */
   isShort(origin: number, { streamId, ranges }: Holding): boolean {
     const row = this.#streams.find({ origin, stream: streamId });
@@ -85,6 +96,56 @@ export class FinalMarks {
     return row.handed.some(
       ([first, last]) => last >= from && missingFrom(ranges, Math.max(first, from), last).length > 0,
     );
+  }
+
+  /**
+   * What this node has had of other nodes' messages, has nothing of any more, and cannot count as handed on: dropped for want of room
+   * when another database of the parent had it, or damaged here. Someone below has it, since the root's mark has not passed it.
+   */
+  shortages(self: string, losses: LossRepository): readonly Shortage[] {
+    if (this.#isRoot || this.#isComplete) return [];
+    const found = this.#streams.finals().flatMap(({ origin, epoch, streamId }) => {
+      const key = { origin: this.#streams.originId(origin, epoch), stream: streamId };
+      const row = origin === self ? undefined : this.#streams.find(key);
+      const ranges = row === undefined ? [] : this.#shortOf(key, row, losses);
+      return ranges.length === 0 ? [] : [{ origin, epoch, streamId, ranges: ranges.slice(0, limits.rangesOnWire) }];
+    });
+    this.#isComplete = found.length === 0;
+    return found;
+  }
+
+  /** The parent is short of these: what is stored here goes again, gaps included, and of the rest this node is short itself. */
+  handOnOnce({ origin, epoch, streamId, ranges }: Shortage, losses: LossRepository): void {
+    if (this.#isRoot || this.#streams.state(origin, epoch, streamId) === undefined) return;
+    const key = { origin: this.#streams.originId(origin, epoch), stream: streamId };
+    const row = this.#streams.find(key);
+    if (row === undefined || row.class !== "final") return;
+    const asked = ranges
+      .map(([first, last]): Interval => this.#withWhole(key, Math.max(first, row.finalMark + 1), last))
+      .filter(([first, last]) => first <= last)
+      .reduce((set, [first, last]) => addInterval(set, first, last), emptyIntervals);
+    this.#streams.change(key, { handed: without(row.handed, asked) });
+    losses.repeatAmong(key, row.priority, asked);
+    this.#isComplete = false;
+  }
+
+  #shortOf(key: StreamKey, row: StreamRow, losses: LossRepository): IntervalSet {
+    const safe = row.finalMark === 0 ? row.handed : addInterval(row.handed, 1, row.finalMark);
+    return without(row.ranges, safe).flatMap(([first, last]) => {
+      const here = [...this.#segments.storedAmong(key, first, last), ...losses.among(key, first, last)];
+      return missingFrom(
+        here.reduce((set, [low, high]) => addInterval(set, low, high), emptyIntervals),
+        first,
+        last,
+      );
+    });
+  }
+
+  /** With all of the segments of which that is a part. */
+  #withWhole(key: StreamKey, first: number, last: number): Interval {
+    const before = this.#segments.across(key, first - 1);
+    const behind = this.#segments.across(key, last);
+    return [before?.[0] ?? first, behind?.[1] ?? last];
   }
 
   /** A stream that has left the class waits for no mark: what the parent has goes. */
@@ -109,4 +170,8 @@ export class FinalMarks {
     const lowest = this.#segments.lowestNumber({ origin: this.#streams.originId(origin, epoch), stream: streamId });
     return Math.min(contiguousEnd(ranges), (lowest ?? Infinity) - 1);
   }
+}
+
+function without(set: IntervalSet, taken: IntervalSet): IntervalSet {
+  return set.flatMap(([first, last]) => missingFrom(taken, first, last));
 }

@@ -41,14 +41,19 @@ export function giveUp(deps: GivingUpDeps, ref: SegmentRef, reason: LossReason, 
   return items;
 }
 
-/** What the parent did not take is kept back for a while, and given up when that has happened too often. Answers how many messages were. */
+/**
+ * What the parent did not take is kept back for a while, and given up when that has happened too often. Answers how many messages were.
+ * Where the parent hears the origin elsewhere, the news that it was here may be on its way: that is never given up.
+ */
 export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: RefusedArgs): number {
   let given = 0;
   for (const nak of naks) {
     const key = keyOf(deps, nak);
     const items = deps.segments.itemsOf(key, nak.first);
     if (items === undefined) continue;
-    const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs);
+    // That it is live elsewhere may change within seconds.
+    const uncountedMs = nak.code === "elsewhere" ? limits.elsewherePauseMs : undefined;
+    const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs, uncountedMs);
     // A place in the parent's ledger may become free: it says nothing against the segment.
     if (times < limits.refusalsMax || nak.code === "no-place") continue;
     given += giveUp(deps, nak, nak.code === "not-below" ? "rejected" : "corrupt", nowMs);

@@ -25,6 +25,8 @@ export interface Opened {
   readonly children: readonly ChildRow[];
   /** Numbers of the own streams, in the order they were asked for. */
   readonly streamIds: readonly number[];
+  /** Whose child this node has been, the latest first. */
+  readonly parents: readonly NodeName[];
   /** Why this database has taken a new epoch and instance, if it has. */
   readonly renewed: Renewal | undefined;
   /** The document store may have what this database does not know of: `adopt` has to follow, before anything else. */
@@ -88,7 +90,8 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       const newestId = segments.newestId();
       const before = children.all();
       children.loseAll(args.nowMs);
-      return { identity: known, renewed, adopts, cursors, newestId, children: before, streamIds };
+      const parents = identity.parents();
+      return { identity: known, renewed, adopts, cursors, newestId, children: before, streamIds, parents };
     },
 
     /** Counts as delivered what the document store has. `isLast`: that was all. */

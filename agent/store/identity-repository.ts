@@ -1,7 +1,9 @@
 // Who this database is: identity of the node, epoch, counters and cursors that outlive the process.
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
+import { isNodeName, type NodeName } from "#shared/ids.ts";
 import { renewalOf, type Fingerprint, type Renewal } from "#shared/journal/fingerprint.ts";
+import { limits } from "#shared/limits.ts";
 
 export interface NodeIdentity {
   /** Born with the data directory. */
@@ -85,10 +87,21 @@ export class IdentityRepository {
 
   /** Remembers which database of which parent this node has met last; true when it is another one than before. */
   meet(parent: string, instance: number): boolean {
+    const parents = this.parents();
+    if (parents[0] !== parent) {
+      const latest = [parent, ...parents.filter((one) => one !== parent)].slice(0, limits.formerParents);
+      this.#set.run("parents", latest.join("\n"));
+    }
     const name = `${parent}/${instance}`;
     if (this.#read("parent") === name) return false;
     this.#set.run("parent", name);
     return true;
+  }
+
+  /** Whose child this node has been, the latest first. */
+  parents(): readonly NodeName[] {
+    const names = this.#read("parents");
+    return typeof names === "string" ? names.split("\n").filter(isNodeName) : [];
   }
 
   /** Whether this node has ever had a parent. */

@@ -39,6 +39,14 @@ export interface Heard extends Unnamed {
 
 type StreamName = Pick<StreamState, "origin" | "epoch" | "streamId">;
 
+/** What a child sends of a node that is live below another child. */
+export interface Contested {
+  readonly origin: string;
+  readonly epoch: number;
+  /** Those to whom that node may have handed it, as far as they are not live elsewhere themselves. */
+  readonly vouched: readonly string[];
+}
+
 export interface IntakeRepositories extends SegmentIngestDeps {
   readonly clocks: Pick<ClockRepository, "idOf">;
 }
@@ -73,12 +81,14 @@ export function createIntakeOperations(
       readonly batch: Pick<Batch, "streams" | "lows" | "segments" | "relays">;
       readonly nowMs: number;
       readonly clockOffsetMs?: number;
+      readonly contested?: readonly Contested[];
     }): IngestOutcome {
       budget.refuseWhenFull(`take in data of ${args.child}`);
       below.add(args.child, args.batch.relays ?? []);
-      const unnamed = describeAll(args.child, args.batch.streams, args.nowMs);
+      const barred = barredFor(args.child, args.contested ?? []);
+      const unnamed = describeAll(args.child, args.batch.streams, barred, args.nowMs);
       keepLows(args.child, args.batch.lows);
-      return { ...ingestSegments(args.child, args.batch.segments, args.clockOffsetMs), unnamed };
+      return { ...ingestSegments(args.child, args.batch.segments, barred, args.clockOffsetMs), unnamed };
     },
 
     /** What hellos and heartbeats said: about streams, and who is or was below that child. What there is no place for is answered. */
@@ -88,11 +98,12 @@ export function createIntakeOperations(
       readonly lows: readonly LowMark[];
       readonly below?: readonly string[];
       readonly nowMs: number;
+      readonly contested?: readonly Contested[];
     }): Heard {
       const refusal = quota.childRefusal(args.child);
       if (refusal !== undefined) return { streams: [], reason: refusal, isChildRefused: true };
       below.add(args.child, args.below ?? []);
-      const unnamed = describeAll(args.child, args.streams, args.nowMs);
+      const unnamed = describeAll(args.child, args.streams, barredFor(args.child, args.contested ?? []), args.nowMs);
       keepLows(args.child, args.lows);
       return { ...unnamed, isChildRefused: false };
     },
@@ -109,14 +120,25 @@ export function createIntakeOperations(
     return origin === child || origin === name || below.has(child, origin);
   }
 
-  function describeAll(child: string, described: readonly StreamState[], nowMs: number): Unnamed {
+  /** Keys of `epochKey`: what is live elsewhere, and was never handed to that child or to anyone below it. */
+  function barredFor(child: string, contested: readonly Contested[]): ReadonlySet<string> {
+    const barred = contested.filter(({ vouched }) => !vouched.some((node) => node === child || below.has(child, node)));
+    return new Set(barred.map(epochKey));
+  }
+
+  function describeAll(
+    child: string,
+    described: readonly StreamState[],
+    barred: ReadonlySet<string>,
+    nowMs: number,
+  ): Unnamed {
     const unnamed: StreamName[] = [];
     let reason: string | undefined;
-    const refusalOf = quota.admission(child);
+    const admission = quota.admission(child);
     for (const stream of described) {
       const { origin, epoch: of, streamId } = stream;
-      if (!maySend(child, origin) || isKnownHere(stream)) continue;
-      const refusal = streams.keyOf(origin, of, streamId) === undefined ? refusalOf(stream) : undefined;
+      if (barred.has(epochKey(stream)) || !maySend(child, origin) || isKnownHere(stream)) continue;
+      const refusal = streams.keyOf(origin, of, streamId) === undefined ? admission(stream) : undefined;
       if (refusal === undefined) streams.describe(stream, nowMs);
       else unnamed.push({ origin, epoch: of, streamId });
       reason = refusal ?? reason;
@@ -135,6 +157,7 @@ export function createIntakeOperations(
   function ingestSegments(
     child: string,
     incoming: readonly WireSegment[],
+    barred: ReadonlySet<string>,
     clockOffsetMs: number | undefined,
   ): Omit<IngestOutcome, "unnamed"> {
     const naks: IngestOutcome["naks"][number][] = [];
@@ -143,8 +166,7 @@ export function createIntakeOperations(
     let duplicates = 0;
     for (const segment of incoming) {
       const { origin, epoch: of, streamId, first, items } = segment;
-      const isForeign = !maySend(child, origin) || isMisattributed(segment);
-      const code = isForeign ? "not-below" : isBroken(segment) ? "corrupt" : undefined;
+      const code = refusalOf(child, segment, barred) ?? (isBroken(segment) ? "corrupt" : undefined);
       const outcome = code ?? intake.take(segment, clockOf(segment, clockOffsetMs));
       if (typeof outcome === "number") {
         stored += outcome;
@@ -163,6 +185,11 @@ export function createIntakeOperations(
   /** Its description may have found no place, in this batch or an earlier one. */
   function codeOfUnknown(child: string, segment: WireSegment): NakCode {
     return quota.refusalOf(child, segment) === undefined ? "unreadable" : "no-place";
+  }
+
+  function refusalOf(child: string, segment: WireSegment, barred: ReadonlySet<string>): NakCode | undefined {
+    if (!maySend(child, segment.origin) || isMisattributed(segment)) return "not-below";
+    return barred.has(epochKey(segment)) ? "elsewhere" : undefined;
   }
 
   /** What this node knows of its own streams is right; of an epoch that it gave numbers in before its database was put back it may know nothing. */
@@ -192,6 +219,10 @@ export function createIntakeOperations(
   function isBroken({ body, crc, flags }: WireSegment): boolean {
     return body !== null && ((flags & segmentFlags.deflate) !== 0 || hasher.crc32(body) !== crc);
   }
+}
+
+function epochKey({ origin, epoch }: Pick<Contested, "origin" | "epoch">): string {
+  return `${origin}/${epoch}`;
 }
 
 /** An acknowledgement's entry holds a bounded number of ranges; the rest goes into further entries. */

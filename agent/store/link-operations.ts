@@ -1,14 +1,16 @@
 // What the link to the parent, the links of children and the document store ask of a node's database.
 import type { DatabaseSync } from "node:sqlite";
+import type { NodeName } from "#shared/ids.ts";
 import type { IntervalSet } from "#shared/journal/interval-set.ts";
 import type { LossReason } from "#shared/journal/segment.ts";
 import type { LowMark, Priority, StreamState } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
 import type { AckedRanges, EncodedSegments } from "#shared/link/frames.ts";
-import type { FinalMark, Holding } from "#shared/link/hello.ts";
+import type { Holding } from "#shared/link/hello.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import { FinalMarks } from "./final-marks.ts";
+import { createFinalOperations } from "./final-operations.ts";
 import { giveUp, keepBack, type RefusedArgs } from "./giving-up.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import { createIntakeOperations, type IntakeOptions } from "./intake-operations.ts";
@@ -56,6 +58,7 @@ export interface LinkRepositories {
 
 interface Greeting extends StreamsAsked {
   readonly lows: readonly LowMark[];
+  readonly parents: readonly NodeName[];
 }
 
 interface GiveUpArgs extends SegmentRef {
@@ -96,8 +99,14 @@ export function createLinkOperations(
   const finals = new FinalMarks(streams, segments, isFinal);
   const retold = new RetoldLosses(database, { identity, losses });
 
+  const finalOperations = createFinalOperations(
+    { identity, streams, segments, losses, outgoing, finals, offered, retold, isRoot: isFinal },
+    name,
+  );
+
   const writes = {
     ...intake.writes,
+    ...finalOperations.writes,
 
     /** Names some more of what is lost to a parent that may not know; answers the newest id. `retelling` says whether there is any. */
     retell(_args: Nothing) {
@@ -119,22 +128,6 @@ export function createLinkOperations(
       return delivered;
     },
 
-    /** The root's marks, as the parent passed them on: what they have passed is deleted here too. */
-    settleFinal(args: { readonly marks: readonly FinalMark[] }): number {
-      return args.marks.reduce((sum, mark) => sum + finals.settle(mark, name), 0);
-    },
-
-    /** Whose child this node is now. Another database than the last time has nothing of what was only handed on: it goes again. */
-    meet(args: { readonly parent: string; readonly instance: number; readonly holds?: readonly Holding[] }) {
-      // An older copy that was put back unseen has the same instance, and lacks what was handed to it since.
-      const lacks = (args.holds ?? []).some((held) => finals.isShort(streams.originId(name, held.epoch), held));
-      const isOther = identity.meet(args.parent, args.instance) || lacks;
-      offered.end();
-      if (isOther) streams.forgetHanded();
-      if (isOther && !isFinal) retold.begin();
-      return { isOther, newestId: isOther ? segments.newestId() : 0 };
-    },
-
     /** Gives up a stored segment. Answers how many messages it had: 0 when it is gone already. */
     quarantine(args: GiveUpArgs): GivenUp {
       const messages = giveUp(repositories, args, args.reason, args.nowMs);
@@ -149,6 +142,8 @@ export function createLinkOperations(
   };
 
   const reads = {
+    ...finalOperations.reads,
+
     /** What goes to the parent next. */
     outgoing(args: OutgoingRequest): OutgoingAnswer {
       const { found, dry, damaged } = outgoing.read(args);
@@ -171,10 +166,10 @@ export function createLinkOperations(
       return streams.statesSince(args.asked);
     },
 
-    /** All streams, with the low marks of the own ones, for a hello. */
+    /** All streams, with the low marks of the own ones and the parents that this node has had, for a hello. */
     greeting(_args: Nothing): Greeting {
       const states = streams.states();
-      return { ...states, lows: lowsOf(states.streams) };
+      return { ...states, lows: lowsOf(states.streams), parents: identity.parents() };
     },
 
     /** What this node holds of `node`'s own streams. */
@@ -184,11 +179,6 @@ export function createLinkOperations(
         const mark = marks.find((one) => one.epoch === of && one.streamId === streamId);
         return { epoch: of, streamId, ranges, ...(mark === undefined ? {} : { mark }) };
       });
-    },
-
-    /** How far streams of class final are stored at the root, for the children. */
-    finalMarks(_args: Nothing): readonly FinalMark[] {
-      return finals.all();
     },
   };
 

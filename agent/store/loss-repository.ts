@@ -8,6 +8,7 @@ import {
   missingFrom,
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
+import { limits } from "#shared/limits.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import type { SegmentIds } from "./segment-ids.ts";
@@ -78,15 +79,25 @@ export class LossRepository {
     most: number,
   ): { readonly looked: number; readonly next: number | undefined } {
     const found = this.#following.all(key.origin, key.stream, first, most).map(lossOfRow);
-    for (const loss of found) {
-      const pending = this.pendingAmong(key, loss.first, loss.last);
-      for (const [from, to] of missingFrom(pending, loss.first, loss.last)) {
-        const share = (to - from + 1) / (loss.last - loss.first + 1);
-        this.passOn(key, priority, { ...loss, first: from, last: to, bytes: Math.round(loss.bytes * share) });
-      }
-    }
+    for (const loss of found) this.#passOnAgain(key, priority, loss, loss.first, loss.last);
     const last = found.at(-1);
     return { looked: found.length, next: found.length < most || last === undefined ? undefined : last.last + 1 };
+  }
+
+  /** The same of these numbers only, a bounded number of gaps. */
+  repeatAmong(key: StreamKey, priority: Priority, ranges: IntervalSet): void {
+    for (const [from, to] of ranges) {
+      for (const loss of touching(this.#record, key, from, to).slice(0, limits.upkeepLooks))
+        this.#passOnAgain(key, priority, loss, Math.max(from, loss.first), Math.min(to, loss.last));
+    }
+  }
+
+  /** Of first…last, a part of `loss`, what is not on its way. */
+  #passOnAgain(key: StreamKey, priority: Priority, loss: Loss, first: number, last: number): void {
+    for (const [from, to] of missingFrom(this.pendingAmong(key, first, last), first, last)) {
+      const share = (to - from + 1) / (loss.last - loss.first + 1);
+      this.passOn(key, priority, { ...loss, first: from, last: to, bytes: Math.round(loss.bytes * share) });
+    }
   }
 
   /** Of first…last what a gap segment here is to carry upward. */

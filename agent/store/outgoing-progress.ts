@@ -80,10 +80,13 @@ export class OutgoingProgress {
     }
   }
 
-  /** The parent did not take that segment: it waits, longer each time. Answers how often that was so. */
-  refuse(interval: Interval, nowMs: number): number {
-    const times = (this.#refusedByFirst.get(interval[0])?.times ?? 0) + 1;
-    const pauseMs = Math.min(limits.refusedPauseMsMax, limits.refusedPauseMs * 4 ** (times - 1));
+  /**
+   * The parent did not take that segment: it waits, longer each time, or `uncountedMs`, which does not count. Answers how often that was so.
+   */
+  refuse(interval: Interval, nowMs: number, uncountedMs?: number): number {
+    const before = this.#refusedByFirst.get(interval[0])?.times ?? 0;
+    const times = uncountedMs === undefined ? before + 1 : before;
+    const pauseMs = uncountedMs ?? Math.min(limits.refusedPauseMsMax, limits.refusedPauseMs * 4 ** (times - 1));
     this.#refusedByFirst.set(interval[0], { interval, times, retryAtMs: nowMs + pauseMs });
     this.#sent = removeInterval(this.#sent, ...interval);
     return times;

@@ -135,14 +135,14 @@ export class OutgoingReader {
   }
 
   /**
-   * The parent did not take that segment: it is kept back for a while, and nothing else. Answers how often that was so. Beyond the
-   * bound of such segments nothing is kept back.
+   * The parent did not take that segment: it is kept back for a while, and nothing else. Answers how often that was so: a
+   * pause of `uncountedMs` does not count. Beyond the bound of such segments nothing is kept back.
    */
-  refuse(key: StreamKey, interval: Interval, nowMs: number): number {
+  refuse(key: StreamKey, interval: Interval, nowMs: number, uncountedMs?: number): number {
     if (this.#refusals >= limits.refusedSegments) return 0;
     const progress = this.#progressOf(key);
     this.#refusals -= progress.refusals;
-    const times = progress.refuse(interval, nowMs);
+    const times = progress.refuse(interval, nowMs, uncountedMs);
     this.#refusals += progress.refusals;
     this.#retryAtMs = Math.min(this.#retryAtMs, progress.nextRetryAtMs(nowMs));
     return times;

@@ -67,7 +67,11 @@ export class SegmentIngest {
     const stored = segments.storedAmong(key, segment.first, lastOf(segment));
     const here = union(stored, losses.pendingAmong(key, segment.first, lastOf(segment)));
     const again = missingFrom(here, segment.first, lastOf(segment));
-    for (const range of again) losses.passOn(key, row.priority, lossOf(range));
+    const short = this.#shortAmong(key, row, again);
+    for (const range of again.flatMap(([first, last]) => missingFrom(short, first, last)))
+      losses.passOn(key, row.priority, lossOf(range));
+    for (const range of short) losses.add(key, row.priority, lossOf(range));
+    if (short.length > 0) this.#deps.streams.change(key, { delivered: -countIntervals(short) });
     return countIntervals(fresh) + countIntervals(again);
   }
 
@@ -100,6 +104,20 @@ export class SegmentIngest {
     const mark = isNewest ? { mark: { last, items: segment.items, crc: segment.crc } } : {};
     streams.change(key, { held, heldBytes, delivered: -countIntervals(again), segments: parts.length, ...mark });
     return held;
+  }
+
+  /** Of class final, of numbers that are not stored here: those that count as delivered and that nobody above need have. */
+  #shortAmong(key: StreamKey, row: StreamRow, numbers: IntervalSet): IntervalSet {
+    if (row.class !== "final") return [];
+    const safe = row.finalMark === 0 ? row.handed : addInterval(row.handed, 1, row.finalMark);
+    return numbers.flatMap(([first, last]) => {
+      const had = row.ranges.flatMap(([low, high]): Interval[] => {
+        const [from, to] = [Math.max(first, low), Math.min(last, high)];
+        return from <= to ? [[from, to]] : [];
+      });
+      const named = this.#deps.losses.among(key, first, last);
+      return had.flatMap(([from, to]) => missingFrom(union(safe, named), from, to));
+    });
   }
 
   /** Of class final: whoever sends it may be the node that it was handed to, so that nobody above need have it. */

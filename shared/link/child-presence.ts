@@ -7,7 +7,7 @@
 import type { NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { Departure } from "./frames.ts";
-import type { Descendant, Hello, NodePlace } from "./hello.ts";
+import type { Bearer, Descendant, Hello, NodePlace } from "./hello.ts";
 
 export type ChildState = "online" | "lost" | "left";
 
@@ -27,6 +27,10 @@ export interface ChildPresence {
   /** Last word of it, milliseconds since 1970 and on the monotonic clock. */
   readonly heardAtMs: number;
   readonly heardMonotonicMs: number;
+  /** As it said in its last hello; undefined as long as it has not said one since this node started. */
+  readonly bearer?: Bearer;
+  /** It is not online because it is kept out for its name, and has said hello lately. */
+  readonly isKeptOut?: boolean;
   /** What it last reported to be below it. */
   readonly descendants: readonly Descendant[];
 }
@@ -50,8 +54,22 @@ export function bornChild(previous: ChildPresence | undefined, hello: Hello, at:
     sinceMs: wasOnline ? previous.sinceMs : at.nowMs,
     heardAtMs: at.nowMs,
     heardMonotonicMs: at.monotonicMs,
+    bearer: bearerOf(hello),
     descendants: hello.descendants,
   };
+}
+
+/** It said hello, and is kept out for its name. */
+export function keptOutChild(previous: ChildPresence | undefined, hello: Hello, at: Moment): ChildPresence {
+  const born = bornChild(previous, hello, at);
+  const sinceMs = previous === undefined || previous.state === "online" ? at.nowMs : previous.sinceMs;
+  return { ...born, session: previous?.session ?? 0, state: "lost", sinceMs, descendants: [], isKeptOut: true };
+}
+
+function bearerOf({ name, uuid, epoch, streams, parents }: Hello): Bearer {
+  const own = streams.filter(({ origin }) => origin === name).map((stream) => stream.epoch);
+  const epochs = [...new Set([epoch, ...own])].slice(0, limits.epochsTold);
+  return { uuid, epochs, parents: parents ?? [] };
 }
 
 /** A frame of the child's session arrived. */
@@ -74,8 +92,10 @@ export function departedChild(child: ChildPresence, departure: Departure, nowMs:
   return { ...child, state: departure.onPurpose ? "left" : "lost", sinceMs: nowMs };
 }
 
-/** The child after a look at the clock: silent for too long, it is lost. */
+/** The child after a look at the clock: silent for too long, it is lost; one that is kept out has given it up. */
 export function watchedChild(child: ChildPresence, at: Moment): ChildPresence {
+  if (child.isKeptOut === true && at.monotonicMs - child.heardMonotonicMs >= limits.duplicateNameMs)
+    return { ...child, isKeptOut: false };
   if (child.state !== "online" || at.monotonicMs - child.heardMonotonicMs < limits.linkSilenceMs) return child;
   return { ...child, state: "lost", sinceMs: at.nowMs };
 }
@@ -85,7 +105,9 @@ export function descendantsOf(children: Iterable<ChildPresence>, parent: NodeNam
   const result: Descendant[] = [];
   for (const child of children) {
     const online = child.state === "online";
-    result.push({ ...child.place, name: child.name, parent, online, sinceMs: child.sinceMs });
+    const { name, place, sinceMs, bearer, isKeptOut } = child;
+    const kept = isKeptOut === true ? { isKeptOut } : {};
+    result.push({ ...place, name, parent, online, sinceMs, ...(bearer && { bearer }), ...kept });
     result.push(...child.descendants);
   }
   return result.slice(0, limits.descendants);

@@ -1,8 +1,11 @@
-// Typed reading of what a peer sent: integer-keyed maps and arrays. A wrong shape throws `Malformed`, which only `decodeFrame` catches.
+// Typed reading of what a peer sent: integer-keyed maps and arrays, and how numbers are written. A wrong shape throws `Malformed`, which only `decodeFrame` catches.
 import { decodeCbor } from "../cbor.ts";
 import { isNodeName, type NodeName } from "../ids.ts";
 import { parseIntervals, type IntervalSet } from "../journal/interval-set.ts";
 import { limits } from "../limits.ts";
+
+/** Streams that one list on the wire names at most. */
+export const streamsOnWire = 65_536;
 
 /** What was wrong with a frame, for the log. */
 export class Malformed extends Error {}
@@ -73,3 +76,12 @@ export function optional<T>(value: unknown, read: (value: unknown) => T): T | un
 const timeMsMax = 8_640_000_000_000_000;
 
 export const u32Max = 0xffff_ffff;
+
+export function packRange(range: readonly [number, number]): readonly unknown[] {
+  return [wireInt(range[0]), wireInt(range[1])];
+}
+
+/** Integers beyond 32 bits must be bigint for the encoder, or they turn into floats. */
+export function wireInt(value: number): number | bigint {
+  return value > u32Max ? BigInt(value) : value;
+}

@@ -16,21 +16,12 @@ import {
   asUint,
   decodeFrame,
   optional,
-  u32Max,
-} from "./fields.ts";
-import {
-  packFinalMark,
-  packLow,
   packRange,
-  packStream,
-  readFinalMarks,
-  readLow,
-  readRelays,
-  readStream,
-  readUrgentCredit,
+  u32Max,
   wireInt,
-  type FinalMark,
-} from "./hello.ts";
+} from "./fields.ts";
+import { packFinalMark, readFinalMarks, type FinalMark } from "./final-news.ts";
+import { packLow, packStream, readLow, readRelays, readStream, readUrgentCredit } from "./hello.ts";
 
 /** `[origin, epoch, streamId, first, items, firstMs, flags, crc32, body | null, ext?]` */
 export interface WireSegment {
@@ -78,8 +69,12 @@ export interface AckedRanges {
   readonly ranges: IntervalSet;
 }
 
-export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable" | "no-place";
-const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable", "no-place"];
+/**
+ * `no-place`: the ledger has no row for what is new. `elsewhere`: the origin is live below another child, and does not say that it was
+ * ever below the sender.
+ */
+export type NakCode = "corrupt" | "no-room" | "not-below" | "unreadable" | "no-place" | "elsewhere";
+const nakCodes: readonly NakCode[] = ["corrupt", "no-room", "not-below", "unreadable", "no-place", "elsewhere"];
 
 /** `{0: 1, 1: ranges, 2: credit, 3?: final marks, 4: naks, 5: session, 6: [lane, frame number], 7: credit of P0}` */
 export interface Ack {

@@ -14,6 +14,14 @@ import {
 } from "../journal/stream.ts";
 import { limits } from "../limits.ts";
 import {
+  packFinalMark,
+  packShortage,
+  readFinalMarks,
+  readShortages,
+  type FinalMark,
+  type Shortage,
+} from "./final-news.ts";
+import {
   Malformed,
   asArray,
   asMap,
@@ -24,8 +32,12 @@ import {
   asUint,
   decodeFrame,
   optional,
+  packRange,
+  streamsOnWire,
   u32Max,
+  wireInt,
 } from "./fields.ts";
+import { packRuling, readRulings, type NameRuling } from "./name-rulings.ts";
 
 export const protocolVersion = 1;
 
@@ -36,13 +48,25 @@ export interface NodePlace {
   readonly tags: readonly string[];
 }
 
-/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs]`. */
+/** Who bears a name: `[uuid, epochs, parents]`. */
+export interface Bearer {
+  readonly uuid: string;
+  /** The present one of its database first, then those of which it still has messages. */
+  readonly epochs: readonly number[];
+  /** To whom it was connected before, the latest first: they may have messages of it. */
+  readonly parents: readonly NodeName[];
+}
+
+/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer?, isKeptOut?]`. */
 export interface Descendant extends NodePlace {
   readonly name: NodeName;
   readonly parent: NodeName;
   readonly online: boolean;
   /** When that changed, milliseconds since 1970. */
   readonly sinceMs: number;
+  readonly bearer?: Bearer;
+  /** It tries to connect, and is kept out for its name. */
+  readonly isKeptOut?: boolean;
 }
 
 /** One hop of the path to the root, nearest first: `[name, level, uplink, sinceMs]`. */
@@ -70,6 +94,8 @@ export interface Hello {
   readonly lows: readonly LowMark[];
   /** Further nodes that were below once, whose streams are named. */
   readonly relays?: readonly NodeName[];
+  /** To whom the child was connected before, the latest first. */
+  readonly parents?: readonly NodeName[];
 }
 
 /** The highest segment that is known of a stream: its last number, how many messages, and the checksum of its body. */
@@ -86,14 +112,6 @@ export interface Holding {
   readonly streamId: number;
   readonly ranges: IntervalSet;
   readonly mark?: SegmentMark;
-}
-
-/** All of 1…`fin` is stored at the root or lost: `[origin, epoch, streamId, fin]`. */
-export interface FinalMark {
-  readonly origin: string;
-  readonly epoch: number;
-  readonly streamId: number;
-  readonly fin: number;
 }
 
 /** Bits of what a parent can do. */
@@ -137,12 +155,15 @@ export interface Heartbeat {
   readonly relays?: readonly NodeName[];
   /** Down: what has changed for streams that the child has named. */
   readonly marks?: readonly FinalMark[];
+  /** Down: what the child is to hand on once more, of streams that it has named. */
+  readonly wanted?: readonly Shortage[];
+  /** Down: all that the child is to know of names that two nodes bear; absent: as it was. */
+  readonly rulings?: readonly NameRuling[];
   readonly synced?: boolean;
 }
 
 const refusalCodes: readonly Refusal["code"][] = ["version", "loop", "name-taken", "busy"];
 const uplinkCodes: readonly PathHop["uplink"][] = ["up", "down", "root"];
-const streamsOnWire = 65_536;
 
 export function encodeHello(hello: Hello): Uint8Array {
   return encodeCbor(
@@ -159,6 +180,7 @@ export function encodeHello(hello: Hello): Uint8Array {
       [13, hello.descendants.map(packDescendant)],
       [14, hello.lows.map(packLow)],
       ...(hello.relays === undefined ? [] : [[15, hello.relays] as const]),
+      ...(hello.parents === undefined ? [] : [[18, hello.parents] as const]),
     ]),
   );
 }
@@ -172,6 +194,8 @@ export function encodeHeartbeat(beat: Heartbeat): Uint8Array {
   if (beat.descendants !== undefined) map.set(13, beat.descendants.map(packDescendant));
   if (beat.relays !== undefined) map.set(15, beat.relays);
   if (beat.marks !== undefined) map.set(3, beat.marks.map(packFinalMark));
+  if (beat.wanted !== undefined) map.set(19, beat.wanted.map(packShortage));
+  if (beat.rulings !== undefined) map.set(20, beat.rulings.map(packRuling));
   if (beat.synced !== undefined) map.set(17, beat.synced);
   return encodeCbor(map);
 }
@@ -267,29 +291,6 @@ export function readLow(value: unknown): LowMark {
   };
 }
 
-export function packFinalMark(mark: FinalMark): readonly unknown[] {
-  return [mark.origin, mark.epoch, mark.streamId, wireInt(mark.fin)];
-}
-
-function readFinalMark(value: unknown): FinalMark {
-  const [origin, epoch, streamId, fin] = asArray(value, "final mark", 8);
-  return {
-    origin: asNodeName(origin, "origin"),
-    epoch: asUint(epoch, "epoch", u32Max),
-    streamId: asUint(streamId, "stream number", limits.streamsPerNode),
-    fin: asUint(fin, "final mark"),
-  };
-}
-
-export function packRange(range: readonly [number, number]): readonly unknown[] {
-  return [wireInt(range[0]), wireInt(range[1])];
-}
-
-/** Integers beyond 32 bits must be bigint for the encoder, or they turn into floats. */
-export function wireInt(value: number): number | bigint {
-  return value > u32Max ? BigInt(value) : value;
-}
-
 function packHolding({ epoch, streamId, ranges, mark }: Holding): readonly unknown[] {
   const held = [epoch, streamId, ranges.map(packRange)];
   return mark === undefined ? held : [...held, [wireInt(mark.last), mark.crc, mark.items]];
@@ -308,6 +309,8 @@ function packDescendant(node: Descendant): readonly unknown[] {
     node.tags,
     node.online,
     BigInt(node.sinceMs),
+    ...(node.bearer === undefined ? [] : [[node.bearer.uuid, node.bearer.epochs, node.bearer.parents]]),
+    ...(node.bearer !== undefined && node.isKeptOut === true ? [true] : []),
   ];
 }
 
@@ -317,8 +320,10 @@ function packHop(hop: PathHop): readonly unknown[] {
 
 function readHello(map: ReadonlyMap<unknown, unknown>): Hello {
   const relays = optional(map.get(15), readRelays);
+  const parents = optional(map.get(18), readParents);
   return {
     ...(relays === undefined ? {} : { relays }),
+    ...(parents === undefined ? {} : { parents }),
     version: asUint(map.get(0), "version", 255),
     name: asNodeName(map.get(1), "name"),
     epoch: asUint(map.get(2), "epoch", u32Max),
@@ -383,10 +388,14 @@ function readRefusal(value: unknown): Refusal {
 function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
   const relays = optional(map.get(15), readRelays);
   const marks = optional(map.get(3), readFinalMarks);
+  const wanted = optional(map.get(19), readShortages);
+  const rulings = optional(map.get(20), readRulings);
   const synced = map.get(17);
   return {
     ...(relays === undefined ? {} : { relays }),
     ...(marks === undefined ? {} : { marks }),
+    ...(wanted === undefined ? {} : { wanted }),
+    ...(rulings === undefined ? {} : { rulings }),
     ...(typeof synced === "boolean" ? { synced } : {}),
     nowMs: asTimeMs(map.get(8), "time"),
     streams: asArray(map.get(4) ?? [], "streams", streamsOnWire).map(readStream),
@@ -408,19 +417,17 @@ export function readRelays(value: unknown): readonly NodeName[] {
   return asArray(value, "relays", limits.descendants).map((name) => asNodeName(name, "relay"));
 }
 
-/** Of a heartbeat or an acknowledgement. */
-export function readFinalMarks(value: unknown): readonly FinalMark[] {
-  return asArray(value, "final marks", streamsOnWire).map(readFinalMark);
-}
-
 function readPlace(value: unknown): NodePlace {
   const [level, zone, tags] = asArray(value, "place", 16);
   return { level: readLevel(level), zone: readZone(zone), tags: readTags(tags) };
 }
 
 function readDescendant(value: unknown): Descendant {
-  const [name, parent, level, zone, tags, online, sinceMs] = asArray(value, "descendant", 16);
+  const [name, parent, level, zone, tags, online, sinceMs, bearerValue, keptOut] = asArray(value, "descendant", 16);
+  const bearer = optional(bearerValue, readBearer);
   return {
+    ...(bearer === undefined ? {} : { bearer }),
+    ...(keptOut === true ? { isKeptOut: true } : {}),
     name: asNodeName(name, "descendant"),
     parent: asNodeName(parent, "its parent"),
     level: readLevel(level),
@@ -429,6 +436,19 @@ function readDescendant(value: unknown): Descendant {
     online: online === true,
     sinceMs: asTimeMs(sinceMs, "since"),
   };
+}
+
+function readBearer(value: unknown): Bearer {
+  const [uuid, epochs, parents] = asArray(value, "bearer", 16);
+  return {
+    uuid: asText(uuid, "uuid", 64),
+    epochs: asArray(epochs, "epochs", limits.epochsTold).map((epoch) => asUint(epoch, "epoch", u32Max)),
+    parents: readParents(parents),
+  };
+}
+
+function readParents(value: unknown): readonly NodeName[] {
+  return asArray(value, "former parents", limits.formerParents).map((name) => asNodeName(name, "former parent"));
 }
 
 function readPath(value: unknown): readonly PathHop[] {

@@ -238,7 +238,8 @@ function refuse(state: Exclude<UplinkState, RunningUplink>, refusal: Refusal, no
   const reason = `refused by the parent: ${refusal.text}`;
   const [down, effects] = lose(state, reason, nowMs, jitter, []);
   if (down.at !== "down") return [down, effects];
-  const waitMs = Math.max(refusal.retryAfterMs, refusal.code === "busy" ? 0 : limits.refusedBackoffMs);
+  const mayPass = refusal.code === "busy" || refusal.code === "name-taken";
+  const waitMs = Math.max(refusal.retryAfterMs, mayPass ? 0 : limits.refusedBackoffMs);
   return [{ ...down, retryAtMs: nowMs + Math.round(waitMs * (1 + jitter / 4)) }, effects];
 }
 

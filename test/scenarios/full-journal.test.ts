@@ -147,3 +147,36 @@ test("what gave way to a message that was refused after all is known above", asy
   await tree.advance(35_000);
   expect(await expectAccounted(tree, "device-1", 3)).toBe(device?.held);
 });
+
+test("[O3] final: what two full fogs have dropped is asked for down to its origin when the fog above them loses its disk", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-1", { level: "fog", parent: "cloud-1" });
+  await tree.add("fog-2", { level: "fog", parent: "fog-1", maxBytes: 2 * mib });
+  await tree.add("fog-3", { level: "fog", parent: "fog-2", maxBytes: 2 * mib });
+  await tree.add("device-1", { level: "device", parent: "fog-3", streamClass: "final" });
+  await tree.advance(1_000);
+  await tree.link("fog-1", "down");
+  for (let round = 0; round < 10; round++) {
+    await publish(tree, "device-1", "/data/big", 10);
+    await tree.advance(3_000);
+  }
+  expect(await tree.ledger("fog-1")).toMatchObject([{ held: 100 }]);
+  expect(await tree.ledger("device-1")).toMatchObject([{ held: 100, handed: 100 }]);
+  for (const fog of ["fog-2", "fog-3"]) {
+    const [row] = await tree.ledger(fog);
+    expect(row?.held).toBeLessThan(60);
+    expect(row).toMatchObject({ lost: 0, delivered: 100 - (row?.held ?? 0) });
+  }
+  await tree.stop("fog-1");
+  tree.wipe("fog-1");
+  await tree.link("fog-1", "up");
+  await tree.start("fog-1");
+  await tree.advance(90_000);
+  expect(await expectAccounted(tree, "device-1", 100)).toBe(100);
+  for (const node of ["device-1", "fog-3", "fog-2", "fog-1"]) {
+    const rows = await tree.ledger(node);
+    expect({ node, rows }).toMatchObject({ rows: [{ held: 0, lost: 0, delivered: 100 }] });
+    expect(rows.every(isBalanced)).toBe(true);
+  }
+});

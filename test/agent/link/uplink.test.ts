@@ -41,6 +41,8 @@ async function connecting() {
     setUplink: () => undefined,
     setUplinkAlarm: () => undefined,
     setPath: () => undefined,
+    setParents: () => undefined,
+    setNameAlarm: () => undefined,
   } as never;
   let control: DialOptions | undefined;
   const uplink = startUplink(

@@ -246,3 +246,84 @@ test("[O3] to another parent all that is lost is named again, in bounded portion
   expect(entry?.row).toMatchObject({ lost: count });
   expect(database.prepare("SELECT segments FROM stream").get()).toEqual({ segments: count + 1 });
 });
+
+/** Another node's stream of class final, of which segments and gaps come from `fog-2`. */
+function relaying(node: ReturnType<typeof createNodeOperations>) {
+  const stream = { origin: "device-2", epoch: 9, streamId: 1 };
+  const traits = { name: "alarms", priority: 0, class: "final", order: "strict", policy: "newest" } as const;
+  const relays = [parseNodeName("device-2")];
+  const take = (first: number, items: number, isGap = false): void => {
+    const item = { timeMs: 1, topic: "/data/x", payload: Uint8Array.of(1), retain: false };
+    const body = isGap ? null : encodeSegment(Array.from({ length: items }, () => item));
+    const crc = body === null ? 0 : nodeHasher.crc32(body);
+    const gap = isGap ? { reasonCode: 3, bytes: 1 } : undefined;
+    const segments = [{ ...stream, first, items, firstMs: 1, lastMs: 1, flags: isGap ? 4 : 0, crc, body, gap }];
+    const batch = { streams: [{ ...stream, ...traits, high: 20 }], lows: [], segments, relays };
+    node.writes.ingest({ child: "fog-2", batch, nowMs: 1 });
+  };
+  const ack = (first: number, last: number) => node.writes.forget({ acked: [{ ...stream, ranges: [[first, last]] }] });
+  const row = () => node.reads.accounting({ origin: "device-2" })[0]?.row;
+  return { stream, take, ack, row, short: () => node.reads.shortages({}).flatMap(({ ranges }) => ranges) };
+}
+
+/** As an eviction does it: the parent has it. */
+function drop(database: DatabaseSync, first: number, items: number): void {
+  database.prepare("DELETE FROM segment WHERE first = ?").run(first);
+  database
+    .prepare(
+      "UPDATE stream SET held = held - ?1, segments = segments - 1, delivered = delivered + ?1 WHERE class = 1 AND high > 5",
+    )
+    .run(items);
+}
+
+test("[O3] what was dropped because the parent had it is asked for from below once another database of the parent is met", () => {
+  const { node, database } = open(false);
+  const { take, ack, row, short } = relaying(node);
+  for (const first of [1, 4, 7]) take(first, 3);
+  ack(1, 9);
+  drop(database, 4, 3);
+  expect(short()).toEqual([]);
+  node.writes.meet({ parent: "fog-1", instance: 1 });
+  expect(short()).toEqual([[4, 6]]);
+  expect(row()).toMatchObject({ held: 6, handed: 0, delivered: 3 });
+  take(4, 3);
+  expect(short()).toEqual([]);
+  expect(row()).toMatchObject({ held: 9, handed: 0, delivered: 0 });
+  database.close();
+});
+
+test("[O3] asked by its parent, a node hands on again what it has, in whole segments, and is short itself of what it has not", () => {
+  const { node, database } = open(false);
+  const { stream, take, ack, row, short } = relaying(node);
+  for (const first of [1, 4, 7]) take(first, 3);
+  ack(1, 9);
+  drop(database, 4, 3);
+  node.writes.handOnOnce({ wanted: [{ ...stream, ranges: [[2, 5]] }] });
+  expect(short()).toEqual([[4, 5]]);
+  expect(row()).toMatchObject({ held: 6, handed: 4 });
+  node.writes.settleFinal({ marks: [{ ...stream, fin: 9 }] });
+  expect(short()).toEqual([]);
+  node.writes.handOnOnce({ wanted: [{ ...stream, ranges: [[2, 5]] }] });
+  expect(short()).toEqual([]);
+  node.writes.handOnOnce({ wanted: [{ ...stream, origin: "stranger", ranges: [[2, 5]] }] });
+  database.close();
+});
+
+test("[O3] what a node is short of and what is lost below is named as lost, counted once and carried upward", () => {
+  const { node, database } = open(false);
+  const { take, ack, row, short } = relaying(node);
+  for (const first of [1, 4]) take(first, 3);
+  ack(1, 6);
+  drop(database, 1, 3);
+  node.writes.meet({ parent: "fog-1", instance: 1 });
+  take(1, 3, true);
+  expect(short()).toEqual([]);
+  expect(row()).toMatchObject({ held: 3, delivered: 0, lost: 3 });
+  const gaps = database.prepare("SELECT first, items FROM segment WHERE body IS NULL").all();
+  expect(gaps).toEqual([{ first: 1, items: 3 }]);
+  take(1, 3, true);
+  const ledger = row();
+  expect(ledger).toMatchObject({ lost: 3 });
+  expect(ledger !== undefined && isBalanced(ledger)).toBe(true);
+  database.close();
+});

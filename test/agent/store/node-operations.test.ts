@@ -259,6 +259,23 @@ test("a broken body, an unknown stream and a claim to be this node itself are an
   expect(outcome.acked).toEqual([{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[5, 6]] }]);
 });
 
+test("of a node that is live elsewhere a child sends what that one has handed to it, or to someone below it", () => {
+  const node = open("cloud-1");
+  const send = (epoch: number, vouched: readonly string[]) => {
+    const contested = [{ origin: "device-1", epoch, vouched }];
+    const relays = [parseNodeName("device-1"), parseNodeName("hub-1")];
+    const batch = { streams: [{ ...stream, high: 50 }], lows: [], segments: [segmentOf(1, 2)], relays };
+    return node.writes.ingest({ child: "fog-1", batch, nowMs: 1, contested });
+  };
+  expect(send(9, ["fog-2"]).naks.map(({ code }) => code)).toEqual(["elsewhere"]);
+  expect(node.reads.accounting({ origin: "device-1" })).toEqual([]);
+  expect(send(8, []).stored).toBe(2);
+  for (const who of ["fog-1", "hub-1"]) expect(send(9, ["fog-2", who]).naks).toEqual([]);
+  const described = { child: "fog-1", streams: [{ ...stream, high: 90 }], lows: [], nowMs: 1 };
+  node.writes.hear({ ...described, contested: [{ origin: "device-1", epoch: 9, vouched: [] }] });
+  expect(node.reads.accounting({ origin: "device-1" })).toMatchObject([{ row: { high: 50 } }]);
+});
+
 test("a child sends for itself and for nodes that it has ever named as below it, for nobody else", () => {
   const node = open("cloud-1");
   const send = (child: string) =>

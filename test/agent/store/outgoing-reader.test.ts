@@ -325,6 +325,23 @@ test("[O9] a segment that the parent refuses waits alone, longer each time, and 
   expect(scene.read()).toMatchObject([{ first: 1, items: 10, gap: { reasonCode: 4 } }]);
 });
 
+test("[O9] what the parent refuses because it hears the origin elsewhere is sent again and again, and never given up", () => {
+  const scene = new Scene();
+  scene.store(1, 10, strict);
+  const nak = { origin: "device-1", epoch: 9, streamId: 1, first: 1, code: "elsewhere" as const };
+  for (let round = 0; round <= 2 * limits.refusalsMax; round++) {
+    expect(scene.next()).toBe(1);
+    const { messages } = scene.operations.writes.refused({ naks: [nak], nowMs: 1, monotonicMs: scene.nowMs });
+    expect(messages).toBe(0);
+    expect(scene.next()).toBeUndefined();
+    scene.nowMs += limits.elsewherePauseMs;
+  }
+  // Nor does it count when there is another reason once.
+  const other = { ...nak, code: "not-below" as const };
+  expect(scene.next()).toBe(1);
+  expect(scene.operations.writes.refused({ naks: [other], nowMs: 1, monotonicMs: scene.nowMs }).messages).toBe(0);
+});
+
 test("[O6] a stream of which the parent has many ranges is sent oldest first", () => {
   const scene = new Scene();
   scene.ingest([]);

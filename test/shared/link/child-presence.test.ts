@@ -59,7 +59,14 @@ test("what a child reports below it is passed on behind the child itself", () =>
   const child = bornChild(undefined, { ...hello, descendants: [below] }, at(0));
   const fog = parseNodeName("fog-1");
   expect(descendantsOf([child], fog)).toEqual([
-    { ...place, name: hello.name, parent: fog, online: true, sinceMs: 1000 },
+    {
+      ...place,
+      name: hello.name,
+      parent: fog,
+      online: true,
+      bearer: { uuid: "u", epochs: [1], parents: [] },
+      sinceMs: 1000,
+    },
     below,
   ]);
 });

@@ -31,7 +31,13 @@ const stream = fc.record({
   policy: fc.constantFrom("oldest", "newest", "decimate", "ttl"),
   high: fc.nat(),
 });
-const descendant = fc.record({ name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time });
+const bearer = fc.record({
+  uuid: fc.uuid(),
+  epochs: fc.array(u32, { maxLength: 3 }),
+  parents: fc.array(name, { maxLength: 3 }),
+});
+const place = { name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time };
+const descendant = fc.oneof(fc.record(place), fc.record({ ...place, bearer }));
 const hop = fc.record({
   name,
   level,
@@ -40,6 +46,15 @@ const hop = fc.record({
 });
 
 const mark = fc.record({ origin: name, epoch: u32, streamId: fc.constant(1), fin: fc.maxSafeNat() });
+const shortage = fc.record({
+  origin: name,
+  epoch: u32,
+  streamId: fc.constant(1),
+  ranges: fc.constant([
+    [1, 2],
+    [5, 2 ** 40],
+  ] as const),
+});
 const segmentMark = fc.record({ streamId: fc.constant(1), last: fc.maxSafeNat(), items: fc.nat(1000), crc: u32 });
 
 const hello: fc.Arbitrary<Hello> = fc.record({
@@ -60,7 +75,8 @@ const urgentCredit = fc.oneof(
   fc.nat().map((urgentCreditBytes) => ({ urgentCreditBytes })),
 );
 const abilities = fc.oneof(fc.constant({}), fc.constant({ capabilities: capabilities.deflate }));
-const withRelays = fc.tuple(hello, fc.array(name, { maxLength: 3 })).map(([plain, relays]) => ({ ...plain, relays }));
+const names = fc.array(name, { maxLength: 3 });
+const withRelays = fc.tuple(hello, names, names).map(([plain, relays, parents]) => ({ ...plain, relays, parents }));
 const plainWelcome = fc.record({
   version: fc.constant(1),
   parent: name,
@@ -92,8 +108,8 @@ const beat: fc.Arbitrary<Heartbeat> = fc
   .tuple(plainBeat, urgentCredit)
   .map(([plain, urgent]) => ({ ...plain, ...urgent }));
 const fullBeat: fc.Arbitrary<Heartbeat> = fc
-  .tuple(beat, fc.boolean(), fc.array(mark, { maxLength: 3 }), fc.array(name, { maxLength: 3 }))
-  .map(([plain, synced, marks, relays]) => ({ ...plain, synced, marks, relays }));
+  .tuple(beat, fc.boolean(), fc.array(mark, { maxLength: 3 }), fc.array(name, { maxLength: 3 }), fc.array(shortage))
+  .map(([plain, synced, marks, relays, wanted]) => ({ ...plain, synced, marks, relays, wanted }));
 
 test("hello and heartbeat of a child survive the wire and are told apart", () => {
   fc.assert(
