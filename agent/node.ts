@@ -147,7 +147,14 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
 
   // Calls: of functions down the tree, and of this level.
   const calls = stack.use(
-    startCalls(deps, config, { broker, store, presence, parent: uplink ?? noParent, treeNow: () => time.now() }),
+    await startCalls(deps, config, {
+      broker,
+      store,
+      presence,
+      parent: uplink ?? noParent,
+      treeNow: () => time.now(),
+      maxBytes,
+    }),
   );
 
   stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
