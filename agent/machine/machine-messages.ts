@@ -102,7 +102,9 @@ export async function startMachineMessages(deps: MachineDeps, self: MachineSelf)
 /** Who waits to hear that a message is durable. */
 type Settle = (verdict: Verdict) => void;
 
-const sweepMs = 50;
+/** How often time passes: while something is under way, and while all that is open waits for somebody to come back. */
+const busyMs = 50;
+const quietMs = 250;
 const refusedSendersMax = 1_000;
 /** Envelopes that may come before the greeting with the parent is over. */
 const earlyMax = 1_000;
@@ -120,6 +122,8 @@ class MachineMessages implements MachineMessaging {
   #early: Uint8Array[] = [];
   #sweeping: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
+  /** Ends a long sleep when something happens. */
+  #nap: AbortController | undefined;
   #refused = 0;
   readonly #refusedBefore = new Set<string>();
   #isStopping = false;
@@ -308,8 +312,11 @@ class MachineMessages implements MachineMessaging {
       // Without messages there is nothing to watch: an idle node sleeps.
       if (this.#core.isIdle) await this.#wake.promise;
       this.#wake = Promise.withResolvers<void>();
-      const dueMs = this.#core.dueInMs(this.#surroundings.world(), sweepMs);
-      await this.#deps.clock.sleep(dueMs, this.#stop.signal).catch(() => undefined);
+      const dueMs = this.#core.dueInMs(this.#surroundings.world(), busyMs, quietMs);
+      this.#nap = dueMs > busyMs ? new AbortController() : undefined;
+      const signal =
+        this.#nap === undefined ? this.#stop.signal : AbortSignal.any([this.#stop.signal, this.#nap.signal]);
+      await this.#deps.clock.sleep(dueMs, signal).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
       this.#lookAround();
       this.#perform(this.#core.tick(this.#surroundings.world()));
@@ -318,7 +325,9 @@ class MachineMessages implements MachineMessaging {
 
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) this.#performOne(effect);
-    if (!this.#core.isIdle) this.#wake.resolve();
+    if (effects.length === 0) return;
+    this.#wake.resolve();
+    this.#nap?.abort();
   }
 
   #performOne(effect: Effect): void {

@@ -62,7 +62,9 @@ export class LinkState {
   }
 
   get class(): LinkClass {
-    if (this.isComplete || this.view.state === "left") return "done";
+    if (this.isComplete) return "done";
+    // Whoever went on purpose is not waited for, unless it has said that it will go on with this when it is back.
+    if (this.view.state === "left") return this.receipt === undefined ? "done" : "lost";
     if (this.view.state === "lost") return "lost";
     return this.receipt?.settled === true ? "settled" : "open";
   }

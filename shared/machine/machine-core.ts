@@ -172,11 +172,14 @@ export class MachineCore {
     return effects;
   }
 
-  /** How long nothing is due, at most `maxMs`: a common start is met to the millisecond. */
-  dueInMs({ nowMs }: World, maxMs: number): number {
-    let dueMs = maxMs;
-    for (const { step, envelope } of this.#messages.values())
+  /** How long nothing is due: `busyMs` while something is under way, else `quietMs`. A common start is met to the millisecond. */
+  dueInMs({ nowMs, monotonicMs }: World, busyMs: number, quietMs: number): number {
+    let dueMs = quietMs;
+    for (const message of this.#messages.values()) {
+      const { step, envelope } = message;
+      if (message.isBusy(monotonicMs + quietMs)) dueMs = Math.min(dueMs, busyMs);
       if (step === "held" && envelope.startAtMs !== undefined) dueMs = Math.min(dueMs, envelope.startAtMs - nowMs);
+    }
     return Math.max(1, dueMs);
   }
 

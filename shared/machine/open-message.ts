@@ -115,6 +115,14 @@ export class OpenMessage {
     return due;
   }
 
+  /** Something is to be looked at before `monotonicMs`: all but waiting for those that are away. */
+  isBusy(monotonicMs: number): boolean {
+    if (this.ended !== undefined) return false;
+    return (
+      this.dirty || this.#dueMs < monotonicMs || monotonicMs >= this.deadlineMonotonicMs || this.phase === phases.ready
+    );
+  }
+
   /** There may be something to be sent. */
   wake(): void {
     this.#dueMs = 0;
@@ -174,10 +182,9 @@ export class OpenMessage {
         else waiting.push({ node: name, sinceMs: link.silentSinceMs, at: self });
       } else if (view.state === "online") parts.push(this.#claimed(link, receipt));
       else {
-        // Whoever went on purpose has said its last word, as far as this node is concerned.
-        const last = view.state === "left" ? { ...receipt, complete: true, settled: true } : receipt;
-        detached.push({ node: name, heardMs: link.heardMs, receipt: { ...last, detached: [] } }, ...receipt.detached);
-        if (!last.complete) waiting.push({ node: name, sinceMs: view.sinceMs, at: self });
+        detached.push({ node: name, heardMs: link.heardMs, receipt: { ...receipt, detached: [] } });
+        detached.push(...receipt.detached);
+        if (!receipt.complete) waiting.push({ node: name, sinceMs: view.sinceMs, at: self });
       }
     }
     const merged = mergeReceipts(parts, detached, waiting);
