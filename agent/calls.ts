@@ -34,12 +34,17 @@ export interface CallsParts {
   readonly treeNow: () => number;
 }
 
+export interface Calls extends MachineMessaging {
+  /** Of level functions. */
+  levelStats(): Readonly<Record<string, number>>;
+}
+
 /** Runs until it is disposed. */
 export function startCalls(
   { clock, random, log, logControl, version }: CallsDeps,
   { name, level, zone, tags }: NodeConfig,
   parts: CallsParts,
-): MachineMessaging {
+): Calls {
   const { broker: bus, store, presence, parent, treeNow } = parts;
   const startedMs = clock.monotonic();
   const builtIns = builtInFunctions({
@@ -60,7 +65,6 @@ export function startCalls(
   const stack = new AsyncDisposableStack();
   const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
   const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
-  stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
   const check = (text: string): ReturnType<ConditionCheck> => {
     const parsed = conditions.parse(text);
     if ("error" in parsed) {
@@ -70,12 +74,22 @@ export function startCalls(
     const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
     return { holds: evaluateCondition(parsed.ok, subject) };
   };
+  const levelCalls = stack.use(
+    startLevelCalls(
+      { bus, parent, path: () => presence.path(), runner: levelRunner, check, clock, treeNow, random, log },
+      name,
+    ),
+  );
   const machine = stack.use(
     startMachineMessages({ bus, store, parent, tree: presence, runner, check, clock, treeNow, random, log }, name),
   );
   return {
     stats: () => machine.stats(),
-    endAll: () => machine.endAll(),
+    levelStats: () => levelCalls.stats(),
+    endAll() {
+      machine.endAll();
+      levelCalls.endAll();
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

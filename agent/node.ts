@@ -173,6 +173,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("children", childLinks.stats()),
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
+      ...prefixed("level", calls.levelStats()),
       ...prefixed("source", source.counts()),
       ...prefixed("sink", sinkCounters(sink)),
     }),

@@ -94,10 +94,10 @@ function readFields(fields: { readonly [key: string]: PlainValue }, encoding: En
 }
 
 /** Answers must not call functions, nor look like the node's own words, nor like answers to somebody else's call. */
-function isReplyTopic(topic: string, id: string | undefined): boolean {
+export function isReplyTopic(topic: string, id: string | undefined): boolean {
   if (!isTopicName(topic) || topic.startsWith("$") || topic.startsWith("/from/")) return false;
   if (topic.startsWith("/machine/")) return id !== undefined && topic === machineReplyTopic(id);
-  return !/^\/level\/(?:functions|calls|presence|uplink|journal)(?:\/|$)/.test(topic);
+  return !/^\/level\/(?:functions|calls|presence|uplink|journal|losses)(?:\/|$)/.test(topic);
 }
 
 function isRecord(value: PlainValue): value is { readonly [key: string]: PlainValue } {
