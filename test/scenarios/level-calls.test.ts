@@ -272,15 +272,16 @@ test("[J16.14] a link that breaks in mid-call: the node above runs it once, and 
   await using tree = await fourLevels();
   const { client: program, heard } = await listener(tree, "cloud-1", "program", "/level/functions/act");
   const { client, replies } = await caller(tree);
-  await publish(client, "/level/calls/act", { id, levels: ["cloud"], timeoutMs: 20_000 });
+  await publish(client, "/level/calls/act", { id, levels: ["cloud"], timeoutMs: 13_000 });
   await tree.advance(50);
   await tree.link("device-1", "down");
   const { reply } = JSON.parse(heard[0]?.text ?? "") as { readonly reply: string };
   await publish(program, reply, { result: "done meanwhile" });
-  await tree.advance(1000);
+  // Of the waits before it is sent again the next one ends at 15 s: too late, were it not for the new session.
+  await tree.advance(8000);
   expect(replies()).toEqual([]);
   await tree.link("device-1", "up");
-  await tree.advance(5000);
+  await tree.advance(4000);
   expect(finalOf(replies()).outcomes).toEqual([
     { level: "cloud", node: "cloud-1", status: "ok", value: "done meanwhile" },
   ]);
