@@ -10,7 +10,7 @@ import type { Broker } from "./broker/broker.ts";
 import type { NodeConfig } from "./config/config.ts";
 import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
 import { startFunctionRunner } from "./functions/function-runner.ts";
-import { startLevelCalls } from "./level/level-calls.ts";
+import { type LevelStats, startLevelCalls } from "./level/level-calls.ts";
 import { startMachineMessages, type ConditionCheck, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { Presence } from "./presence/presence.ts";
 import type { NodeStore } from "./store/node-store.ts";
@@ -36,7 +36,7 @@ export interface CallsParts {
 
 export interface Calls extends MachineMessaging {
   /** Of level functions. */
-  levelStats(): Readonly<Record<string, number>>;
+  levelStats(): LevelStats;
 }
 
 /** Runs until it is disposed. */

@@ -14,7 +14,7 @@ import type { Logger } from "#shared/system/logger.ts";
 import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import type { FunctionRunner } from "../functions/function-runner.ts";
-import { DirectedRequests } from "./directed-requests.ts";
+import { DirectedRequests, type DirectedStats } from "./directed-requests.ts";
 import { startLevelFunctions } from "./level-functions.ts";
 import { type CheckCondition, LevelRuns } from "./level-runs.ts";
 import { MultiLevelCalls } from "./multi-level-calls.ts";
@@ -34,8 +34,18 @@ export interface LevelDeps {
   readonly log: Logger;
 }
 
+/** Counts since the start; `open`: functions that are running now. */
+export interface LevelStats extends DirectedStats {
+  readonly ran: number;
+  readonly open: number;
+  /** Calls at several levels. */
+  readonly accepted: number;
+  /** Requests and runs. */
+  readonly refused: number;
+}
+
 export interface LevelCalls extends AsyncDisposable {
-  stats(): Readonly<Record<string, number>>;
+  stats(): LevelStats;
   /** Says the last word on every call, while there is still somebody to hear it. */
   endAll(): void;
 }
@@ -60,17 +70,17 @@ export function startLevelCalls(deps: LevelDeps, node: NodeName): LevelCalls {
     ),
   );
   stack.use(parent.onUp(() => calls.linked()));
-  stack.use(startLevelFunctions({ bus, runs, reply, random }, node));
+  const functions = stack.use(startLevelFunctions({ bus, runs, reply, random }, node));
   return {
-    stats: () => ({ ...runs.stats(), ...prefixedCalls(calls.stats()), ...directed.stats() }),
+    stats() {
+      const { ran, open, refused } = runs.stats();
+      const { accepted, refused: badCalls } = calls.stats();
+      return { ran, open, accepted, refused: refused + badCalls + functions.refused(), ...directed.stats() };
+    },
     endAll() {
       calls.endAll();
       runs.endAll();
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-function prefixedCalls({ accepted, refused, open }: ReturnType<MultiLevelCalls["stats"]>): Record<string, number> {
-  return { callsAccepted: accepted, callsRefused: refused, callsOpen: open };
 }

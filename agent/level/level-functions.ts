@@ -18,14 +18,20 @@ export interface LevelFunctionsDeps {
 }
 
 /** Until it is disposed. `node`: the name of this one. */
-export function startLevelFunctions(deps: LevelFunctionsDeps, node: string): Disposable {
-  return deps.bus.intercept(levelFunctionFilter, (publish, settle) => {
+export function startLevelFunctions(
+  deps: LevelFunctionsDeps,
+  node: string,
+): Disposable & { readonly refused: () => number } {
+  let refused = 0;
+  const intercepting = deps.bus.intercept(levelFunctionFilter, (publish, settle) => {
     settle({ type: "take" });
-    take(deps, node, publish);
+    if (!take(deps, node, publish)) refused++;
   });
+  return { refused: () => refused, [Symbol.dispose]: () => intercepting[Symbol.dispose]() };
 }
 
-function take({ runs, reply, random }: LevelFunctionsDeps, node: string, publish: InboundPublish): void {
+/** False for a request that cannot be used: it is answered why. */
+function take({ runs, reply, random }: LevelFunctionsDeps, node: string, publish: InboundPublish): boolean {
   const name = publish.topic.slice(levelFunctionPrefix.length);
   const properties = readRequestProperties(publish);
   const request = parseFunctionRequest(publish.payload, properties);
@@ -36,10 +42,11 @@ function take({ runs, reply, random }: LevelFunctionsDeps, node: string, publish
   const refused = refusalOf(name, request, publish);
   if (refused !== undefined || "refused" in request) {
     answer({ status: "refused", reason: refused ?? "" });
-    return;
+    return false;
   }
   const { args, ttlMs } = request;
   runs.run({ caller: "", id, name, args, origin: node, condition: "", ttlMs, encoding }, topic, answer);
+  return true;
 }
 
 function refusalOf(

@@ -32,7 +32,6 @@ export interface LevelRunsDeps {
   readonly clock: Clock;
 }
 
-/** `address`: where `answer` leads; asked again from there, the later one is told instead. */
 type Answer = (outcome: LevelOutcome) => void;
 
 interface Entry {
@@ -57,25 +56,29 @@ export class LevelRuns implements AsyncDisposable {
   readonly #timers = new Set<Promise<void>>();
   #endedBytes = 0;
   #ran = 0;
+  #refused = 0;
 
   constructor(deps: LevelRunsDeps, node: string) {
     this.#deps = deps;
     this.#node = node;
   }
 
-  stats(): { readonly ran: number; readonly open: number } {
-    return { ran: this.#ran, open: this.#entries.size - this.#ended.size };
+  stats(): { readonly ran: number; readonly refused: number; readonly open: number } {
+    return { ran: this.#ran, refused: this.#refused, open: this.#entries.size - this.#ended.size };
   }
 
-  /** `answer` hears the outcome once, at the deadline at the latest; perhaps before this returns. */
+  /**
+   * `answer` hears the outcome once, at the deadline at the latest; perhaps before this returns. `address`: where it leads; asked again
+   * from there while it runs, the later answer is told instead.
+   */
   run(run: LevelRun, address: string, answer: Answer): void {
     const key = `${run.caller} ${run.id}`;
     const known = this.#entries.get(key);
     if (known === undefined) {
       const reason = this.#refusalOf(run);
       if (reason === undefined) this.#start(key, run, address, answer);
-      else answer({ status: "refused", reason });
-    } else if (known.name !== run.name) answer({ status: "refused", reason: "another call has had this id" });
+      else this.#refuse(answer, reason);
+    } else if (known.name !== run.name) this.#refuse(answer, "another call has had this id");
     else if (known.outcome === undefined) known.answers.set(address, answer);
     else answer(known.outcome);
   }
@@ -91,6 +94,11 @@ export class LevelRuns implements AsyncDisposable {
     this.endAll();
     for (const [key, entry] of this.#entries) this.#forget(key, entry);
     await Promise.all(this.#timers);
+  }
+
+  #refuse(answer: Answer, reason: string): void {
+    this.#refused++;
+    answer({ status: "refused", reason });
   }
 
   #refusalOf({ id, condition }: LevelRun): string | undefined {
@@ -140,8 +148,10 @@ export class LevelRuns implements AsyncDisposable {
     this.#ended.set(key, entry);
     this.#endedBytes += entry.bytes;
     // What was refused has not run: it may be asked for again.
-    if (outcome.status === "refused") this.#forget(key, entry);
-    else this.#ran++;
+    if (outcome.status === "refused") {
+      this.#refused++;
+      this.#forget(key, entry);
+    } else this.#ran++;
     while (this.#endedBytes > limits.levelOutcomeBytes) this.#forgetOldest();
     for (const answer of entry.answers.values()) answer(outcome);
     entry.answers.clear();

@@ -59,8 +59,8 @@ export class MultiLevelCalls implements Disposable {
     });
   }
 
-  stats(): { readonly accepted: number; readonly refused: number; readonly open: number } {
-    return { ...this.#stats, open: this.#calls.size };
+  stats(): { readonly accepted: number; readonly refused: number } {
+    return this.#stats;
   }
 
   answered({ id, target, attempt, outcome }: LevelAnswer): void {

@@ -108,7 +108,7 @@ test("[J-T11] bounded: the oldest outcomes are forgotten for new calls and for t
   expect(heard).toEqual([{ status: "refused", reason: expect.stringContaining("follows 10000 calls already") }]);
   end("7", "x");
   begin("one more");
-  expect(runs.stats()).toEqual({ ran: 1, open: limits.openCalls });
+  expect(runs.stats()).toEqual({ ran: 1, refused: 1, open: limits.openCalls });
   const large = "x".repeat(16_000);
   for (let count = 0; count < 2_000; count++) end(`${count}`, large);
   const kept = rememberedBelow(runs, 2_000);
