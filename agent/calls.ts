@@ -11,7 +11,7 @@ import type { Broker } from "./broker/broker.ts";
 import type { NodeConfig } from "./config/config.ts";
 import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
 import { startFunctionRunner } from "./functions/function-runner.ts";
-import { startLevelCalls } from "./level/level-calls.ts";
+import { type LevelStats, startLevelCalls } from "./level/level-calls.ts";
 import { startMachineMessages, type Conditions, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { Presence } from "./presence/presence.ts";
 import type { NodeStore } from "./store/node-store.ts";
@@ -37,12 +37,17 @@ export interface CallsParts {
   readonly maxBytes: number;
 }
 
+export interface Calls extends MachineMessaging {
+  /** Of level functions. */
+  levelStats(): LevelStats;
+}
+
 /** Runs until it is disposed. */
 export async function startCalls(
   { clock, random, log, logControl, version }: CallsDeps,
   { name, level, zone, tags }: NodeConfig,
   parts: CallsParts,
-): Promise<MachineMessaging> {
+): Promise<Calls> {
   const { broker: bus, store, presence, parent, treeNow, maxBytes } = parts;
   const startedMs = clock.monotonic();
   const builtIns = builtInFunctions({
@@ -63,7 +68,6 @@ export async function startCalls(
   await using stack = new AsyncDisposableStack();
   const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
   const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
-  stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
   const check = (text: string): ReturnType<Conditions["check"]> => {
     const parsed = conditions.parse(text);
     if ("error" in parsed) {
@@ -73,6 +77,12 @@ export async function startCalls(
     const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
     return { holds: evaluateCondition(parsed.ok, subject) };
   };
+  const levelCalls = stack.use(
+    startLevelCalls(
+      { bus, parent, path: () => presence.path(), runner: levelRunner, check, clock, treeNow, random, log },
+      name,
+    ),
+  );
   const keptBytesMax = Math.min(limits.keptCallBytes, maxBytes * limits.keptCallShare);
   const machine = stack.use(
     await startMachineMessages(
@@ -94,7 +104,11 @@ export async function startCalls(
   const owned = stack.move();
   return {
     stats: () => machine.stats(),
-    endAll: () => machine.endAll(),
+    levelStats: () => levelCalls.stats(),
+    endAll() {
+      machine.endAll();
+      levelCalls.endAll();
+    },
     raise: (event) => machine.raise(event),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -182,6 +182,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("tree", { alarms: presence.alarms().length }),
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
+      ...prefixed("level", calls.levelStats()),
       ...prefixed("source", source.counts()),
       ...prefixed("sink", sinkCounters(sink)),
     }),

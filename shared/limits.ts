@@ -204,6 +204,11 @@ export const limits = {
   /** Life of a call unless it says otherwise, and the longest. */
   callTtlMs: 60_000,
   callTtlMsMax: 7 * 24 * 3_600_000,
+  /** What each level of a call at several levels is given unless it says otherwise, and the longest. */
+  levelCallMs: 5_000,
+  levelCallMsMax: 600_000,
+  /** Bytes of the outcomes of level functions that are kept, so that a request which comes again is answered and not run again. */
+  levelOutcomeBytes: 16 * mib,
   /** Nodes that a machine message may pass: twice the depth of a tree. */
   callHops: 16,
   /** Calls that one node follows at once, and ids that it remembers having run; beyond either new calls are refused. */

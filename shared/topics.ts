@@ -22,11 +22,14 @@ export const machineResultPrefix = "/machine/results/";
 /** Functions of this level only, and the answers to their callers. */
 export const levelFunctionPrefix = "/level/functions/";
 export const levelFunctionFilter = "/level/functions/+";
+/** Functions of several levels: of this node and of those above it. */
+export const levelCallPrefix = "/level/calls/";
+export const levelCallFilter = "/level/calls/+";
 export const levelReplyTopic = (caller: string, call: string): string => `/level/replies/${caller}/${call}`;
 export const levelResultPrefix = "/level/results/";
 
-/** Kinds of frames on a link: hello and heartbeat, batch, acknowledgement, will, call, receipt. */
-export type FrameKind = "h" | "b" | "a" | "w" | "c" | "r";
+/** Kinds of frames on a link: hello and heartbeat, batch, acknowledgement, will, call, receipt, level call. */
+export type FrameKind = "h" | "b" | "a" | "w" | "c" | "r" | "x";
 
 /** Where child `child` sends to its parent. */
 export const upTopic = (child: string, kind: string): string => `$fog/up/${child}/${kind}`;

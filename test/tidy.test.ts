@@ -23,6 +23,8 @@ const mirrorsNothing: Readonly<Record<string, string>> = {};
 const topicsThatMeet: Readonly<Record<string, string>> = {
   "link -> journal": "a link's frames carry segments, and interval sets say which of them are stored",
   "system -> journal": "what a session's client has confirmed is an interval set, as a stream's ledger is",
+  "level -> machine": "both kinds of calls have the same ids, values and encodings",
+  "level -> link": "directed requests are frames of a link, and go along the path that the link's greeting tells",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
 

@@ -112,7 +112,7 @@ export class Publishing {
       connection.pauseIfFull();
     } else if (this.#inside(topic).interceptors.length === 0)
       this.#passAtOnce(connection, session, publication, topic, packetId);
-    else this.#judge(connection, session, publication, topic, packetId, view.dup);
+    else this.#judge(connection, session, publication, topic, view);
   }
 
   /** The will of a connection that is gone. Nobody waits for an answer. */
@@ -243,11 +243,15 @@ export class Publishing {
     session: Session,
     publication: Publication,
     topic: BrokerTopic,
-    packetId: number,
-    repeated: boolean,
+    { packetId, dup: repeated, expirySeconds }: PublishView,
   ): void {
     const pending = this.#hold(connection, session, publication, packetId);
-    const publish: InboundPublish = { ...messageOf(publication), clientId: connection.info.clientId, repeated };
+    const publish: InboundPublish = {
+      ...messageOf(publication),
+      clientId: connection.info.clientId,
+      repeated,
+      ...(expirySeconds >= 0 && { expirySeconds }),
+    };
     this.#deps.inProcess.judge(
       publish,
       (verdict) => this.#accept(verdict, publication, topic, session, pending),

@@ -1,6 +1,7 @@
 // What a node answers to a call, checked where it comes in. Fields that a newer node adds pass.
 import * as v from "valibot";
 import { FogbankError } from "#shared/errors.ts";
+import { type LevelStatus, levelStatuses } from "#shared/level/outcome.ts";
 import { type CallStatus, callStatuses } from "#shared/machine/receipt.ts";
 
 export type MachineReply = CallReport | Refusal;
@@ -21,6 +22,26 @@ export interface CallReport {
 export interface NodeAnswer {
   readonly node: string;
   readonly status: CallStatus;
+  /** Plain JSON. */
+  readonly value?: unknown;
+  readonly reason?: string;
+}
+
+export type LevelsReply = LevelsReport | Refusal;
+
+/** What became of a call at several levels; those before the last one tell one outcome each. */
+interface LevelsReport {
+  readonly final: boolean;
+  /** In the last one. */
+  readonly ok?: boolean;
+  readonly outcomes: readonly LevelAnswer[];
+}
+
+/** What one level made of the call. A level that has no node on the path has no name, a node that is not on it no level. */
+export interface LevelAnswer {
+  readonly level?: string;
+  readonly node?: string;
+  readonly status: LevelStatus;
   /** Plain JSON. */
   readonly value?: unknown;
   readonly reason?: string;
@@ -48,6 +69,11 @@ export function readLevelReply(payload: Uint8Array): Read<NodeAnswer> {
   return read(nodeAnswer, payload);
 }
 
+/** Throws FOGBANK_NOT_ACKNOWLEDGED when it is none. */
+export function readLevelsReply(payload: Uint8Array): Read<LevelsReply> {
+  return read(levelsReply, payload);
+}
+
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const nodeAnswer: v.GenericSchema<unknown, NodeAnswer> = v.looseObject({
   node: v.string(),
@@ -55,8 +81,28 @@ const nodeAnswer: v.GenericSchema<unknown, NodeAnswer> = v.looseObject({
   value: v.exactOptional(v.unknown()),
   reason: v.exactOptional(v.string()),
 });
+const refusal = v.looseObject({
+  final: v.literal(true),
+  error: v.looseObject({ code: v.string(), message: v.string() }),
+});
+const levelsReply: v.GenericSchema<unknown, LevelsReply> = v.union([
+  refusal,
+  v.looseObject({
+    final: v.boolean(),
+    ok: v.exactOptional(v.boolean()),
+    outcomes: v.array(
+      v.looseObject({
+        level: v.exactOptional(v.string()),
+        node: v.exactOptional(v.string()),
+        status: v.picklist(levelStatuses),
+        value: v.exactOptional(v.unknown()),
+        reason: v.exactOptional(v.string()),
+      }),
+    ),
+  }),
+]);
 const machineReply: v.GenericSchema<unknown, MachineReply> = v.union([
-  v.looseObject({ final: v.literal(true), error: v.looseObject({ code: v.string(), message: v.string() }) }),
+  refusal,
   v.looseObject({
     final: v.boolean(),
     counts: v.looseObject({

@@ -1,6 +1,7 @@
 // What `fogbank call` shows: how far the call is in one line, and in the end a table with a sentence below it.
 import type { CallStatus } from "#shared/machine/receipt.ts";
-import type { CallReport, NodeAnswer } from "./call-reply.ts";
+import type { LevelStatus } from "#shared/level/outcome.ts";
+import type { CallReport, LevelAnswer, NodeAnswer } from "./call-reply.ts";
 import { formatTime } from "./quantities.ts";
 import { type Cell, renderTable } from "./render-table.ts";
 import { cut, type Paint, painted, printable, type TextStyle } from "./text-style.ts";
@@ -60,6 +61,26 @@ export function renderAnswers(answers: readonly NodeAnswer[], style: TextStyle):
       { text: status === "done" ? JSON.stringify(value ?? null) : (reason ?? "") },
     ]);
   return renderTable([{ title: "NODE" }, { title: "STATUS" }, { title: "RESULT" }], rows, style);
+}
+
+const levelPaints: Readonly<Record<LevelStatus, Paint>> = {
+  ok: "good",
+  failed: "bad",
+  refused: "bad",
+  timeout: "bad",
+  unreachable: "doubtful",
+};
+
+/** A table of levels, in the order in which they answered. */
+export function renderOutcomes(outcomes: readonly LevelAnswer[], style: TextStyle): string {
+  const rows = outcomes.map(({ level = "-", node = "-", status, value, reason }): readonly Cell[] => [
+    { text: level },
+    { text: node },
+    { text: status, paint: levelPaints[status] },
+    { text: status === "ok" ? JSON.stringify(value ?? null) : (reason ?? "") },
+  ]);
+  const titles = ["LEVEL", "NODE", "STATUS", "RESULT"].map((title) => ({ title }));
+  return renderTable(titles, rows, style);
 }
 
 const byName = new Intl.Collator("en", { numeric: true });

@@ -12,11 +12,13 @@ import { functionTopic, levelFunctionPrefix, levelReplyTopic, machineReplyTopic 
 import { CommandFailure, exitWith, runAction } from "./action.ts";
 import { type MqttTarget, mqttOption } from "./addresses.ts";
 import { exchangeCall } from "./call-exchange.ts";
-import { type CallReport, type MachineReply, type Read, readLevelReply, readMachineReply } from "./call-reply.ts";
+import { callLevels, levelsOption } from "./call-levels.ts";
+import { type MachineReply, type Read, readLevelReply, readMachineReply } from "./call-reply.ts";
 import { isSuccess, progressText, renderAnswers, renderReport } from "./call-view.ts";
 import type { CliIo } from "./io.ts";
 import { parseJsonArgument } from "./json-argument.ts";
-import { cut, printable, textStyleOf } from "./text-style.ts";
+import { withProgressLine } from "./progress-line.ts";
+import { printable, textStyleOf } from "./text-style.ts";
 
 interface CallOptions {
   readonly on?: string;
@@ -25,6 +27,8 @@ interface CallOptions {
   readonly mqtt: MqttTarget;
   readonly json?: true;
   readonly level?: true;
+  readonly levels?: readonly string[];
+  readonly sequential?: true;
 }
 
 /** In whose name answers of a level come: one that no node uses. */
@@ -32,7 +36,8 @@ const levelCaller = "fogbank-call";
 
 /**
  * Ends with commander's CommanderError: exit code 1 when not every matching node is done or somebody was not heard, when the call
- * is refused and when nobody answers, 2 for usage, 3 when not connected, 130 when interrupted.
+ * is refused and when nobody answers, of several levels when not all have
+ * succeeded (with --sequential: none), 2 for usage, 3 when not connected, 130 when interrupted.
  */
 export function callCommand(io: CliIo, random: Random): Command {
   return new Command("call")
@@ -56,11 +61,18 @@ export function callCommand(io: CliIo, random: Random): Command {
         "if",
       ]),
     )
+    .addOption(levelsOption().conflicts(["on", "level"]))
+    .option("--sequential", "with --levels: one after the other, in that order, until the first one succeeds")
     .action((name: string, args: string | undefined, options: CallOptions, command: Command) =>
       runAction(command, io, async () => {
         const request = { id: drawCallId(random), args: argumentsOf(args), ttl: options.ttl };
         if (!isFunctionName(name)) throw badName(name);
-        if (options.level) await callLevel(io, options, name, request);
+        const { levels, sequential } = options;
+        if (sequential && levels === undefined)
+          throw new FogbankError("FOGBANK_USAGE", "--sequential goes with --levels");
+        const hasTtl = command.getOptionValueSource("ttl") !== "default";
+        if (levels !== undefined) await callLevels(io, { ...options, levels, hasTtl }, name, request);
+        else if (options.level) await callLevel(io, options, name, request);
         else await callMachines(io, options, name, request);
       }),
     );
@@ -75,7 +87,8 @@ interface Request {
 
 async function callMachines(io: CliIo, options: CallOptions, name: string, request: Request): Promise<void> {
   const condition = conditionOf(options);
-  const { raw, reply } = await withProgress(io, options, (show) =>
+  const style = textStyleOf(io);
+  const { raw, reply } = await withProgressLine(io, options.json, "called, not heard of anybody yet", (show) =>
     exchangeCall<Read<MachineReply>>(io, options.mqtt, {
       topic: functionTopic(name),
       request: { ...request, if: condition },
@@ -84,7 +97,7 @@ async function callMachines(io: CliIo, options: CallOptions, name: string, reque
       take(payload) {
         const answer = readMachineReply(payload);
         if (answer.reply.final) return answer;
-        if ("counts" in answer.reply) show(answer.reply);
+        if ("counts" in answer.reply) show(progressText(answer.reply, style));
         return undefined;
       },
     }),
@@ -106,25 +119,6 @@ async function callLevel(io: CliIo, options: CallOptions, name: string, request:
   });
   io.stdout(options.json ? `${JSON.stringify(raw)}\n` : renderAnswers([reply], textStyleOf(io)));
   if (reply.status !== "done") exitWith(1);
-}
-
-/** While `work` goes on a line on stderr tells a person how far it is; it is gone when that is over. */
-async function withProgress<T>(
-  io: CliIo,
-  { json }: CallOptions,
-  work: (show: (report: CallReport) => void) => Promise<T>,
-): Promise<T> {
-  if (!io.isTerminal || json || io.env["TERM"] === "dumb") return work(() => undefined);
-  const style = textStyleOf(io);
-  // The last column stays free: some terminals wrap there.
-  const draw = (text: string): void =>
-    io.stderr(`\r${cut(printable(text), Math.max(0, io.columns - 1), style)}\u001b[K`);
-  draw("called, not heard of anybody yet");
-  try {
-    return await work((report) => draw(progressText(report, style)));
-  } finally {
-    io.stderr("\r\u001b[K");
-  }
 }
 
 function conditionOf({ on, if: condition = "" }: CallOptions): string {

@@ -1,93 +1,86 @@
-// Functions of this level: a client of this node calls, this node and its programs answer, nothing leaves the node [J9] [J10].
-import { parseRequest, encodeReply, type CallRequest } from "#shared/machine/request.ts";
-import { drawCallId } from "#shared/machine/call-id.ts";
-import { isFunctionName } from "#shared/machine/envelope.ts";
-import { limits } from "#shared/limits.ts";
-import type { Bus, InboundPublish } from "#shared/system/bus.ts";
+// Functions of levels: of this one alone, of several at once, and what nodes below ask of this one. Nothing of it is ever published on
+// another node: between nodes go requests for one node each, and their outcomes [T2].
+//
+//   client ──▶ level-functions ──────────────────────────┐
+//   client ──▶ multi-level-calls ─┬─▶ this node ─────────┼─▶ level-runs ──▶ function runner
+//                                 └─▶ directed-requests ─┼──▶ parent
+//   child  ──▶ directed-requests ─┬──────────────────────┘
+//                                 └──▶ parent
+import type { NodeName } from "#shared/ids.ts";
+import type { PathHop } from "#shared/link/hello.ts";
+import type { Bus } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
+import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
-import { levelFunctionFilter, levelFunctionPrefix, levelReplyTopic } from "#shared/topics.ts";
-import type { FunctionRunner, Outcome } from "../functions/function-runner.ts";
+import type { FunctionRunner } from "../functions/function-runner.ts";
+import { DirectedRequests, type DirectedStats } from "./directed-requests.ts";
+import { startLevelFunctions } from "./level-functions.ts";
+import { type CheckCondition, LevelRuns } from "./level-runs.ts";
+import { MultiLevelCalls } from "./multi-level-calls.ts";
+import { createReplies } from "./replies.ts";
 
 export interface LevelDeps {
   readonly bus: Pick<Bus, "intercept" | "publish">;
+  readonly parent: ParentLink;
+  /** This node first, the root last. */
+  readonly path: () => readonly PathHop[];
   readonly runner: FunctionRunner;
+  readonly check: CheckCondition;
   readonly clock: Clock;
+  /** Tree time, milliseconds since 1970. */
+  readonly treeNow: () => number;
   readonly random: Random;
   readonly log: Logger;
 }
 
-/** Answers until it is disposed. `node`: the name of this one. */
-export function startLevelCalls(deps: LevelDeps, node: string): AsyncDisposable {
-  const stop = new AbortController();
-  const open = new Set<string>();
-  const timers = new Set<Promise<void>>();
-  const calls = deps.bus.intercept(levelFunctionFilter, (publish, settle) => {
-    settle({ type: "take" });
-    take(publish);
-  });
+/** Counts since the start; `open`: functions that are running now. */
+export interface LevelStats extends DirectedStats {
+  readonly ran: number;
+  readonly open: number;
+  /** Calls at several levels. */
+  readonly accepted: number;
+  /** Requests and runs. */
+  readonly refused: number;
+}
+
+export interface LevelCalls extends AsyncDisposable {
+  stats(): LevelStats;
+  /** Says the last word on every call, while there is still somebody to hear it. */
+  endAll(): void;
+}
+
+/** Answers until it is disposed. */
+export function startLevelCalls(deps: LevelDeps, node: NodeName): LevelCalls {
+  const { bus, parent, path, runner, check, clock, treeNow, random, log } = deps;
+  const stack = new AsyncDisposableStack();
+  const reply = createReplies({ bus, log });
+  const runs = stack.use(new LevelRuns({ runner, check, clock }, node));
+  const isRoot = (): boolean => path()[0]?.uplink === "root";
+  const directed: DirectedRequests = stack.use(
+    new DirectedRequests(
+      { bus, parent, runs, isRoot, treeNow, onAnswer: (answer) => calls.answered(answer), log },
+      node,
+    ),
+  );
+  const calls: MultiLevelCalls = stack.use(
+    new MultiLevelCalls(
+      { bus, runs, reply, path, send: (request) => directed.send(request), check, clock, treeNow, random },
+      node,
+    ),
+  );
+  stack.use(parent.onUp(() => calls.linked()));
+  const functions = stack.use(startLevelFunctions({ bus, runs, reply, random }, node));
   return {
-    async [Symbol.asyncDispose]() {
-      calls[Symbol.dispose]();
-      stop.abort();
-      await Promise.all(timers);
+    stats() {
+      const { ran, open, refused } = runs.stats();
+      const { accepted, refused: badCalls } = calls.stats();
+      return { ran, open, accepted, refused: refused + badCalls + functions.refused(), ...directed.stats() };
     },
+    endAll() {
+      calls.endAll();
+      runs.endAll();
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-
-  function take({ topic, payload, clientId }: InboundPublish): void {
-    const name = topic.slice(levelFunctionPrefix.length);
-    const request = parseRequest(payload);
-    const id = request.id ?? drawCallId(deps.random);
-    const reply =
-      request.reply ?? levelReplyTopic(clientId !== null && /^[^+#/]+$/.test(clientId) ? clientId : node, id);
-    const answer = (outcome: Outcome): void => {
-      const { status, ...rest } = outcome;
-      send(reply, encodeReply({ id, node, status, ...rest }, request.encoding));
-    };
-    const refused = refusalOf(name, request, id);
-    if (refused === undefined) run(name, id, topic, request as CallRequest, answer);
-    else answer({ status: "refused", reason: refused });
-  }
-
-  function refusalOf(name: string, request: ReturnType<typeof parseRequest>, id: string): string | undefined {
-    if ("refused" in request) return request.refused;
-    if (!isFunctionName(name)) return `"${name.slice(0, 80)}" cannot be a function's name`;
-    if (request.condition !== "") return "a call of this level has no condition: it runs on this node";
-    if (open.has(id)) return "a call with this id is under way";
-    return open.size >= limits.openCalls ? `this node follows ${limits.openCalls} calls already` : undefined;
-  }
-
-  function run(
-    name: string,
-    id: string,
-    topic: string,
-    { args, ttlMs, encoding }: CallRequest,
-    answer: (outcome: Outcome) => void,
-  ): void {
-    const ended = new AbortController();
-    const end = (outcome: Outcome): void => {
-      if (ended.signal.aborted) return;
-      ended.abort();
-      open.delete(id);
-      deps.runner.cancel(id);
-      answer(outcome);
-    };
-    open.add(id);
-    const deadlineMs = deps.clock.now() + ttlMs;
-    deps.runner.start({ id, name, args, origin: node, deadlineMs, encoding, topic }, end);
-    const timer = deps.clock.sleep(ttlMs, AbortSignal.any([ended.signal, stop.signal])).then(
-      () => end({ status: "failed", reason: "no answer before the deadline" }),
-      () => undefined,
-    );
-    timers.add(timer);
-    void timer.finally(() => timers.delete(timer));
-  }
-
-  function send(topic: string, payload: Uint8Array): void {
-    deps.bus.publish({ topic, payload, qos: 1, retain: false }).catch((error: unknown) => {
-      if (!stop.signal.aborted)
-        deps.log.warn({ topic, error: String(error) }, "answer of a level function not published");
-    });
-  }
 }

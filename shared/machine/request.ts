@@ -145,7 +145,7 @@ function readOptions(fields: Fields): Pick<CallRequest, "mode" | "scope" | "minN
 export function isReplyTopic(topic: string, id: string | undefined): boolean {
   if (!isTopicName(topic) || topic.startsWith("$") || topic.startsWith("/from/")) return false;
   if (topic.startsWith("/machine/")) return id !== undefined && topic === machineReplyTopic(id);
-  return !/^\/level\/(?:functions|calls|presence|uplink|journal)(?:\/|$)/.test(topic);
+  return !/^\/level\/(?:functions|calls|presence|uplink|journal|losses)(?:\/|$)/.test(topic);
 }
 
 function isRecord(value: PlainValue): value is Fields {

@@ -1,6 +1,5 @@
 // MQTT 5 properties (section 2.2.2) as a record of named values, for every packet but PUBLISH on its fast way.
-import type { PacketReader } from "./packet-reader.ts";
-import { malformed, protocolError } from "./packet-reader.ts";
+import { malformed, PacketReader, protocolError } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
 
 export interface Properties {
@@ -139,6 +138,14 @@ export const allowedIn = {
     "correlationData",
     "userProperties",
   ]),
+  publish: new Set<keyof Properties>([
+    "payloadFormat",
+    "messageExpiry",
+    "contentType",
+    "responseTopic",
+    "correlationData",
+    "userProperties",
+  ]),
   acknowledgement: new Set<keyof Properties>(["reasonString", "userProperties"]),
   subscribe: new Set<keyof Properties>(["subscriptionId", "userProperties"]),
   unsubscribe: new Set<keyof Properties>(["userProperties"]),
@@ -155,7 +162,15 @@ export const allowedIn = {
 export function readProperties(reader: PacketReader, allowed: ReadonlySet<keyof Properties>): Properties {
   const length = reader.variableInteger();
   if (length > reader.left) throw malformed("the properties are longer than the packet");
-  const end = reader.at + length;
+  return readUpTo(reader, reader.at + length, allowed);
+}
+
+/** Reads what `encodeProperties` made; values may alias `bytes`. Throws as `readProperties` does. */
+export function decodeProperties(bytes: Uint8Array, allowed: ReadonlySet<keyof Properties>): Properties {
+  return readUpTo(new PacketReader(bytes, 0, bytes.length), bytes.length, allowed);
+}
+
+function readUpTo(reader: PacketReader, end: number, allowed: ReadonlySet<keyof Properties>): Properties {
   const properties: Properties = {};
   while (reader.at < end) {
     const definition = definitions.get(reader.variableInteger());

@@ -19,6 +19,8 @@ export interface InboundPublish extends Message {
   readonly clientId: string | null;
   /** The publisher says that it may have sent this before (DUP); absent: it has not. */
   readonly repeated?: boolean;
+  /** How long the publisher wants it to live (MQTT 5, message expiry interval); absent: for ever. */
+  readonly expirySeconds?: number;
   /** When an in-process publisher took the value, milliseconds since 1970; absent: now. */
   readonly timeMs?: number;
 }

@@ -27,13 +27,16 @@ export interface MemoryClientOptions {
 
 const stopped: AdmissionRefused = { refused: "busy", reason: "the broker has stopped" };
 
+/** What stands in the packet of a publish beside the message. */
+export type PublishedHow = Pick<InboundPublish, "repeated" | "expirySeconds">;
+
 /** One MQTT client in a clean session. */
 export interface MemoryClient {
   readonly clientId: string;
   /** Settles when the connection has ended, whoever ended it. */
   readonly closed: Promise<void>;
   /** QoS 0: resolves at once. Otherwise resolves with the acknowledgement, rejects when the connection ends before it. */
-  publish(message: Message, how?: { readonly repeated: boolean }): Promise<void>;
+  publish(message: Message, how?: PublishedHow): Promise<void>;
   /** False when the broker refuses the filter. */
   subscribe(filter: string, qos?: Qos): Promise<boolean>;
   unsubscribe(filter: string): Promise<void>;
@@ -176,7 +179,7 @@ export class MemoryBroker implements Broker {
     return {
       clientId: connection.info.clientId,
       closed: new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
-      publish: (message, how) => this.#publishFrom(connection, message, how?.repeated ?? false),
+      publish: (message, how) => this.#publishFrom(connection, message, how),
       subscribe: (filter, qos = 0) => this.#subscribe(connection, filter, qos),
       unsubscribe: async (filter) => {
         connection.qosByFilter.delete(filter);
@@ -188,14 +191,14 @@ export class MemoryBroker implements Broker {
     };
   }
 
-  async #publishFrom(connection: Connection, message: Message, repeated: boolean): Promise<void> {
+  async #publishFrom(connection: Connection, message: Message, how: PublishedHow = {}): Promise<void> {
     await Promise.resolve();
     const { signal } = connection.closing;
     signal.throwIfAborted();
     const acknowledged = Promise.withResolvers<void>();
     const lose = (): void => acknowledged.reject(reasonOf(signal));
     signal.addEventListener("abort", lose);
-    this.#judge(connection, message, repeated, (verdict) => {
+    this.#judge(connection, message, how, (verdict) => {
       if (verdict.type === "refuse") {
         if (message.qos > 0) this.#closeRefused(connection, verdict.now === true);
         return;
@@ -229,7 +232,7 @@ export class MemoryBroker implements Broker {
     return true;
   }
 
-  #judge(connection: Connection, message: Message, repeated: boolean, done: (verdict: Verdict) => void): void {
+  #judge(connection: Connection, message: Message, how: PublishedHow, done: (verdict: Verdict) => void): void {
     const { info } = connection;
     this.#counts.publishesIn++;
     const settle = (verdict: Verdict): void => {
@@ -239,7 +242,7 @@ export class MemoryBroker implements Broker {
       done(verdict);
     };
     const mayPublish = isTopicName(message.topic) && this.#authorizer.publish(info, message.topic);
-    if (mayPublish) this.#inProcess.judge({ ...message, clientId: info.clientId, repeated }, settle);
+    if (mayPublish) this.#inProcess.judge({ ...message, ...how, clientId: info.clientId }, settle);
     else settle({ type: "refuse", reason: "not allowed", now: true });
   }
 
@@ -272,7 +275,7 @@ export class MemoryBroker implements Broker {
     for (const filter of qosByFilter.keys()) this.#filters.remove(filter, connection);
     closing.abort(new Error(`the connection of "${info.clientId}" has ended`));
     this.#tell("disconnected", info.clientId);
-    if (how === "broken" && will !== undefined) this.#judge(connection, will, false, () => {});
+    if (how === "broken" && will !== undefined) this.#judge(connection, will, {}, () => {});
   }
 
   #tell(type: ClientEvent["type"], clientId: string): void {

@@ -79,6 +79,8 @@ export class MemoryTree implements AsyncDisposable {
   documents: DocumentStore = createMemoryDocumentStore();
   /** Every connection that was ever opened, as "from → to". */
   readonly dialled: string[] = [];
+  /** Topic of every frame that a link has carried, in order. */
+  readonly carried: string[] = [];
   readonly #directory = mkdtempSync(join(tmpdir(), "fogbank-tree-"));
   readonly #members = new Map<string, Member>();
   #uuids = 0;
@@ -317,6 +319,7 @@ export class MemoryTree implements AsyncDisposable {
   }
 
   #dialParent(name: string): DialParent {
+    const { carried } = this;
     return async (options, signal) => {
       const member = this.#member(name);
       const parent = member.options.parent;
@@ -337,7 +340,9 @@ export class MemoryTree implements AsyncDisposable {
         });
       if (options.subscribe !== undefined) await client.subscribe(options.subscribe);
       client.onMessage(({ topic, payload }) => {
-        if (member.link === "up") options.onMessage(topic, payload);
+        if (member.link !== "up") return;
+        carried.push(topic);
+        options.onMessage(topic, payload);
       });
       member.uplinks.add(client);
       void client.closed.then(() => {
@@ -348,6 +353,7 @@ export class MemoryTree implements AsyncDisposable {
       return {
         send(topic, payload) {
           if (member.link !== "up" && member.link !== "deaf") return;
+          carried.push(topic);
           sent = client.publish({ topic, payload, qos: 0, retain: false }).catch(() => undefined);
         },
         drop: () => void client.drop(),

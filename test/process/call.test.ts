@@ -1,88 +1,11 @@
 // Functions called down a tree of real processes: with the command line, and with nothing but an MQTT client.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { connectAsync } from "mqtt";
 import { expect, test } from "vitest";
-import { createPortPicker } from "../../scripts/demo/free-ports.ts";
-import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
+import { eventually } from "../../scripts/torture/node-under-test.ts";
+import { call, linked, linkedMsMax, lines, seen, withTree } from "./call-tree.ts";
 
-const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 const slow = { timeout: 90_000 };
-const linkedMsMax = 30_000;
-
-interface Tree {
-  readonly cloud: NodeUnderTest;
-  readonly fog: NodeUnderTest;
-  readonly devices: readonly NodeUnderTest[];
-}
-
-/** A cloud, a fog below it and two devices below that, all linked. */
-async function withTree(work: (tree: Tree) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "fogbank-call-"));
-  const pick = createPortPicker();
-  const add = async (name: string, settings: string, parent?: NodeUnderTest): Promise<NodeUnderTest> => {
-    const uplink = parent === undefined ? "" : `uplink: { url = "mqtt://127.0.0.1:${parent.mqttPort}"; };`;
-    return nodeUnderTest(folder, name, { mqtt: await pick(), http: await pick() }, `${settings} ${uplink}`);
-  };
-  const cloud = await add("cloud-1", "level = cloud;");
-  const fog = await add("fog-1", "level = fog;", cloud);
-  const device = "level = device; sources: { host: { enabled = false; }; };";
-  const devices = [await add("device-1", device, fog), await add("device-2", device, fog)];
-  const nodes = [cloud, fog, ...devices];
-  try {
-    for (const node of nodes) await node.start();
-    await linked(fog, cloud);
-    for (const child of devices) await linked(child, fog);
-    await work({ cloud, fog, devices });
-  } finally {
-    await Promise.all(nodes.map((node) => node.end()));
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Both ends say so. */
-async function linked(child: NodeUnderTest, parent: NodeUnderTest): Promise<void> {
-  await eventually(
-    async () => [(await child.status()).uplink.state, await seen(child, parent)],
-    ([uplink, state]) => uplink === "up" && state === "online",
-    linkedMsMax,
-  );
-}
-
-async function seen(child: NodeUnderTest, parent: NodeUnderTest): Promise<string | undefined> {
-  const { below } = await parent.status();
-  return below.find(({ node, parent: above }) => node === child.name && above === parent.name)?.state;
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** `fogbank call` at `node`, to its end. */
-async function call(node: NodeUnderTest, ...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [program, "call", "--mqtt", `mqtt://127.0.0.1:${node.mqttPort}`, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "exit") as Promise<[number | null]>,
-  ]);
-  return { code, stdout, stderr };
-}
-
 const everyDevice = ["--if", "level == 'device'"];
-
-function lines({ stdout }: Ended): readonly string[] {
-  return stdout.split("\n").map((line) => line.replaceAll(/\s+/g, " ").trimEnd());
-}
 
 test("a call at the cloud lists every device, one at a node only that node, and a level stays where it is", slow, () =>
   withTree(async ({ cloud, fog }) => {

@@ -177,6 +177,67 @@ test("--level asks the node's own level, and is answered where it says", async (
   });
 });
 
+test("--levels asks several levels, shows a line of each, and is not well when one is not", async () => {
+  const outcomes = [
+    { level: "fog", node: "fog-1", status: "ok", value: 42 },
+    { level: "cloud", status: "unreachable", reason: "there is none" },
+  ];
+  const progress = outcomes.map((one) => ({ id, final: false, outcomes: [one] }));
+  await using server = await startScriptedMqttServer(answers(...progress, { id, final: true, ok: false, outcomes }));
+  const ended = await call(server, ["--levels", "fog,cloud", "--if", "true", "sum", "[40, 2]"], {
+    isTerminal: true,
+    env: { NO_COLOR: "1" },
+  });
+  expect(ended).toMatchObject({
+    code: 1,
+    stdout:
+      "LEVEL  NODE   STATUS       RESULT\nfog    fog-1  ok           42\ncloud  -      unreachable  there is none\n",
+  });
+  expect(ended.stderr.split("\r").slice(1)).toEqual([
+    "called, not heard of anybody yet\u001b[K",
+    "fog-1 ok\u001b[K",
+    "fog-1 ok, cloud unreachable\u001b[K",
+    "\u001b[K",
+  ]);
+  const reply = `/level/replies/fogbank-call/${id}`;
+  const body = { id, args: [40, 2], levels: ["fog", "cloud"], mode: "concurrent", timeoutMs: 5_000, if: "true", reply };
+  expect(published(server)).toEqual([{ topic: "/level/calls/sum", body }]);
+});
+
+test("--levels --sequential is well when one is; --ttl is for each level; --json is the last reply", async () => {
+  const answered = {
+    id,
+    final: true,
+    ok: true,
+    outcomes: [{ level: "fog", node: "fog-1", status: "ok", value: null }],
+  };
+  await using server = await startScriptedMqttServer(answers(answered));
+  const args = ["--levels", "device,fog-1", "--sequential", "--ttl", "0.25", "--json", "sum"];
+  expect(await call(server, args)).toEqual({ code: 0, stdout: `${JSON.stringify(answered)}\n`, stderr: "" });
+  expect(published(server)[0]?.body).toMatchObject({ levels: ["device", "fog-1"], mode: "sequential", timeoutMs: 250 });
+});
+
+test.each([
+  [["--sequential", "ping"], "--sequential goes with --levels"],
+  [["--levels", "device,,fog", "ping"], "Expected levels or names of nodes"],
+  [["--levels", "device", "--on", "fog-1", "ping"], "cannot be used with option"],
+  [["--levels", "device", "--level", "ping"], "cannot be used with option"],
+])("usage of --levels: %j", async (args, message) => {
+  const bench = createBench();
+  expect(await bench.run(create, args)).not.toBe(0);
+  expect(bench.written.stderr).toContain(message);
+});
+
+test("a call at several levels that the node refuses is exit code 1 with its reason", async () => {
+  const error = { code: "FOGBANK_CALL_REFUSED", message: "timeoutMs must be less" };
+  await using server = await startScriptedMqttServer(answers({ id, final: true, error }));
+  expect(await call(server, ["--levels", "fog", "ping"])).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: `FOGBANK_CALL_REFUSED: ${error.message}\n`,
+  });
+});
+
 test("a node that does not let this client read the answers is exit code 1", async () => {
   await using server = await startScriptedMqttServer((packet, { send }) => {
     if (packet.cmd !== "subscribe") return false;
