@@ -9,7 +9,9 @@ import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { NodeConfig } from "./config/config.ts";
 import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
-import { startFunctionRunner } from "./functions/function-runner.ts";
+import { startExecutables, type Executables } from "./functions/executables.ts";
+import { startFunctionRunner, type FunctionRunnerDeps } from "./functions/function-runner.ts";
+import { startSchemaChecks } from "./functions/schema-checks.ts";
 import { startLevelCalls } from "./level/level-calls.ts";
 import { startMachineMessages, type ConditionCheck, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { Presence } from "./presence/presence.ts";
@@ -37,10 +39,11 @@ export interface CallsParts {
 /** Runs until it is disposed. */
 export function startCalls(
   { clock, random, log, logControl, version }: CallsDeps,
-  { name, level, zone, tags }: NodeConfig,
+  config: NodeConfig,
   parts: CallsParts,
 ): MachineMessaging {
   const { broker: bus, store, presence, parent, treeNow } = parts;
+  const { name, level, zone, tags } = config;
   const startedMs = clock.monotonic();
   const builtIns = builtInFunctions({
     now: () => clock.now(),
@@ -58,8 +61,16 @@ export function startCalls(
   });
   const conditions = new ConditionCache();
   const stack = new AsyncDisposableStack();
-  const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
-  const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
+  const schemas = stack.use(startSchemaChecks(bus));
+  const executables = startExecutablesOf({ clock, log }, config);
+  if (executables !== undefined) stack.use(executables);
+  const onClientGone: FunctionRunnerDeps["onClientGone"] = (listener) =>
+    bus.onClient(({ type, clientId }) => {
+      if (type === "disconnected") listener(clientId);
+    });
+  const running = { bus, onClientGone, builtIns, executables, schemas, random, log };
+  const runner = stack.use(startFunctionRunner(running, machineResultPrefix));
+  const levelRunner = stack.use(startFunctionRunner(running, levelResultPrefix));
   stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
   const check = (text: string): ReturnType<ConditionCheck> => {
     const parsed = conditions.parse(text);
@@ -78,4 +89,14 @@ export function startCalls(
     endAll: () => machine.endAll(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+function startExecutablesOf(
+  deps: Pick<CallsDeps, "clock" | "log">,
+  { name, functions, insecure }: NodeConfig,
+): Executables | undefined {
+  if (functions.directory === undefined) return undefined;
+  const { directory, maxSeconds, atOnce } = functions;
+  const searchPath = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+  return startExecutables(deps, { directory, maxSeconds, atOnce, insecure, node: name, searchPath });
 }

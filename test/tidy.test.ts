@@ -102,6 +102,11 @@ test("one part of agent/ knows aedes", () => {
   expect(users.filter((file) => !/^(agent\/broker|test|scripts)\//.test(file))).toEqual([]);
 });
 
+test("one file knows the validator of JSON Schemas", () => {
+  const users = sources.filter((file) => importsOf(read(file)).some((name) => name.startsWith("@cfworker/")));
+  expect(users).toEqual(["agent/functions/argument-schema.ts"]);
+});
+
 test("only agent/system/ reads the clock or sets timers", () => {
   const timers =
     /(?<![.\w#$])set(?:Timeout|Interval)\(|\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bAbortSignal\.timeout\b/g;
