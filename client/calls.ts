@@ -195,10 +195,10 @@ export class Calls {
     }
   }
 
-  /** One subscription for the answers to all calls. */
+  /** One subscription for the answers to all calls: each waits for it as long as it waits for its answer. */
   async #listen(): Promise<void> {
     const filter = levelReplyTopic(this.#caller, "+");
-    this.#listening ??= this.#session.subscribe(filter, 1, (message) => this.#take(message), { timeoutMs: graceMs });
+    this.#listening ??= this.#session.subscribe(filter, 1, (message) => this.#take(message), { timeoutMs: Infinity });
     try {
       await this.#listening;
     } catch (error) {
