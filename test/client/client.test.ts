@@ -64,6 +64,18 @@ describe.each([
   });
 });
 
+test("each subscription hears a message once, also where one is shared and overlaps another", async () => {
+  await using node = await LiveNode.start();
+  await using client = await quickly(node.url);
+  const heard: string[] = [];
+  for (const filter of ["/x/#", "$share/group//x/y", "/x/y"])
+    await client.subscribe(filter, ({ payload }) => void heard.push(`${filter} ${new TextDecoder().decode(payload)}`));
+  await client.publish("/x/y", "1");
+  await client.publish("/x/z", "end");
+  await expect.poll(() => heard).toContain("/x/# end");
+  expect(heard.toSorted()).toEqual(["$share/group//x/y 1", "/x/# 1", "/x/# end", "/x/y 1"]);
+});
+
 test("what a handler throws is the reason of the failure, and what cannot be sent too", async () => {
   await using node = await LiveNode.start();
   await using client = await quickly(node.url);

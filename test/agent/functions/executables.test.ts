@@ -41,6 +41,26 @@ test("as many run at once as may, and the others in their turn", async () => {
   expect([hasBegun("3"), hasBegun("4")]).toEqual([false, true]);
 });
 
+test("whoever takes the place of another one counts as running", async () => {
+  using folder = new FunctionFolder();
+  folder.add(
+    "f.sh",
+    'touch "begun-$FOGBANK_CALL_ID"; while [ ! -e "go-$FOGBANK_CALL_ID" ]; do sleep 0.01; done; ls -x begun-*',
+  );
+  await using executables = executablesIn(folder, 1);
+  const run = (id: string) => executables.run(runOf("f", { id }), never);
+  const hasBegun = (id: string) => existsSync(join(folder.path, `begun-${id}`));
+  const [first, second] = [run("1"), run("2")];
+  folder.write("go-1", "");
+  expect(await first).toEqual({ status: "done", value: "begun-1" });
+  await expect.poll(() => hasBegun("2")).toBe(true);
+  const third = run("3");
+  folder.write("go-2", "");
+  expect(await second).toEqual({ status: "done", value: "begun-1  begun-2" });
+  folder.write("go-3", "");
+  expect(await third).toMatchObject({ status: "done" });
+});
+
 test("one that must not be run is refused, and one that has gone meanwhile fails", async () => {
   using folder = new FunctionFolder();
   folder.add("f.sh", "echo 1", 0o777);
