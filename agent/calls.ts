@@ -1,6 +1,4 @@
 // Calls and events of one node: machine messages and level functions, with what runs them here.
-import { ConditionCache } from "#shared/condition/condition-cache.ts";
-import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -8,11 +6,14 @@ import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
 import type { Broker } from "./broker/broker.ts";
+import type { Conditions } from "./conditions/conditions.ts";
 import type { NodeConfig } from "./config/config.ts";
-import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
-import { startFunctionRunner } from "./functions/function-runner.ts";
+import { builtInFunctions, type BuiltIn, type LogControl } from "./functions/built-in.ts";
+import { startExecutables, type Executables } from "./functions/executables.ts";
+import { startFunctionRunner, type FunctionRunnerDeps } from "./functions/function-runner.ts";
+import { startSchemaChecks } from "./functions/schema-checks.ts";
 import { type LevelStats, startLevelCalls } from "./level/level-calls.ts";
-import { startMachineMessages, type Conditions, type MachineMessaging } from "./machine/machine-messages.ts";
+import { startMachineMessages, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { Presence } from "./presence/presence.ts";
 import type { NodeStore } from "./store/node-store.ts";
 
@@ -22,14 +23,15 @@ export interface CallsDeps {
   readonly log: Logger;
   /** The threshold of that log. */
   readonly logControl: LogControl;
-  /** Of the program. */
   readonly version: string;
 }
 
+/** What of the node takes part. */
 export interface CallsParts {
   readonly broker: Broker;
   readonly store: NodeStore;
   readonly presence: Presence;
+  readonly conditions: Conditions;
   readonly parent: ParentLink;
   /** Tree time, milliseconds since 1970. */
   readonly treeNow: () => number;
@@ -43,40 +45,22 @@ export interface Calls extends MachineMessaging {
 }
 
 /** Runs until it is disposed. */
-export async function startCalls(
-  { clock, random, log, logControl, version }: CallsDeps,
-  { name, level, zone, tags }: NodeConfig,
-  parts: CallsParts,
-): Promise<Calls> {
-  const { broker: bus, store, presence, parent, treeNow, maxBytes } = parts;
-  const startedMs = clock.monotonic();
-  const builtIns = builtInFunctions({
-    now: () => clock.now(),
-    log: logControl,
-    info: () => ({
-      name,
-      level,
-      ...(zone === undefined ? {} : { zone }),
-      tags,
-      version,
-      uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
-      uplink: presence.uplink().state,
-      children: presence.onlineChildren(),
-    }),
-  });
-  const conditions = new ConditionCache();
+export async function startCalls(deps: CallsDeps, config: NodeConfig, parts: CallsParts): Promise<Calls> {
+  const { clock, random, log } = deps;
+  const { broker: bus, store, presence, conditions, parent, treeNow, maxBytes } = parts;
+  const { name } = config;
   await using stack = new AsyncDisposableStack();
-  const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
-  const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
-  const check = (text: string): ReturnType<Conditions["check"]> => {
-    const parsed = conditions.parse(text);
-    if ("error" in parsed) {
-      const { message, position } = parsed.error;
-      return { error: `line ${position.line}, column ${position.column}: ${message}` };
-    }
-    const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
-    return { holds: evaluateCondition(parsed.ok, subject) };
-  };
+  const schemas = stack.use(startSchemaChecks(bus));
+  const executables = startExecutablesOf(deps, config);
+  if (executables !== undefined) stack.use(executables);
+  const onClientGone: FunctionRunnerDeps["onClientGone"] = (listener) =>
+    bus.onClient(({ type, clientId }) => {
+      if (type === "disconnected") listener(clientId);
+    });
+  const running = { bus, onClientGone, builtIns: builtInsOf(deps, config, parts), executables, schemas, random, log };
+  const runner = stack.use(startFunctionRunner(running, machineResultPrefix));
+  const levelRunner = stack.use(startFunctionRunner(running, levelResultPrefix));
+  const check: Conditions["check"] = (text) => conditions.check(text);
   const levelCalls = stack.use(
     startLevelCalls(
       { bus, parent, path: () => presence.path(), runner: levelRunner, check, clock, treeNow, random, log },
@@ -86,18 +70,7 @@ export async function startCalls(
   const keptBytesMax = Math.min(limits.keptCallBytes, maxBytes * limits.keptCallShare);
   const machine = stack.use(
     await startMachineMessages(
-      {
-        bus,
-        store,
-        parent,
-        tree: presence,
-        runner,
-        conditions: { check, mayHoldBelow: () => true },
-        clock,
-        treeNow,
-        random,
-        log,
-      },
+      { bus, store, parent, tree: presence, runner, conditions, clock, treeNow, random, log },
       { name, keptBytesMax },
     ),
   );
@@ -112,4 +85,40 @@ export async function startCalls(
     raise: (event) => machine.raise(event),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function builtInsOf(
+  { clock, logControl, version }: CallsDeps,
+  { name, level, zone, tags, lat, lon, class: kind }: NodeConfig,
+  { presence, conditions }: CallsParts,
+): ReadonlyMap<string, BuiltIn> {
+  const startedMs = clock.monotonic();
+  return builtInFunctions({
+    now: () => clock.now(),
+    log: logControl,
+    info: () => ({
+      name,
+      level,
+      ...(zone === undefined ? {} : { zone }),
+      tags,
+      ...(lat === undefined ? {} : { lat }),
+      ...(lon === undefined ? {} : { lon }),
+      ...(kind === undefined ? {} : { class: kind }),
+      version,
+      uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
+      uplink: presence.uplink().state,
+      children: presence.onlineChildren(),
+    }),
+    explain: (text) => conditions.explainHere(text),
+  });
+}
+
+function startExecutablesOf(
+  deps: Pick<CallsDeps, "clock" | "log">,
+  { name, functions, insecure }: NodeConfig,
+): Executables | undefined {
+  if (functions.directory === undefined) return undefined;
+  const { directory, maxSeconds, atOnce } = functions;
+  const searchPath = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+  return startExecutables(deps, { directory, maxSeconds, atOnce, insecure, node: name, searchPath });
 }

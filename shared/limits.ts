@@ -237,6 +237,13 @@ export const limits = {
   callReceiptBytes: 256 * kib,
   callResultBytes: 16 * kib,
   callReasonChars: 1_024,
+  /** Bytes of the JSON Schema of a function's arguments, the subschemas that one value is held against (referred ones each time), and compiled ones kept. */
+  schemaBytes: 16 * kib,
+  schemaParts: 1_000,
+  schemasKept: 256,
+  /** How long an executable that is told to end may take, and files about which an operator is told once. */
+  killAfterMs: 2_000,
+  toldFiles: 1_000,
   /** Receipts go upward, and progress to the caller, at most this often; completion goes at once. */
   receiptMs: 200,
   /** How long after its deadline the caller's node waits for the last receipts. */

@@ -28,6 +28,14 @@ export const levelCallFilter = "/level/calls/+";
 export const levelReplyTopic = (caller: string, call: string): string => `/level/replies/${caller}/${call}`;
 export const levelResultPrefix = "/level/results/";
 
+/** Where the program that runs a function hears that nobody waits for its answer any more. `answer`: the topic that it was given. */
+export const cancelTopicOf = (answer: string): string => `${answer}/cancel`;
+
+/** Retained by the programs that offer a function: JSON Schema of its arguments. */
+export const schemaPrefix = "/level/schemas/";
+export const schemaFilter = "/level/schemas/+";
+export const schemaTopic = (name: string): string => `${schemaPrefix}${name}`;
+
 /** Kinds of frames on a link: hello and heartbeat, batch, acknowledgement, will, call, receipt, level call. */
 export type FrameKind = "h" | "b" | "a" | "w" | "c" | "r" | "x";
 

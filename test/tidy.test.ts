@@ -58,10 +58,12 @@ test("agent -> shared <- cloud: only agent/main.ts loads cloud/, and nothing imp
   const commandOfTests = "scripts/simulate.ts";
   const allowed: Readonly<Record<string, readonly string[]>> = {
     agent: ["agent", "shared"],
+    client: ["client", "shared"],
     cloud: ["cloud", "shared"],
+    examples: [],
     shared: ["shared"],
-    scripts: ["agent", "cloud", "shared", "scripts"],
-    test: ["agent", "cloud", "shared", "scripts", "test"],
+    scripts: ["agent", "client", "cloud", "shared", "scripts"],
+    test: ["agent", "client", "cloud", "examples", "shared", "scripts", "test"],
   };
   const crossings = edges().filter(({ from, to }) => {
     const target = tierOf(to);
@@ -102,6 +104,26 @@ test("shared/ is pure: each package behind its one file, no clock, chance, timer
 test("one part of agent/ knows aedes", () => {
   const users = sources.filter((file) => importsOf(read(file)).some((name) => /^aedes($|\/)/.test(name)));
   expect(users.filter((file) => !/^(agent\/broker|test|scripts)\//.test(file))).toEqual([]);
+});
+
+test("client/ has nothing of Node, and of packages only mqtt, in one file", () => {
+  const own = sources.filter((file) => tierOf(file) === "client");
+  expect(own.length).toBeGreaterThan(5);
+  const packages = own.flatMap((file) =>
+    importsOf(read(file))
+      .filter((name) => !name.startsWith("."))
+      .map((name) => `${file}: ${name}`),
+  );
+  expect([...new Set(packages)]).toEqual(["client/connection.ts: mqtt"]);
+  const ofNode = /(?<![.\w#$])(?:Buffer|process|global|require|setImmediate)\b(?!\??:)/g;
+  // One assertion about a type of the package, which the compiler takes out.
+  const code = own.map((file) => (codeByFile.get(file) ?? "").replace(/ as Buffer\b/g, ""));
+  expect(code.flatMap((text) => [...text.matchAll(ofNode)].map(([name]) => name))).toEqual([]);
+});
+
+test("one file knows the validator of JSON Schemas", () => {
+  const users = sources.filter((file) => importsOf(read(file)).some((name) => name.startsWith("@cfworker/")));
+  expect(users).toEqual(["agent/functions/argument-schema.ts"]);
 });
 
 test("only agent/system/ reads the clock or sets timers", () => {
@@ -175,7 +197,9 @@ test("every file under test/ runs: a *.test.ts, a fake, or imported by one", () 
 
 test("a test mirrors the source it is about", () => {
   const orphans = sources.filter((file) => {
-    const mirrored = /^test\/((?:agent|cloud|shared|scripts)\/.*?[^/.]+)(?:\.[a-z-]+)?\.test\.ts$/.exec(file)?.[1];
+    const mirrored = /^test\/((?:agent|client|cloud|shared|scripts)\/.*?[^/.]+)(?:\.[a-z-]+)?\.test\.ts$/.exec(
+      file,
+    )?.[1];
     return (
       mirrored !== undefined && !existsSync(join(root, `${mirrored}.ts`)) && !existsSync(join(root, `${mirrored}.mjs`))
     );
@@ -282,7 +306,7 @@ function edges(): readonly { readonly from: string; readonly to: string }[] {
 }
 
 function tierOf(file: string): string | undefined {
-  return /^(agent|cloud|shared|scripts|test)\//.exec(file)?.[1];
+  return /^(agent|client|cloud|examples|shared|scripts|test)\//.exec(file)?.[1];
 }
 
 /** The folder right under the tier, if the file is in one. */

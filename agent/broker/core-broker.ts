@@ -232,6 +232,14 @@ class CoreBroker implements Broker {
     return this.#inProcess.hasSubscriber(topic) || this.#router.hasSubscriber(topic);
   }
 
+  exactSubscribers(topic: string): readonly string[] {
+    return this.#router.exactSubscribers(topic);
+  }
+
+  retainedPayload(topic: string): Uint8Array | undefined {
+    return this.#retained.payload(topic, this.#clock.now());
+  }
+
   hasSubscriberBelow(prefix: string): boolean {
     return this.#inProcess.hasSubscriberBelow(prefix) || this.#router.hasSubscriberBelow(prefix);
   }

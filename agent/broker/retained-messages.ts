@@ -72,6 +72,13 @@ export class RetainedMessages {
     return this.bytes + publication.cost - (old?.cost ?? 0) + levels * nodeBytes <= limits.retainedBytes;
   }
 
+  /** What is kept on `topic` and has not expired. */
+  payload(topic: string, nowMs: number): Uint8Array | undefined {
+    const publication = this.#tree.get(topic);
+    if (publication === undefined || hasExpired(publication, nowMs)) return undefined;
+    return publication.payload;
+  }
+
   /** What matches the legal filter and has not expired. Lazily: each is looked up when its turn comes; undefined: a good moment for a rest. */
   *matching(filter: string, nowMs: () => number): Generator<Publication | undefined, void, void> {
     for (const publication of this.#tree.matching(filter)) {

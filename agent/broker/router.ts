@@ -145,6 +145,14 @@ export class Router {
     return this.#tree.hasMatch(topic);
   }
 
+  exactSubscribers(topic: string): readonly string[] {
+    const subscriptions = [...this.#tree.exactly(topic)].flatMap((found) =>
+      found instanceof ShareGroup ? found.members : [found],
+    );
+    const connected = subscriptions.filter(({ session }) => session.connection?.isOpen === true);
+    return [...new Set(connected.map(({ session }) => session.clientId))];
+  }
+
   hasSubscriberBelow(prefix: string): boolean {
     return this.#tree.hasMatchBelow(prefix);
   }

@@ -38,6 +38,8 @@ export interface NodeConfig {
   readonly sources: {
     readonly host: { readonly enabled: boolean; readonly intervalMs: number; readonly record?: string };
   };
+  /** Executable files that calls run; without `directory` there are none. */
+  readonly functions: { readonly directory?: string; readonly maxSeconds: number; readonly atOnce: number };
   /** `minCommitMs`: least time from one commit to the next. */
   readonly journal: { readonly maxBytes?: number; readonly minCommitMs: number };
 }
@@ -93,6 +95,7 @@ const commitMsByProfile = { normal: 0, flash: 100 } as const;
 
 function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
   const { zone, "auth.users": users, "sources.host.record": record, "journal.max-bytes": maxBytes } = output;
+  const { "functions-dir": directory } = output;
   const uplink = uplinkOf(output);
   const tls = tlsOf(output);
   return {
@@ -114,6 +117,11 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
         intervalMs: output["sources.host.interval-ms"],
         ...(record === undefined ? {} : { record }),
       },
+    },
+    functions: {
+      ...(directory === undefined ? {} : { directory }),
+      maxSeconds: output["functions.max-seconds"],
+      atOnce: output["functions.at-once"],
     },
     journal: {
       ...(maxBytes === undefined ? {} : { maxBytes }),

@@ -29,6 +29,8 @@ const expectedAnonymous = "local, always or never";
 const expectedIntervalMs = "a whole number of milliseconds from 100 to 3600000";
 const expectedJournalBytes = `a whole number of bytes, at least ${journalBytesMin}`;
 const expectedBoolean = "true or false";
+const expectedRunSeconds = "a whole number of seconds from 1 to 604800";
+const expectedRuns = "a whole number from 1 to 256";
 const expectedCommitMs = "a whole number of milliseconds from 0 to 10000";
 
 const path = v.pipe(v.string(expectedPath), v.regex(/^[^\0]+$/, expectedPath));
@@ -142,6 +144,33 @@ export const configSchema = v.strictObject({
     ),
   ),
   "sources.host.record": row("text", "file to which each acknowledged reading is appended", v.optional(path)),
+  "functions-dir": row("text", "folder whose executable files are functions that calls run", v.optional(path)),
+  "functions.max-seconds": row(
+    "value",
+    "most seconds that such a file runs for one call",
+    v.optional(
+      v.pipe(
+        v.number(expectedRunSeconds),
+        v.integer(expectedRunSeconds),
+        v.minValue(1, expectedRunSeconds),
+        v.maxValue(limits.callTtlMsMax / 1000, expectedRunSeconds),
+      ),
+      60,
+    ),
+  ),
+  "functions.at-once": row(
+    "value",
+    "how many such files run at the same time; other calls wait for their turn",
+    v.optional(
+      v.pipe(
+        v.number(expectedRuns),
+        v.integer(expectedRuns),
+        v.minValue(1, expectedRuns),
+        v.maxValue(256, expectedRuns),
+      ),
+      4,
+    ),
+  ),
   "journal.max-bytes": row(
     "value",
     "most bytes that the journal takes; without it, what the disk allows",

@@ -1,15 +1,13 @@
-// Runs a function on this node: one that is built in, or whatever local program has subscribed to its topic. A program is asked by
-// a message with named fields and answers on the topic that stands in it.
+// Runs a function on this node: one that is built in, an executable of the functions directory, or whatever local program has
+// subscribed to its topic, looked for in this order. Arguments are held against the schema of whoever runs it.
 import { limits } from "#shared/limits.ts";
-import { drawCallId } from "#shared/machine/call-id.ts";
 import type { Encoding } from "#shared/machine/envelope.ts";
-import { toPlainValue, type PlainValue } from "#shared/machine/plain-value.ts";
-import { encodeReply, isCborMap, parseJson } from "#shared/machine/request.ts";
-import { decodeCbor } from "#shared/cbor.ts";
-import type { Bus } from "#shared/system/bus.ts";
-import type { Logger } from "#shared/system/logger.ts";
-import type { Random } from "#shared/system/random.ts";
+import type { PlainValue } from "#shared/machine/plain-value.ts";
+import { encodeReply } from "#shared/machine/request.ts";
 import type { BuiltIn } from "./built-in.ts";
+import type { Executables } from "./executables.ts";
+import { startProgramCalls, type ProgramCallsDeps } from "./program-calls.ts";
+import type { SchemaChecks } from "./schema-checks.ts";
 
 /** How a run ended. */
 export type Outcome =
@@ -32,69 +30,76 @@ export interface FunctionRunner extends Disposable {
   offers(run: Pick<Run, "name" | "topic">): boolean;
   /** Starts it; `ended` hears once, unless `cancel` came before. */
   start(run: Run, ended: (outcome: Outcome) => void): void;
-  /** Nobody waits for the answer any more. */
+  /** Nobody waits for the answer any more: what runs is stopped. */
   cancel(id: string): void;
 }
 
-export interface FunctionRunnerDeps {
-  readonly bus: Pick<Bus, "publish" | "hasSubscriber" | "intercept">;
+export interface FunctionRunnerDeps extends ProgramCallsDeps {
   readonly builtIns: ReadonlyMap<string, BuiltIn>;
-  readonly random: Random;
-  readonly log: Logger;
+  /** Absent: there is no functions directory. */
+  readonly executables: Pick<Executables, "offers" | "schema" | "run"> | undefined;
+  readonly schemas: Pick<SchemaChecks, "ofPrograms" | "by">;
 }
 
-/** `answerPrefix`: programs answer on this and the id of the run, such as `/machine/results/`. One runner serves one kind of calls. */
+/** A run that has not ended. */
+interface Running {
+  readonly stop: AbortController;
+  readonly ended: (outcome: Outcome) => void;
+}
+
+/** `answerPrefix`: programs answer below it, such as `/machine/results/`. One runner serves one kind of calls. */
 export function startFunctionRunner(deps: FunctionRunnerDeps, answerPrefix: string): FunctionRunner {
-  const waiting = new Map<string, { readonly token: string; readonly ended: (outcome: Outcome) => void }>();
-  /** What stands in a program's answer topic instead of the id, which others may know. */
-  const idByToken = new Map<string, string>();
-  const answers = deps.bus.intercept(`${answerPrefix}+`, ({ topic, payload }, settle) => {
-    settle({ type: "take" });
-    const id = idByToken.get(topic.slice(answerPrefix.length));
-    if (id !== undefined) end(id, readAnswer(payload));
-  });
+  const { builtIns, executables, schemas } = deps;
+  const programs = startProgramCalls(deps, answerPrefix);
+  const running = new Map<string, Running>();
 
   return {
-    offers: ({ name, topic }) => deps.builtIns.has(name) || deps.bus.hasSubscriber(topic),
+    offers: ({ name, topic }) => builtIns.has(name) || executables?.offers(name) === true || programs.offers(topic),
     start(run, ended) {
-      const builtIn = deps.builtIns.get(run.name);
-      if (builtIn === undefined && !deps.bus.hasSubscriber(run.topic)) {
-        ended({ status: "refused", reason: `nobody on this node offers the function "${run.name}"` });
-        return;
-      }
-      const token = drawCallId(deps.random);
-      waiting.set(run.id, { token, ended });
-      idByToken.set(token, run.id);
-      ask(run, token);
-      if (builtIn !== undefined) void runBuiltIn(builtIn, run.args).then((outcome) => end(run.id, outcome));
+      const started: Running = { stop: new AbortController(), ended };
+      running.set(run.id, started);
+      begin(run, started);
     },
-    cancel: (id) => void forget(id),
+    cancel(id) {
+      running.get(id)?.stop.abort();
+      running.delete(id);
+      programs.cancel(id);
+    },
     [Symbol.dispose]() {
-      answers[Symbol.dispose]();
-      waiting.clear();
+      for (const { stop } of running.values()) stop.abort();
+      running.clear();
+      programs[Symbol.dispose]();
     },
   };
 
-  function end(id: string, outcome: Outcome): void {
-    forget(id)?.(bounded(outcome));
+  function begin(run: Run, started: Running): void {
+    const { name, args, topic } = run;
+    const end = (outcome: Outcome): void => endOf(run.id, started, outcome);
+    const refuse = (reason: string): void => end({ status: "refused", reason });
+    const builtIn = builtIns.get(name);
+    if (builtIn !== undefined) {
+      // Programs hear of it too, and may answer first.
+      programs.ask(run, end, "may");
+      void runBuiltIn(builtIn, args).then(end);
+    } else if (executables?.offers(name) === true) {
+      const problem = schemas.by(executables.schema(name), args);
+      if (problem !== undefined) refuse(problem);
+      else
+        executables
+          .run(run, started.stop.signal)
+          .then(end, (error: unknown) => end({ status: "failed", reason: String(error) }));
+    } else if (programs.offers(topic)) {
+      const problem = schemas.ofPrograms(name, args);
+      if (problem !== undefined) refuse(problem);
+      else programs.ask(run, end, "must");
+    } else refuse(`nobody on this node offers the function "${name}"`);
   }
 
-  /** Answers whom to tell. */
-  function forget(id: string): ((outcome: Outcome) => void) | undefined {
-    const run = waiting.get(id);
-    if (run === undefined) return undefined;
-    waiting.delete(id);
-    idByToken.delete(run.token);
-    return run.ended;
-  }
-
-  /** Programs hear of a call of a built-in function too; only the first answer counts. */
-  function ask({ id, name, args, origin, deadlineMs, encoding, topic }: Run, token: string): void {
-    const deadline = new Date(deadlineMs).toISOString();
-    const payload = encodeReply({ id, name, args, origin, deadline, reply: `${answerPrefix}${token}` }, encoding);
-    deps.bus.publish({ topic, payload, qos: 0, retain: false }).catch((error: unknown) => {
-      deps.log.warn({ name, error: String(error) }, "call not passed to local programs");
-    });
+  function endOf(id: string, started: Running, outcome: Outcome): void {
+    if (running.get(id) !== started) return;
+    running.delete(id);
+    programs.forget(id);
+    started.ended(bounded(outcome));
   }
 }
 
@@ -104,22 +109,6 @@ async function runBuiltIn(builtIn: BuiltIn, args: PlainValue): Promise<Outcome> 
   } catch (error) {
     return { status: "failed", reason: error instanceof Error ? error.message : String(error) };
   }
-}
-
-/** `{"result": …}` or `{"error": "…"}`, in JSON or CBOR; any JSON value that is no object is the result itself. */
-function readAnswer(payload: Uint8Array): Outcome {
-  const value = isCborMap(payload) ? toPlainValue(decodeCbor(payload)?.value) : parseJson(payload);
-  const garbage: Outcome = {
-    status: "failed",
-    reason: 'the program answered garbage: it must be {"result": …} or {"error": "…"}',
-  };
-  if (value === undefined) return garbage;
-  if (value === null || typeof value !== "object" || Array.isArray(value) || value instanceof Uint8Array)
-    return { status: "done", value };
-  const { result, error, ...rest } = value as { readonly [key: string]: PlainValue };
-  if (Object.keys(rest).length > 0 || (result === undefined) === (error === undefined)) return garbage;
-  if (result !== undefined) return { status: "done", value: result };
-  return { status: "failed", reason: typeof error === "string" ? error : JSON.stringify(error) };
 }
 
 function bounded(outcome: Outcome): Outcome {

@@ -62,6 +62,16 @@ export class TopicTree<V> {
     return reaches(this.#root, topic.split("/"), 0, hidesFromWildcards(topic));
   }
 
+  /** Values of the filter that is `topic` itself: those with wildcards that match it are not among them. */
+  exactly(topic: string): ReadonlySet<V> {
+    let node: TreeNode<V> | undefined = this.#root;
+    for (const level of topic.split("/")) {
+      node = node.children.get(level);
+      if (node === undefined) return new Set();
+    }
+    return node.values;
+  }
+
   /** Whether any filter matches some topic that starts with `prefix` and a slash. `prefix` has no wildcards. */
   hasMatchBelow(prefix: string): boolean {
     return reachesBelow(this.#root, prefix.split("/"), 0, hidesFromWildcards(prefix));

@@ -70,6 +70,10 @@ export interface Bus {
   subscribe(filter: string, handler: (message: Message) => void): Disposable;
   /** Whether any client or in-process subscription matches `topic` now. */
   hasSubscriber(topic: string): boolean;
+  /** Client identifiers of those that are connected and subscribed to `topic` itself, alone or shared: whoever listens with a wildcard is not among them. */
+  exactSubscribers(topic: string): readonly string[];
+  /** The payload that is retained on `topic`; undefined when there is none. */
+  retainedPayload(topic: string): Uint8Array | undefined;
   /** Whether any such subscription could match some topic that begins with `prefix` and a slash. `prefix` has no wildcards. */
   hasSubscriberBelow(prefix: string): boolean;
 }

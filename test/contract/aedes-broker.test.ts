@@ -6,6 +6,7 @@ import { FakeClock } from "../fakes/fake-clock.ts";
 import { connectMqtt } from "../fakes/mqtt-test-client.ts";
 import { silentLogger } from "../fakes/silent-logger.ts";
 import { testBroker, type BrokerBench } from "./broker-contract.ts";
+import { busQueriesContract } from "./bus-queries-contract.ts";
 
 async function start(authorizer: Authorizer = treeAuthorizer): Promise<BrokerBench> {
   const clock = new FakeClock();
@@ -28,3 +29,4 @@ const cannot = {
 };
 
 testBroker("aedes", Object.assign(start, { cannot }));
+busQueriesContract("aedes", start);

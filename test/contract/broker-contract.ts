@@ -15,14 +15,14 @@ export interface BrokerBench extends AsyncDisposable {
   connect(clientId: string, options?: MemoryClientOptions): Promise<MemoryClient>;
 }
 
-interface StartBench {
+export interface StartBench {
   (authorizer?: Authorizer): Promise<BrokerBench>;
   /** Beginnings of the clauses that this broker cannot keep, and why not. */
   readonly cannot?: Readonly<Record<string, string>>;
 }
 
 /** A clause of the contract; one that a broker cannot keep is shown as skipped, with the reason. */
-function clause({ cannot = {} }: StartBench, title: string, run: () => Promise<void>): void {
+export function clause({ cannot = {} }: StartBench, title: string, run: () => Promise<void>): void {
   const reason = Object.entries(cannot).find(([begin]) => title.includes(`: ${begin}`))?.[1];
   if (reason === undefined) test(title, run);
   else test.skip(`${title} (${reason})`, run);

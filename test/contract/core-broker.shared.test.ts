@@ -140,3 +140,13 @@ test("without another member the messages go with the session", async () => {
   await untilStored(store, []);
   expect(bench.broker.stats()).toMatchObject({ sessions: 0, queuedMessages: 0 });
 });
+
+test("members of a shared subscription are exact subscribers of the topic, while they are connected", async () => {
+  await using bench = await CoreBench.start();
+  const leaving = await kept(bench, "leaving", 1_000);
+  const staying = await bench.client("staying", 5);
+  for (const client of [leaving, staying]) await subscribeTo(client, filter, 1);
+  expect(bench.broker.exactSubscribers("a/b").toSorted()).toEqual(["leaving", "staying"]);
+  await leaving.disconnect();
+  await expect.poll(() => bench.broker.exactSubscribers("a/b")).toEqual(["staying"]);
+});

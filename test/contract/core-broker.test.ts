@@ -11,6 +11,7 @@ import { FakeClock } from "../fakes/fake-clock.ts";
 import { connectMqtt } from "../fakes/mqtt-test-client.ts";
 import { silentLogger } from "../fakes/silent-logger.ts";
 import { Inbox, message, subscribed, testBroker, type BrokerBench } from "./broker-contract.ts";
+import { busQueriesContract } from "./bus-queries-contract.ts";
 
 interface CoreBench extends BrokerBench {
   readonly port: number;
@@ -54,6 +55,7 @@ async function expectAlive(bench: BrokerBench): Promise<void> {
 const connectV311 = Uint8Array.from([0x10, 13, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 60, 0, 1, 0x72]);
 
 testBroker("core", start);
+busQueriesContract("core", start);
 
 test("core: garbage on the port closes that connection only", async () => {
   await using bench = await start();

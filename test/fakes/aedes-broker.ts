@@ -37,7 +37,7 @@ class AedesBroker implements Broker {
   readonly #connected = new Map<string, { readonly client: Client; readonly sinceMs: number }>();
   readonly #listeners = new Set<(event: ClientEvent) => void>();
   readonly #counts = { connectionsRefused: 0, publishesIn: 0, publishesTaken: 0, publishesRefused: 0 };
-  readonly #retained = new Set<string>();
+  readonly #retained = new Map<string, Uint8Array>();
   readonly #sockets = new Set<Socket>();
   readonly #servers: Server[] = [];
   #aedes: Aedes | undefined;
@@ -110,6 +110,18 @@ class AedesBroker implements Broker {
     return this.#inProcess.hasSubscriber(topic) || this.#filters.hasMatch(topic);
   }
 
+  exactSubscribers(topic: string): readonly string[] {
+    // Their subscriptions outlive the news that they are gone.
+    const connected = [...this.#filters.exactly(topic)].filter(
+      (client) => this.#connected.get(client.id)?.client === client,
+    );
+    return connected.map(({ id }) => id);
+  }
+
+  retainedPayload(topic: string): Uint8Array | undefined {
+    return this.#retained.get(topic);
+  }
+
   hasSubscriberBelow(prefix: string): boolean {
     return this.#inProcess.hasSubscriberBelow(prefix) || this.#filters.hasMatchBelow(prefix);
   }
@@ -140,17 +152,17 @@ class AedesBroker implements Broker {
   }
 
   #route({ topic, payload, qos, retain }: Message): Promise<void> {
-    this.#noteRetained(topic, payload.length, retain);
+    this.#noteRetained(topic, payload, retain);
     const packet = { cmd: "publish", topic, payload: Buffer.from(payload), qos, retain, dup: false } as const;
     return new Promise((resolve) => {
       this.#aedes?.publish(packet, () => resolve());
     });
   }
 
-  #noteRetained(topic: string, bytes: number, retain: boolean): void {
+  #noteRetained(topic: string, payload: Uint8Array, retain: boolean): void {
     if (!retain) return;
-    if (bytes === 0) this.#retained.delete(topic);
-    else this.#retained.add(topic);
+    if (payload.length === 0) this.#retained.delete(topic);
+    else this.#retained.set(topic, payload.slice());
   }
 
   #hooks(): AedesOptions {
@@ -180,8 +192,9 @@ class AedesBroker implements Broker {
 
   #judge(client: Client, info: ClientInfo, packet: PublishPacket, callback: (error?: Error | null) => void): void {
     this.#counts.publishesIn++;
-    const { topic, payload, qos, retain } = packet;
-    const message: Message = { topic, payload: Buffer.from(payload), qos, retain };
+    const { topic, qos, retain } = packet;
+    const payload = Buffer.from(packet.payload);
+    const message: Message = { topic, payload, qos, retain };
     const settle = (verdict: Verdict): void => {
       if (verdict.type === "pass") this.#inProcess.deliver(message);
       else if (verdict.type === "take") this.#counts.publishesTaken++;
@@ -191,7 +204,7 @@ class AedesBroker implements Broker {
         return;
       }
       if (verdict.type !== "pass") Object.assign(packet, { topic: nowhere, retain: false });
-      this.#noteRetained(packet.topic, payload.length, packet.retain);
+      this.#noteRetained(packet.topic, payload, packet.retain);
       callback(null);
     };
     if (isTopicName(topic) && this.#authorizer.publish(info, topic)) {

@@ -150,6 +150,14 @@ export class MemoryBroker implements Broker {
     return this.#inProcess.hasSubscriber(topic) || this.#filters.hasMatch(topic);
   }
 
+  exactSubscribers(topic: string): readonly string[] {
+    return Array.from(this.#filters.exactly(topic), ({ info }) => info.clientId);
+  }
+
+  retainedPayload(topic: string): Uint8Array | undefined {
+    return this.#retained.get(topic)?.payload;
+  }
+
   hasSubscriberBelow(prefix: string): boolean {
     return this.#inProcess.hasSubscriberBelow(prefix) || this.#filters.hasMatchBelow(prefix);
   }

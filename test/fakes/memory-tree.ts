@@ -380,6 +380,7 @@ function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
     insecure: false,
     streams: options.streams ?? [dataStream],
     sources: { host: { enabled: false, intervalMs: 1000 } },
+    functions: { maxSeconds: 60, atOnce: 4 },
     journal: { ...(maxBytes === undefined ? {} : { maxBytes }), minCommitMs: 0 },
   };
 }

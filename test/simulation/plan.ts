@@ -118,6 +118,7 @@ export function configOf(
     insecure: false,
     streams: recorded.map(({ topic, ...stream }) => ({ ...stream, filters: [`${topic}/#`], share: 1 })),
     sources: { host: { enabled: false, intervalMs: 1000 } },
+    functions: { maxSeconds: 60, atOnce: 4 },
     journal: { maxBytes, minCommitMs: 0 },
   };
 }

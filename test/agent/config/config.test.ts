@@ -17,6 +17,7 @@ streams = (
   { name = "data"; filters = "/data/#"; }
 );
 sources: { host: { enabled = on; interval-ms = 500; record = "/srv/readings"; }; };
+functions-dir = "/srv/functions"; functions: { max-seconds = 5; at-once = 2; };
 journal: { max-bytes = 1073741824L; profile = "flash"; min-commit-ms = 250; };
 `;
 
@@ -50,6 +51,7 @@ test("without any source a node has its defaults", () => {
     insecure: false,
     streams: [dataStream],
     sources: { host: { enabled: true, intervalMs: 1000 } },
+    functions: { maxSeconds: 60, atOnce: 4 },
     journal: { minCommitMs: 0 },
   });
 });
@@ -97,6 +99,7 @@ test("a file can set everything", () => {
       dataStream,
     ],
     sources: { host: { enabled: true, intervalMs: 500, record: "/srv/readings" } },
+    functions: { directory: "/srv/functions", maxSeconds: 5, atOnce: 2 },
     journal: { maxBytes: 1_073_741_824, minCommitMs: 250 },
   });
 });
@@ -173,6 +176,11 @@ test.each([
     "journal: { max-bytes = 9007199254740993 }",
     "1:24: journal.max-bytes: expected a whole number of bytes, at least 1048576, found the number 9007199254740993",
   ],
+  [
+    "functions: { max-seconds = 0 }",
+    "1:28: functions.max-seconds: expected a whole number of seconds from 1 to 604800",
+  ],
+  ["functions: { at-once = 257 }", "1:24: functions.at-once: expected a whole number from 1 to 256"],
   ["journal: { max-bytes = 5 }", "1:24: journal.max-bytes: expected"],
   ['journal: { profile = "sd" }', '1:22: journal.profile: expected normal or flash, found "sd"'],
   ["journal: { min-commit-ms = 10001 }", "1:28: journal.min-commit-ms: expected a whole number of milliseconds"],
@@ -360,6 +368,12 @@ sources:
     interval-ms = 1000;  # default
     # sources.host.record is not set
   };
+};
+# functions-dir is not set
+functions:
+{
+  max-seconds = 60;  # default
+  at-once = 4;  # default
 };
 journal:
 {

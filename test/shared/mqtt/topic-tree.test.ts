@@ -42,6 +42,8 @@ test("after any additions and removals the tree matches as a list of filters doe
           expected.map(({ value }) => value).toSorted(ascending),
         );
         expect(tree.hasMatch(topic)).toBe(expected.length > 0);
+        const exact = expected.filter(({ filter }) => filter === topic).map(({ value }) => value);
+        expect([...tree.exactly(topic)].toSorted(ascending)).toEqual(exact.toSorted(ascending));
       }
     }),
     { numRuns: 1_000 },

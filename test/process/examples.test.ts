@@ -1,0 +1,87 @@
+// The examples of the client library, run as a reader would run them, against a real node.
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createPortPicker } from "../../scripts/demo/free-ports.ts";
+import { bareBroker } from "../client/live-node.ts";
+import { nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
+
+const slow = { timeout: 60_000 };
+const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "fogbank-examples-"));
+let node: NodeUnderTest;
+
+beforeAll(async () => {
+  const pick = createPortPicker();
+  const settings = "level = device; sources: { host: { enabled = false; }; };";
+  node = nodeUnderTest(folder, "device-1", { mqtt: await pick(), http: await pick() }, settings);
+  await node.start();
+}, 60_000);
+
+afterAll(async () => {
+  await node.end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const urlOfNode = (): string => `mqtt://127.0.0.1:${node.mqttPort}`;
+
+function start(
+  example: string,
+  url = urlOfNode(),
+): ChildProcess & { readonly stdout: NonNullable<ChildProcess["stdout"]> } {
+  return spawn(process.execPath, [join(examples, example), url], { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** To its end. */
+async function run(example: string, url?: string): Promise<{ readonly code: unknown; readonly stdout: string }> {
+  const child = start(example, url);
+  const [stdout, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  return { code, stdout };
+}
+
+test("every example is run here", () => {
+  expect(readdirSync(examples).toSorted()).toEqual(["call.ts", "events.ts", "implement.ts", "publish.ts"]);
+});
+
+test("publish.ts", slow, async () => {
+  expect(await run("publish.ts")).toEqual({ code: 0, stdout: "stored\n" });
+});
+
+test("implement.ts and call.ts", slow, async () => {
+  const program = start("implement.ts");
+  const lines: string[] = [];
+  const reader = createInterface(program.stdout);
+  reader.on("line", (line) => lines.push(line));
+  try {
+    await once(reader, "line");
+    expect(lines).toEqual(["ready"]);
+    const { code, stdout } = await run("call.ts");
+    expect(code).toBe(0);
+    expect(stdout).toContain("device-1 done { blinked: 2 }\n");
+    await expect.poll(() => lines).toEqual(["ready", "blink, says device-1", "blink, says device-1"]);
+  } finally {
+    program.kill();
+    await once(program, "exit");
+  }
+});
+
+test("events.ts, at a broker that says of an event what a node says", slow, async () => {
+  await using peer = await bareBroker();
+  peer.broker.intercept("/machine/events/external/+", ({ topic, payload }, settle) => {
+    settle({ type: "take" });
+    const { id, args } = JSON.parse(new TextDecoder().decode(payload)) as Readonly<Record<string, unknown>>;
+    const event = { id, name: "door", args, origin: "device-1", time: "2026-01-01T00:00:00.000Z" };
+    const body = new TextEncoder().encode(JSON.stringify(event));
+    void peer.broker.publish({ topic, payload: body, qos: 1, retain: false });
+  });
+  expect(await run("events.ts", peer.url)).toEqual({
+    code: 0,
+    stdout: "door { open: true } raised at device-1 2026-01-01T00:00:00.000Z\n",
+  });
+});
