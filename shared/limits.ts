@@ -202,6 +202,10 @@ export const limits = {
   conditionSteps: 1_000,
   /** Levels of a condition's tree, which is walked by recursion. */
   conditionDepth: 32,
+  /** Named conditions of one node, how deep they may stand in one another, and the characters of a name. */
+  namedConditions: 256,
+  conditionsNested: 8,
+  conditionNameChars: 64,
   /** Conditions that are kept parsed, and the characters of their texts together: a tree takes a hundred times as much. */
   conditionsCached: 256,
   conditionsCachedChars: 64 * kib,
