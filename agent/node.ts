@@ -2,10 +2,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { ConditionCache } from "#shared/condition/condition-cache.ts";
-import { evaluateCondition } from "#shared/condition/evaluate.ts";
+import { parseNamed } from "#shared/condition/named.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
+import type { NodePlace } from "#shared/link/hello.ts";
 import type { Fingerprint } from "#shared/journal/fingerprint.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
@@ -18,6 +18,8 @@ import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
 import { createAuthorizer, type NodeAuthorizer } from "./auth/authorizer.ts";
 import { isReadByOthers, noUsers, readUsersFile } from "./auth/users-file.ts";
 import type { Address, Authorizer, Broker } from "./broker/broker.ts";
+import { createConditions, type Conditions } from "./conditions/conditions.ts";
+import { createDataWindows, type DataWindows } from "./conditions/data-windows.ts";
 import type { NodeConfig } from "./config/config.ts";
 import type { UplinkConfig } from "./config/uplink-url.ts";
 import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
@@ -125,7 +127,9 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     isUrgent(config, opened),
   );
   const stamping = stampingClock(clock, time);
-  stack.use(startCapture({ bus: broker, journal, clock: stamping, log }, captureRules(config, opened)));
+  const data = createDataWindows(() => clock.monotonic(), config.dataWindowMs);
+  const saw: DataWindows["saw"] = (topic, payload) => data.saw(topic, payload);
+  stack.use(startCapture({ bus: broker, journal, clock: stamping, log, saw }, captureRules(config, opened)));
   const fanOut = stack.use(
     startFanOut(
       { bus: broker, store, clock, log },
@@ -151,8 +155,13 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   if (uplink !== undefined) stack.use(uplink);
 
   // Calls: of functions down the tree, and of this level.
+  const conditions = createConditions(
+    { tree: presence, clock, data },
+    { name: config.name, place: placeOf(config), named: parseNamed(config.cond) },
+  );
+  const parent = uplink ?? noParent;
   const calls = stack.use(
-    startCalls(deps, config, { broker, store, presence, parent: uplink ?? noParent, treeNow: () => time.now() }),
+    startCalls(deps, config, { broker, store, presence, conditions, parent, treeNow: () => time.now() }),
   );
 
   stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
@@ -171,7 +180,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const view = createView(
     deps,
     config,
-    { store, presence, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
+    { store, presence, conditions, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
     () => ({
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
@@ -249,10 +258,11 @@ function reload({ log }: NodeDeps, { authorizer, tls }: NodeAccess, broker: Brok
 /** What the HTTP API shows. */
 function createView(
   { clock, version, pid }: NodeDeps,
-  { name, level, zone, tags }: NodeConfig,
+  config: NodeConfig,
   parts: {
     readonly store: NodeStore;
     readonly presence: Presence;
+    readonly conditions: Conditions;
     readonly documents: DocumentStore | undefined;
     readonly identity: OwnIdentity;
     readonly journal: () => JournalState;
@@ -260,9 +270,17 @@ function createView(
   },
   counters: () => Readonly<Record<string, number>>,
 ): NodeView {
-  const { store, presence, documents, identity, journal, sink } = parts;
-  const self = { name, level, zone, tags, identity: () => identity.current(), version, pid, startedAtMs: clock.now() };
-  return createNodeView({ store, tree: presence, clock, documents, journal, sink, counters }, self);
+  const { store, presence, conditions, documents, identity, journal, sink } = parts;
+  const self = {
+    name: config.name,
+    place: placeOf(config),
+    identity: () => identity.current(),
+    version,
+    pid,
+    startedAtMs: clock.now(),
+  };
+  const explain = (text: string): ReturnType<Conditions["explain"]> => conditions.explain(text);
+  return createNodeView({ store, tree: presence, clock, documents, journal, sink, counters, explain }, self);
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {
@@ -339,6 +357,10 @@ function isUrgent({ streams }: NodeConfig, { streamIds }: Opened): (streamId: nu
   return (streamId) => urgent.has(streamId);
 }
 
+function placeOf({ level, zone, tags, lat, lon, class: kind }: NodeConfig): NodePlace {
+  return { level, zone, tags, site: { lat, lon, class: kind } };
+}
+
 function startUplinkOf(
   deps: NodeDeps,
   config: NodeConfig,
@@ -348,23 +370,24 @@ function startUplinkOf(
   if (config.uplink === undefined) return undefined;
   const { clock, random, log } = deps;
   const dial = deps.dialParent(config.uplink);
-  const { name, level, zone, tags } = config;
-  return startUplink({ ...parts, dial, clock, random, log }, { name, ...self, place: { level, zone, tags } });
+  return startUplink({ ...parts, dial, clock, random, log }, { name: config.name, ...self, place: placeOf(config) });
 }
 
 /** Machine functions and level functions, with what runs them here. */
 function startCalls(
   { clock, random, log, logControl, version }: NodeDeps,
-  { name, level, zone, tags }: NodeConfig,
+  config: NodeConfig,
   parts: {
     readonly broker: Broker;
     readonly store: NodeStore;
     readonly presence: Presence;
+    readonly conditions: Conditions;
     readonly parent: ParentLink;
     readonly treeNow: () => number;
   },
 ): MachineMessaging {
-  const { broker: bus, store, presence, parent, treeNow } = parts;
+  const { broker: bus, store, presence, conditions, parent, treeNow } = parts;
+  const { name, level, zone, tags, lat, lon, class: kind } = config;
   const startedMs = clock.monotonic();
   const builtIns = builtInFunctions({
     now: () => clock.now(),
@@ -374,26 +397,21 @@ function startCalls(
       level,
       ...(zone === undefined ? {} : { zone }),
       tags,
+      ...(lat === undefined ? {} : { lat }),
+      ...(lon === undefined ? {} : { lon }),
+      ...(kind === undefined ? {} : { class: kind }),
       version,
       uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
       uplink: presence.uplink().state,
       children: presence.onlineChildren(),
     }),
+    explain: (text) => conditions.explainHere(text),
   });
-  const conditions = new ConditionCache();
   const stack = new AsyncDisposableStack();
   const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
   const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
   stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
-  const check = (text: string): ReturnType<ConditionCheck> => {
-    const parsed = conditions.parse(text);
-    if ("error" in parsed) {
-      const { message, position } = parsed.error;
-      return { error: `line ${position.line}, column ${position.column}: ${message}` };
-    }
-    const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
-    return { holds: evaluateCondition(parsed.ok, subject) };
-  };
+  const check: ConditionCheck = (text) => conditions.check(text);
   const machine = stack.use(
     startMachineMessages({ bus, store, parent, tree: presence, runner, check, clock, treeNow, random, log }, name),
   );

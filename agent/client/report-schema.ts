@@ -25,12 +25,19 @@ const streamEntries = {
   balanced: v.boolean(),
 };
 
+const placeEntries = {
+  level,
+  zone: v.exactOptional(text),
+  tags: v.array(text),
+  lat: v.exactOptional(v.number()),
+  lon: v.exactOptional(v.number()),
+  class: v.exactOptional(text),
+};
+
 export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObject({
   node: v.looseObject({
     name: text,
-    level,
-    zone: v.exactOptional(text),
-    tags: v.array(text),
+    ...placeEntries,
     uuid: text,
     epoch: count,
     version: text,
@@ -49,9 +56,7 @@ export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObjec
     v.looseObject({
       node: text,
       parent: text,
-      level,
-      zone: v.exactOptional(text),
-      tags: v.array(text),
+      ...placeEntries,
       state: v.picklist(["online", "lost", "left"]),
       since: text,
       ageMs: v.number(),

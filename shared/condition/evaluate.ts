@@ -213,7 +213,8 @@ function callFunction(at: Evaluation, node: TreeOf<"call">, scope: Scope | undef
   return whenKnown(evaluate(at, argument, scope), at.steps, (value) => {
     if (name === "size") return sizeOf(value, at.steps);
     if (name !== "data" && name !== "kv") return failure(`${quoteBriefly(name)} cannot be called`);
-    return value.type === "string" ? at.view.read(name, value.value) : failure(`${name}() needs a string`);
+    if (value.type !== "string") return failure(`${name}() needs a string`);
+    return at.steps.take(limits.dataReadSteps) ? at.view.read(name, value.value) : failure("no steps left");
   });
 }
 

@@ -15,21 +15,25 @@ export interface Verdict {
   readonly why: string;
 }
 
+/** Walking down to what decided evaluates each part once more, at each level of the way. */
+const explanationSteps = limits.conditionSteps * limits.conditionDepth;
 const termsShown = 4;
 const charsShown = 120;
 const itemsShown = 8;
 
-/** What `condition` comes to in `view`, and why. */
-export function explainIn(condition: Condition, view: View): Verdict {
+/** What `condition` comes to in `view`, and why. Takes from `total` what that costs; when it is spent the reason is less precise. */
+export function explainIn(condition: Condition, view: View, total = new StepBudget(explanationSteps)): Verdict {
   const { tree } = condition;
   if (tree === undefined) return { result: "true", why: "the empty condition always holds" };
   const steps = new StepBudget(limits.conditionSteps);
   const value = evaluateIn(condition, view, steps);
+  total.take(steps.taken);
   if (steps.isSpent) return { result: "unknown", why: `it takes more than ${limits.conditionSteps} steps` };
-  // Walking down to what decided evaluates each part once more, at each level of the way.
-  const search = { condition, view, steps: new StepBudget(limits.conditionSteps * limits.conditionDepth) };
+  const search = { condition, view, steps: total };
   const part = decidingPart(search, tree);
-  return { result: resultOf(value), why: whyOf(search, part, evaluateTree(part, view, search.steps)) };
+  const decided = evaluateTree(part, view, total);
+  const why = total.isSpent ? "it would take too many steps to say why" : whyOf(search, part, decided);
+  return { result: resultOf(value), why };
 }
 
 interface Search {

@@ -26,6 +26,7 @@ import {
   optional,
   u32Max,
 } from "./fields.ts";
+import { packSite, readSite, type NodeSite } from "./node-site.ts";
 
 export const protocolVersion = 1;
 
@@ -34,9 +35,11 @@ export interface NodePlace {
   readonly level: Level;
   readonly zone: string | undefined;
   readonly tags: readonly string[];
+  /** Absent when a node on the way does not know of such things. */
+  readonly site?: NodeSite;
 }
 
-/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs]`. */
+/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, site?]`. */
 export interface Descendant extends NodePlace {
   readonly name: NodeName;
   readonly parent: NodeName;
@@ -296,7 +299,8 @@ function packHolding({ epoch, streamId, ranges, mark }: Holding): readonly unkno
 }
 
 function packPlace(place: NodePlace): readonly unknown[] {
-  return [levels.indexOf(place.level), place.zone ?? null, place.tags];
+  const { level, zone, tags, site } = place;
+  return [levels.indexOf(level), zone ?? null, tags, ...(site === undefined ? [] : [packSite(site)])];
 }
 
 function packDescendant(node: Descendant): readonly unknown[] {
@@ -308,6 +312,7 @@ function packDescendant(node: Descendant): readonly unknown[] {
     node.tags,
     node.online,
     BigInt(node.sinceMs),
+    ...(node.site === undefined ? [] : [packSite(node.site)]),
   ];
 }
 
@@ -414,12 +419,12 @@ export function readFinalMarks(value: unknown): readonly FinalMark[] {
 }
 
 function readPlace(value: unknown): NodePlace {
-  const [level, zone, tags] = asArray(value, "place", 16);
-  return { level: readLevel(level), zone: readZone(zone), tags: readTags(tags) };
+  const [level, zone, tags, site] = asArray(value, "place", 16);
+  return { level: readLevel(level), zone: readZone(zone), tags: readTags(tags), ...readSite(site) };
 }
 
 function readDescendant(value: unknown): Descendant {
-  const [name, parent, level, zone, tags, online, sinceMs] = asArray(value, "descendant", 16);
+  const [name, parent, level, zone, tags, online, sinceMs, site] = asArray(value, "descendant", 16);
   return {
     name: asNodeName(name, "descendant"),
     parent: asNodeName(parent, "its parent"),
@@ -428,6 +433,7 @@ function readDescendant(value: unknown): Descendant {
     tags: readTags(tags),
     online: online === true,
     sinceMs: asTimeMs(sinceMs, "since"),
+    ...readSite(site),
   };
 }
 

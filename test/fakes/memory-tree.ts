@@ -356,6 +356,8 @@ function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
     name: parseNodeName(options.name ?? name),
     level,
     tags: [],
+    cond: {},
+    dataWindowMs: 60_000,
     dataDir,
     logLevel: "silent",
     listen: { mqtt: [], http: [] },
