@@ -128,7 +128,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   );
   const stamping = stampingClock(clock, time);
   const data = createDataWindows(() => clock.monotonic(), config.dataWindowMs);
-  const saw: DataWindows["saw"] = (topic, payload) => data.saw(topic, payload);
+  const saw: DataWindows["saw"] = (topic, payload, timeMs) => data.saw(topic, payload, timeMs);
   stack.use(startCapture({ bus: broker, journal, clock: stamping, log, saw }, captureRules(config, opened)));
   const fanOut = stack.use(
     startFanOut(

@@ -7,8 +7,8 @@ import { limits } from "#shared/limits.ts";
 import { dataPrefix } from "#shared/topics.ts";
 
 export interface DataWindows {
-  /** A message on `topic` has been captured. Copies what it keeps of `payload`. */
-  saw(topic: string, payload: Uint8Array): void;
+  /** A message on `topic` has been captured, stamped with `timeMs` by a clock that may step. Copies what it keeps of `payload`. */
+  saw(topic: string, payload: Uint8Array, timeMs: number): void;
   /** Of the topic `/data/<path>`; undefined when nothing has been seen there for long. */
   read(path: string): DataStatistics | undefined;
 }
@@ -16,9 +16,17 @@ export interface DataWindows {
 /** `nowMs`: a clock that does not step. */
 export function createDataWindows(nowMs: () => number, windowMs: number): DataWindows {
   const windows = new TwoGenerations();
+  let stampedMs = Number.NaN;
+  let seenAtMs = 0;
   return {
-    saw(topic, payload) {
-      if (topic.startsWith(dataPrefix)) windows.get(topic).add(nowMs(), payload);
+    saw(topic, payload, timeMs) {
+      if (!topic.startsWith(dataPrefix)) return;
+      // Reading the clock costs more than all the rest: it is enough whenever the stamp has changed.
+      if (timeMs !== stampedMs) {
+        stampedMs = timeMs;
+        seenAtMs = nowMs();
+      }
+      windows.get(topic).add(seenAtMs, payload);
     },
     read: (path) => windows.find(dataPrefix + path)?.read(nowMs() - windowMs),
   };

@@ -16,8 +16,8 @@ export interface CaptureDeps {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Hears of each message that is captured; the payload may alias a network buffer. */
-  saw?(topic: string, payload: Uint8Array): void;
+  /** Hears of each message that is captured, with its stamp; the payload may alias a network buffer. */
+  saw?(topic: string, payload: Uint8Array, timeMs: number): void;
 }
 
 const pass: Verdict = { type: "pass" };
@@ -45,7 +45,7 @@ export function startCapture(deps: CaptureDeps, rules: readonly CaptureRule[]): 
     }
     const item = { timeMs: publish.timeMs ?? deps.clock.now(), topic, payload, retain };
     const receipt = deps.journal.append(streamId, item, qos === 0);
-    deps.saw?.(topic, payload);
+    deps.saw?.(topic, payload, item.timeMs);
     settle(qos === 0 || receipt === undefined ? pass : { type: "pass", receipt });
   }
 

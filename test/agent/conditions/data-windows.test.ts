@@ -7,14 +7,16 @@ import { limits } from "#shared/limits.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-function scene(windowMs = 60_000) {
+/** `wallMs`: the clock that stamps messages. */
+function scene(windowMs = 60_000, wallMs?: () => number) {
   let nowMs = 1_000;
   const windows = createDataWindows(() => nowMs, windowMs);
+  const stamp = wallMs ?? (() => nowMs);
   return {
     windows,
     advance: (ms: number) => void (nowMs += ms),
     saw: (path: string, ...payloads: readonly string[]) => {
-      for (const payload of payloads) windows.saw(`/data/${path}`, bytes(payload));
+      for (const payload of payloads) windows.saw(`/data/${path}`, bytes(payload), stamp());
     },
     holds: (text: string): boolean => {
       const parsed = parseCondition(text);
@@ -62,10 +64,10 @@ test("[J8] JSON of every kind can be asked for, and readings with a unit have an
   expect(windows.read("many")).toEqual({ last: undefined, count: 0 });
   saw("many", '{"__proto__":1,"constructor":2}');
   expect(holds("data('many').last.constructor == 2 && data('many').last.__proto__ == 1")).toBe(true);
-  windows.saw("/data/raw", new Uint8Array([0xff, 0xfe]));
+  windows.saw("/data/raw", new Uint8Array([0xff, 0xfe]), 1);
   expect(windows.read("raw")).toEqual({ last: undefined, count: 0 });
   expect(holds("data('raw').last == 1")).toBe(false);
-  windows.saw("/other/topic", bytes("1"));
+  windows.saw("/other/topic", bytes("1"), 1);
   expect(windows.read("../other/topic")).toBeUndefined();
 });
 
@@ -116,7 +118,7 @@ test("what is kept does not change with the buffer that it came in", () => {
   const { windows } = scene();
   for (const text of ["12", `"${"y".repeat(100)}"`]) {
     const payload = bytes(text);
-    windows.saw("/data/x", payload);
+    windows.saw("/data/x", payload, 1);
     payload.fill(0x39);
     expect(windows.read("x")?.last).toEqual(JSON.parse(text));
   }
@@ -128,4 +130,19 @@ test("[J-S8] reading data takes steps, so that a text cannot ask for it without 
   const clauses = (count: number): string => Array.from({ length: count }, () => "data('x').avg == 1.0").join(" && ");
   expect(holds(clauses(10))).toBe(true);
   expect(holds(clauses(60))).toBe(false);
+});
+
+test("[J8] a clock that steps moves nothing into or out of the window", () => {
+  let wallMs = 1_000_000;
+  const { saw, advance, windows } = scene(10_000, () => wallMs);
+  saw("x", "1");
+  wallMs -= 3_600_000;
+  advance(5_000);
+  saw("x", "2");
+  wallMs += 7_200_000;
+  advance(4_000);
+  saw("x", "3");
+  expect(windows.read("x")).toMatchObject({ count: 3, last: 3 });
+  advance(2_000);
+  expect(windows.read("x")).toMatchObject({ count: 2, min: 2 });
 });
