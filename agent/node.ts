@@ -187,6 +187,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("children", childLinks.stats()),
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
+      ...prefixed("conditions", conditions.stats()),
       ...prefixed("source", source.counts()),
       ...prefixed("sink", sinkCounters(sink)),
     }),

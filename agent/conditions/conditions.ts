@@ -13,7 +13,7 @@ import type { ConditionReport } from "#shared/reports.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { explainBelow } from "./explain-below.ts";
 import type { DataWindows } from "./data-windows.ts";
-import { Summaries, type ReportedTree } from "./summaries.ts";
+import { Summaries, type ReportedTree, type SummaryStats } from "./summaries.ts";
 
 export interface Conditions {
   /** Evaluates for this node. The error says line and column. */
@@ -24,6 +24,7 @@ export interface Conditions {
   explainHere(text: string): Verdict | ConditionFault;
   /** For this node, and as far as it can be told for everything below it. */
   explain(text: string): ConditionReport | ConditionFault;
+  stats(): SummaryStats;
 }
 
 /** Why a text is no condition, with line and column. */
@@ -59,6 +60,7 @@ export function createConditions(deps: ConditionsDeps, self: ConditionsSelf): Co
       const parsed = parse(text);
       return "error" in parsed || summaries.mayHold(parsed.ok, child);
     },
+    stats: () => summaries.stats(),
     explainHere(text) {
       const parsed = parse(text);
       return "error" in parsed ? parsed : explainHere(parsed.ok);

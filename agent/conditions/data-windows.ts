@@ -167,14 +167,18 @@ function parse(payload: Uint8Array | undefined): JsonValue | undefined {
   }
 }
 
-/** A number, a text that is one, or the `v` of a reading such as `{"v": 21.5, "unit": "°C"}`. */
+/** A number, a text that is one, or the `v` of a reading such as `{"v": 21.5, "unit": "°C"}`; undefined for the infinite, too. */
 function numberOf(value: JsonValue | undefined): number | undefined {
-  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
-  if (typeof value === "string")
-    return /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value) ? Number(value) : undefined;
-  if (typeof value !== "object" || value === null || isList(value)) return undefined;
-  const { v: reading } = value;
-  return typeof reading === "number" ? reading : undefined;
+  const number = typeof value === "string" ? numberOfText(value) : typeof value === "object" ? readingOf(value) : value;
+  return typeof number === "number" && Number.isFinite(number) ? number : undefined;
+}
+
+function numberOfText(text: string): number | undefined {
+  return /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) ? Number(text) : undefined;
+}
+
+function readingOf(value: JsonValue): JsonValue | undefined {
+  return typeof value !== "object" || value === null || isList(value) ? undefined : value["v"];
 }
 
 function isList(value: JsonValue): value is readonly JsonValue[] {

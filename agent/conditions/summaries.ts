@@ -16,6 +16,13 @@ export interface ReportedTree {
   path(): readonly unknown[];
 }
 
+export interface SummaryStats {
+  /** Answers that a condition certainly does not hold below a child. */
+  readonly pruned: number;
+  /** Evaluations that ran out of steps, so that the answer was that it may hold. */
+  readonly unfinished: number;
+}
+
 /** The summary of a child's last report. */
 interface Current {
   readonly place: NodePlace;
@@ -32,6 +39,7 @@ export class Summaries {
   readonly #currentByChild = new Map<string, Current>();
   readonly #earlier = new WeakMap<EarlierReport, Summary>();
   readonly #depth: DepthWatch;
+  #stats = { pruned: 0, unfinished: 0 };
   /** Steps that are left in the second that began then. */
   #second = Number.NEGATIVE_INFINITY;
   #stepsLeft = 0;
@@ -42,8 +50,18 @@ export class Summaries {
     this.#depth = new DepthWatch(tree, clock);
   }
 
+  stats(): SummaryStats {
+    return this.#stats;
+  }
+
   /** False: `condition` certainly holds neither for the child nor for anything below it. */
   mayHold(condition: Condition, name: string): boolean {
+    const may = this.#mayHold(condition, name);
+    if (!may) this.#stats.pruned++;
+    return may;
+  }
+
+  #mayHold(condition: Condition, name: string): boolean {
     const child = this.#tree.child(name);
     // Not heard since this node's start, or more than it could report: anything may be below it.
     if (child?.epoch === undefined || child.descendants.length >= limits.descendants) return true;
@@ -92,6 +110,7 @@ export class Summaries {
     const steps = new StepBudget(Math.min(limits.summarySteps, this.#stepsLeft));
     const may = mayHoldFor(condition, summary, steps);
     this.#stepsLeft = Math.max(0, this.#stepsLeft - steps.taken);
+    if (steps.isSpent) this.#stats.unfinished++;
     return { may, isCertain: !steps.isSpent };
   }
 }

@@ -26,9 +26,9 @@ export function oneOf(texts: Iterable<string>): Value {
   return items.length === 1 ? first : { type: "unknown", among: { items, texts: distinct } };
 }
 
-/** A double from `least` to `most`. */
+/** A double from `least` to `most`. Zeros of both signs are two values: one may divide by them. */
 export function between(least: number, most: number): Value {
-  return least === most ? { type: "double", value: least } : { type: "unknown", span: [least, most] };
+  return Object.is(least, most) ? { type: "double", value: least } : { type: "unknown", span: [least, most] };
 }
 
 /** What `next` makes of the value, whichever it is; a failure stays what it is. */

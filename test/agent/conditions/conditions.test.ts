@@ -151,8 +151,11 @@ test("[J-S8] hostile conditions take a share of a second, and then everything ma
   const asked = children.map((name) => conditions.mayHoldBelow(hostile, name));
   expect(asked.every(Boolean)).toBe(true);
   expect(conditions.mayHoldBelow("name == 'nobody'", "fog-0")).toBe(true);
+  const { pruned, unfinished } = conditions.stats();
+  expect([pruned, unfinished]).toEqual([0, 301]);
   await clock.advance(1_000);
   expect(conditions.mayHoldBelow("name == 'nobody'", "fog-0")).toBe(false);
+  expect(conditions.stats()).toEqual({ pruned: 1, unfinished: 301 });
 });
 
 test("[J8] an explanation has the node itself, and everything below as far as it can be told", () => {

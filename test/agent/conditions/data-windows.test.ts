@@ -124,6 +124,32 @@ test("what is kept does not change with the buffer that it came in", () => {
   }
 });
 
+test("[J-S8] payloads of hostile JSON are values like others", () => {
+  const { saw, holds } = scene();
+  const deep = "[".repeat(limits.dataLastBytes / 2) + "]".repeat(limits.dataLastBytes / 2);
+  saw("x", deep);
+  expect(holds("data('x').last == data('x').last")).toBe(true);
+  expect(holds("size(data('x').last) == 1")).toBe(true);
+  for (const payload of [
+    "1e999",
+    "-0",
+    "NaN",
+    "Infinity",
+    '{"v":1e999}',
+    '"1e999"',
+    "",
+    " ",
+    "[",
+    '"\\ud800"',
+    "0x10",
+    "1_000",
+  ]) {
+    saw("y", payload);
+    expect(holds("data('y').count >= 0")).toBe(true);
+    expect(holds("data('y').avg > 1000000.0")).toBe(false);
+  }
+});
+
 test("[J-S8] reading data takes steps, so that a text cannot ask for it without end", () => {
   const { saw, holds } = scene();
   saw("x", ...Array.from({ length: limits.dataSamples }, () => '{"v":1}'));

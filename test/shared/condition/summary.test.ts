@@ -110,6 +110,13 @@ test("[J8] what a node on the way did not pass on may be anything; what a node h
   expect(mayHold("zone != 'x'", [member({ name: "a" })])).toBe(false);
 });
 
+test("[J8] zeros of both signs are two positions", () => {
+  const zeros = [0, -0].map((lat) => member({ name: `n${lat}`, site: { lat, lon: undefined, class: undefined } }));
+  expect(mayHold("1.0 / lat > 0.0", zeros)).toBe(true);
+  expect(mayHold("1.0 / lat < 0.0", zeros)).toBe(true);
+  expect(mayHold("lat != 0.0 && lat > 1.0", zeros)).toBe(false);
+});
+
 test("[J8] a call that names one zone of fifty, or one node of ten thousand, goes one way", () => {
   const summaries = Array.from({ length: 50 }, (_, zone) =>
     summarize(Array.from({ length: 200 }, (_unused, n) => member({ name: `n-${zone}-${n}`, zone: `zone-${zone}` }))),
@@ -133,7 +140,7 @@ test("[J-S8] when the steps are spent, the answer is that it may hold", () => {
 
 const word = fc.constantFrom("a", "b", "ab", "pump");
 const position = {
-  lat: fc.option(fc.constantFrom(0, 1, 52.5, 53), { nil: undefined, freq: 9 }),
+  lat: fc.option(fc.constantFrom(0, -0, 1, 52.5, 53), { nil: undefined, freq: 9 }),
   lon: fc.option(fc.constantFrom(-1, 13.4), { nil: undefined }),
 };
 /** Nodes that differ in little, so that they fall into one group. */

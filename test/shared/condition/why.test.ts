@@ -1,9 +1,12 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseCondition, type Condition } from "#shared/condition/condition.ts";
+import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import type { Subject } from "#shared/condition/subject.ts";
 import { viewOfMember } from "#shared/condition/summary.ts";
 import { viewOf, type View } from "#shared/condition/view.ts";
 import { explainIn, type Verdict } from "#shared/condition/why.ts";
+import { conditionText } from "./condition-grammar.ts";
 
 function parsed(text: string): Condition {
   const condition = parseCondition(text);
@@ -79,4 +82,23 @@ test("[J-S8] an explanation is bounded like the evaluation, and so is what it sh
   });
   const { why } = explain(`tags == [] || '${"x".repeat(500)}' in tags`, long);
   expect(why.length).toBeLessThan(400);
+});
+
+test("[J8] an explanation says what the evaluation says, and from elsewhere never the opposite", () => {
+  const site = { lat: 52.5, lon: undefined, class: "pump" };
+  const reported = { name: "pump-1", level: "device", zone: "hall-7", tags: ["pump", "old"], depth: 2, site };
+  const known = { ...subject, lat: site.lat, class: site.class };
+  const counts = { true: 0, false: 0, unknown: 0 };
+  fc.assert(
+    fc.property(conditionText, (text) => {
+      const holds = String(evaluateCondition(parsed(text), known));
+      expect(explain(text, viewOf(known)).result).toBe(holds);
+      const { result } = explain(text, viewOfMember(reported));
+      counts[result]++;
+      expect([holds, "unknown"]).toContain(result);
+    }),
+    { numRuns: 2_000 },
+  );
+  // Else it proves little.
+  expect(Math.min(...Object.values(counts))).toBeGreaterThan(100);
 });
