@@ -161,7 +161,8 @@ function evaluateNamed(at: Evaluation, name: string): Value {
 function choose(at: Evaluation, node: TreeOf<"?:">, scope: Scope | undefined): Value {
   const [question, whenTrue, whenFalse] = node.args;
   const answer = asBool(evaluate(at, question, scope));
-  if (answer.type !== "bool") return answer; // an answer that is not known may be a failure too
+  if (answer.type === "error") return answer;
+  if (answer.type === "unknown") return anything; // what the question is not says nothing about the outcome
   return evaluate(at, answer.value ? whenTrue : whenFalse, scope);
 }
 

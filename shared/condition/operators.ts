@@ -56,6 +56,8 @@ export function select(from: Known, key: Known): Value {
 function isIn(item: Known | Unknown, collection: Known | Unknown, steps: StepBudget): Value {
   if (item.type !== "unknown" || collection.type !== "list")
     return both(item, collection, steps, (one, all) => contains(all, one, steps));
+  // What may be a failure is one even if there is nothing to compare it with.
+  if (item.among === undefined && item.span === undefined) return anything;
   return connect(true, collection.items, (candidate) => (steps.take(1) ? equalTo(candidate, item, steps) : anything));
 }
 
