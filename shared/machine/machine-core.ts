@@ -38,6 +38,7 @@ export class MachineCore {
   #keptBytes = 0;
   #accepted = 0;
   #ran = 0;
+  #reports = 0;
 
   constructor(self: NodeName, keptBytesMax: number) {
     this.#self = self;
@@ -81,7 +82,7 @@ export class MachineCore {
     const known = this.#messages.get(envelope.id);
     if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
     if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
-    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [emptyReport(from, envelope.id)];
+    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#emptyReport(from, envelope.id)];
     const problem = this.#problemOf(from, envelope, verdict);
     const holds = "holds" in verdict && verdict.holds;
     return this.#follow(world, envelope, callerOf(from), holds, problem);
@@ -97,19 +98,19 @@ export class MachineCore {
   }
 
   /** A neighbour's receipt. */
-  heard(world: World, from: NeighbourView, { id, phase, receipt }: ReceiptFrame): Effects {
-    const message = this.#messages.get(id);
+  heard(world: World, from: NeighbourView, frame: ReceiptFrame): Effects {
+    const message = this.#messages.get(frame.id);
     if (message === undefined || message.ended !== undefined) return [];
-    message.observe(world, from, true);
-    return message.setReceipt(from.key, receipt, phase, world.nowMs) ? this.#act(world, message) : [];
+    message.observe(world, from);
+    return message.setReceipt(from.key, frame, world.nowMs) ? this.#act(world, message) : [];
   }
 
   /** A neighbour has come, gone, begun another session, or may match now. */
   neighbourChanged(world: World, view: NeighbourView): Effects {
     const effects: Effect[] = [];
     for (const message of this.#messages.values()) {
-      if (message.ended !== undefined) continue;
-      message.observe(world, view, true);
+      // Of one that has ended, too: it may be asked again for the sake of those who have come.
+      message.observe(world, view);
       effects.push(...this.#act(world, message));
     }
     return effects;
@@ -223,7 +224,7 @@ export class MachineCore {
     if (own?.status === "queued") message.step = "held";
     if (restored !== undefined) this.#isKept(message, restored.bytes);
     const isPast = world.nowMs >= envelope.deadlineMs;
-    if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view, false);
+    if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view);
     if (restored?.cancelled !== undefined) {
       message.cancelled = restored.cancelled;
       message.setOwn(this.#result("cancelled", restored.cancelled));
@@ -235,12 +236,17 @@ export class MachineCore {
   #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
     const { caller } = known;
     // By another one than before, or under an id that was used here: this node is counted where it was asked first.
-    if (caller.kind === "local" || caller.key !== from.key) return [emptyReport(from, known.id)];
+    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, known.id)];
     if (from.key === above && caller.name !== from.name) {
       caller.name = from.name;
       known.adoptedMs = world.nowMs;
     }
     const effects: Effect[] = [];
+    if (known.ended !== undefined && !isEvent(known.envelope) && known.reopen(world)) {
+      this.#count(known, 1);
+      known.envelope = { ...known.envelope, args: envelope.args };
+      effects.push(...this.#act(world, known));
+    }
     if (known.ended === undefined && envelope.phase > known.envelope.phase) {
       known.envelope = { ...known.envelope, phase: envelope.phase, startAtMs: envelope.startAtMs };
       effects.push(...this.#advance(world, known));
@@ -257,7 +263,7 @@ export class MachineCore {
       return this.#report(world, message);
     }
     const { caller } = known;
-    if (caller.kind === "local" || caller.key !== from.key) return [emptyReport(from, known.id)];
+    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, known.id)];
     const reason = typeof envelope.args === "string" ? envelope.args : "its caller called it off";
     return [...this.#cancel(world, known, reason), ...this.#report(world, known)];
   }
@@ -408,7 +414,17 @@ export class MachineCore {
     }
     // Whoever hears that an event is here forgets it: not before it is on disk.
     if (isEvent(envelope) && !(envelope.durable && message.kept === "yes")) return [];
-    return [{ type: "report", to: caller.key, frame: { id, phase, receipt: message.report(this.#self) } }];
+    const receipt = message.report(this.#self);
+    return [{ type: "report", to: caller.key, frame: { id, phase, number: this.#reports++, receipt } }];
+  }
+
+  /** The node is counted elsewhere, or has nothing to say. */
+  #emptyReport({ key }: NeighbourView, id: string): Effect {
+    return {
+      type: "report",
+      to: key,
+      frame: { id, phase: phases.cancel, number: this.#reports++, receipt: emptyReceipt },
+    };
   }
 
   #mustKeep(message: OpenMessage): boolean {
@@ -455,11 +471,6 @@ export class MachineCore {
 
 function callerOf({ key, name }: NeighbourView): Caller {
   return { kind: "neighbour", key, name };
-}
-
-/** The node is counted elsewhere, or has nothing to say. */
-function emptyReport({ key }: NeighbourView, id: string): Effect {
-  return { type: "report", to: key, frame: { id, phase: phases.cancel, receipt: emptyReceipt } };
 }
 
 /** What neighbours are told. */

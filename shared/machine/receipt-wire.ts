@@ -29,10 +29,12 @@ import {
 export interface ReceiptFrame {
   readonly id: string;
   readonly phase: Phase;
+  /** Grows with each receipt of a node's life: an older one that comes later is dropped. */
+  readonly number: number;
   readonly receipt: Receipt;
 }
 
-export function encodeReceipt({ id, phase, receipt }: ReceiptFrame): Uint8Array {
+export function encodeReceipt({ id, phase, number, receipt }: ReceiptFrame): Uint8Array {
   const { adopted, detached } = receipt;
   const map = fieldsOf(receipt);
   map.set(0, bytesOfCallId(id));
@@ -43,6 +45,7 @@ export function encodeReceipt({ id, phase, receipt }: ReceiptFrame): Uint8Array 
       detached.map(({ node, heardMs, receipt: last }) => [node, BigInt(heardMs), withAdopted(last)]),
     );
   map.set(9, phase);
+  map.set(10, BigInt(number));
   return encodeCbor(map);
 }
 
@@ -79,6 +82,7 @@ export function decodeReceipt(bytes: Uint8Array): { readonly frame: ReceiptFrame
     return {
       id: readId(map.get(0)),
       phase: readPhase(map.get(9) ?? 1),
+      number: asUint(map.get(10) ?? 0, "number"),
       receipt: { ...readReceipt(map), detached },
     };
   });
