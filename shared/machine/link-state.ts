@@ -38,7 +38,8 @@ export class LinkState {
   #last = { session: -1, number: -1 };
   #asked: Ask | undefined;
   /** Others have come below it since it answered: its answer stands, and there may be more. */
-  #isStale = false;
+  #wantedLook = 0;
+  #heardLook = 0;
   /** Tree time since which it is here, if it may have answered elsewhere before. */
   adoptedMs: number | undefined;
 
@@ -97,21 +98,25 @@ export class LinkState {
   }
 
   /** A complete receipt is only replaced by another one, none by an older one. Answers whether anything changed. */
-  heard({ receipt, phase, number }: Omit<ReceiptFrame, "id">, nowMs: number): boolean {
+  heard({ receipt, phase, number, look }: Omit<ReceiptFrame, "id">, nowMs: number): boolean {
     const { session } = this.view;
     if (this.#last.session === session && number < this.#last.number) return false;
     this.#last = { session, number };
     if (this.isComplete && !receipt.complete && !this.#isStale) return false;
     this.receipt = receipt;
-    this.#isStale = false;
+    this.#heardLook = look;
     this.heardMs = nowMs;
     if (phase > this.#heardPhase) this.#heardPhase = phase;
     return true;
   }
 
   /** Others have come below it: it is asked once more what it has to say. */
-  outdate(): void {
-    this.#isStale = this.receipt !== undefined;
+  outdate(look: number): void {
+    if (this.wasAsked) this.#wantedLook = look;
+  }
+
+  get #isStale(): boolean {
+    return this.#heardLook < this.#wantedLook;
   }
 
   /** Another node stands there now: nothing of the old one holds for it. */

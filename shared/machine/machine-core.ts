@@ -82,7 +82,7 @@ export class MachineCore {
     const known = this.#messages.get(envelope.id);
     if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
     if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
-    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#emptyReport(from, envelope.id)];
+    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#emptyReport(from, envelope)];
     const problem = this.#problemOf(from, envelope, verdict);
     const holds = "holds" in verdict && verdict.holds;
     return this.#follow(world, envelope, callerOf(from), holds, problem);
@@ -236,11 +236,12 @@ export class MachineCore {
   #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
     const { caller } = known;
     // By another one than before, or under an id that was used here: this node is counted where it was asked first.
-    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, known.id)];
+    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, envelope)];
     if (from.key === above && caller.name !== from.name) {
       caller.name = from.name;
       known.adoptedMs = world.nowMs;
     }
+    known.callersLook = envelope.look;
     const effects: Effect[] = [];
     if (known.ended !== undefined && !isEvent(known.envelope) && known.reopen(world)) {
       this.#count(known, 1);
@@ -263,7 +264,7 @@ export class MachineCore {
       return this.#report(world, message);
     }
     const { caller } = known;
-    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, known.id)];
+    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, envelope)];
     const reason = typeof envelope.args === "string" ? envelope.args : "its caller called it off";
     return [...this.#cancel(world, known, reason), ...this.#report(world, known)];
   }
@@ -415,15 +416,21 @@ export class MachineCore {
     // Whoever hears that an event is here forgets it: not before it is on disk.
     if (isEvent(envelope) && !(envelope.durable && message.kept === "yes")) return [];
     const receipt = message.report(this.#self);
-    return [{ type: "report", to: caller.key, frame: { id, phase, number: this.#reports++, receipt } }];
+    return [
+      {
+        type: "report",
+        to: caller.key,
+        frame: { id, phase, number: this.#reports++, look: message.callersLook, receipt },
+      },
+    ];
   }
 
   /** The node is counted elsewhere, or has nothing to say. */
-  #emptyReport({ key }: NeighbourView, id: string): Effect {
+  #emptyReport({ key }: NeighbourView, { id, look }: Envelope): Effect {
     return {
       type: "report",
       to: key,
-      frame: { id, phase: phases.cancel, number: this.#reports++, receipt: emptyReceipt },
+      frame: { id, phase: phases.cancel, number: this.#reports++, look, receipt: emptyReceipt },
     };
   }
 
@@ -474,8 +481,8 @@ function callerOf({ key, name }: NeighbourView): Caller {
 }
 
 /** What neighbours are told. */
-function onward({ envelope, cancelled }: OpenMessage): Envelope {
-  const next = { ...envelope, hops: envelope.hops + 1 };
+function onward({ envelope, cancelled, looks }: OpenMessage): Envelope {
+  const next = { ...envelope, hops: envelope.hops + 1, look: looks };
   return cancelled === undefined ? next : { ...next, kind: "cancel", args: cancelled, condition: "" };
 }
 

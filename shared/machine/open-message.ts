@@ -35,6 +35,9 @@ export class OpenMessage {
   /** Bytes of that row. */
   keptBytes = 0;
   cancelled: string | undefined;
+  /** How often neighbours were asked anew because nodes have come, and which such look the caller has asked for. */
+  looks = 0;
+  callersLook: number;
   /** Something changed since the last report. */
   dirty = true;
   reportedMonotonicMs: number;
@@ -60,6 +63,7 @@ export class OpenMessage {
     this.envelope = envelope;
     this.caller = caller;
     this.#own = own;
+    this.callersLook = envelope.look;
     // A wrong clock somewhere must not keep a message for ever, nor end it unanswered.
     const leftMs = Math.min(Math.max(0, envelope.deadlineMs - nowMs), limits.callTtlMsMax);
     this.deadlineMonotonicMs = monotonicMs + leftMs;
@@ -233,7 +237,7 @@ export class OpenMessage {
   #look(link: LinkState, view: NeighbourView, nowMs: number): void {
     const before = link.class;
     const { state, session, below } = link.view;
-    if (below !== view.below && !isEvent(this.envelope)) link.outdate();
+    if (below !== view.below && !isEvent(this.envelope)) link.outdate(++this.looks);
     if (link.name !== view.name) {
       if (link.receipt !== undefined) {
         const { name: node, heardMs, receipt } = link;

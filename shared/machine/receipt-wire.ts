@@ -11,6 +11,7 @@ import {
   asUint,
   decodeFrame,
   optional,
+  u32Max,
 } from "../link/fields.ts";
 import { bytesOfCallId } from "./call-id.ts";
 import { readId, readPhase, type Phase } from "./envelope.ts";
@@ -31,10 +32,12 @@ export interface ReceiptFrame {
   readonly phase: Phase;
   /** Grows with each receipt of a node's life: an older one that comes later is dropped. */
   readonly number: number;
+  /** That of the envelope which it answers. */
+  readonly look: number;
   readonly receipt: Receipt;
 }
 
-export function encodeReceipt({ id, phase, number, receipt }: ReceiptFrame): Uint8Array {
+export function encodeReceipt({ id, phase, number, look, receipt }: ReceiptFrame): Uint8Array {
   const { adopted, detached } = receipt;
   const map = fieldsOf(receipt);
   map.set(0, bytesOfCallId(id));
@@ -46,6 +49,7 @@ export function encodeReceipt({ id, phase, number, receipt }: ReceiptFrame): Uin
     );
   map.set(9, phase);
   map.set(10, BigInt(number));
+  if (look > 0) map.set(11, look);
   return encodeCbor(map);
 }
 
@@ -83,6 +87,7 @@ export function decodeReceipt(bytes: Uint8Array): { readonly frame: ReceiptFrame
       id: readId(map.get(0)),
       phase: readPhase(map.get(9) ?? 1),
       number: asUint(map.get(10) ?? 0, "number"),
+      look: asUint(map.get(11) ?? 0, "look", u32Max),
       receipt: { ...readReceipt(map), detached },
     };
   });

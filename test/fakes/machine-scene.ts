@@ -25,6 +25,7 @@ export function envelopeOf(given: Partial<Envelope> = {}): Envelope {
     durable: false,
     timeMs: 10,
     phase: phases.begin,
+    look: 0,
     ...given,
   };
 }

@@ -26,7 +26,7 @@ function open(own?: NodeResult): OpenMessage {
 
 const done = (node: NodeResult["node"]): Receipt => ownReceipt({ node, status: "done", value: 1 });
 
-const said = (receipt: Receipt) => ({ receipt, phase: phases.begin, number: 1 });
+const said = (receipt: Receipt) => ({ receipt, phase: phases.begin, number: 1, look: 0 });
 
 test("a call is complete when its own outcome and every child are final; one that is away keeps it open", () => {
   const call = open({ node: self, status: "queued" });
@@ -113,7 +113,7 @@ test("more children than a receipt may name: the receipt stays within its bounds
   const world = worldOf(1, many);
   const message = new OpenMessage(envelopeOf(), { kind: "local", replies: new Map() }, undefined, world);
   for (const child of many) message.observe(world, child);
-  const frame = { id: messageId, phase: phases.begin, number: 7, receipt: message.receipt(self) };
+  const frame = { id: messageId, phase: phases.begin, number: 7, look: 0, receipt: message.receipt(self) };
   expect(decodeReceipt(encodeReceipt(frame))).toMatchObject({ frame: { receipt: { complete: false } } });
 });
 
