@@ -221,6 +221,7 @@ export class MachineCore {
     this.#messages.set(message.id, message);
     this.#count(message, 1);
     this.#accepted++;
+    message.isRefused = problem !== undefined;
     if (own?.status === "queued") message.step = "held";
     if (restored !== undefined) this.#isKept(message, restored.bytes);
     const isPast = world.nowMs >= envelope.deadlineMs;
@@ -259,6 +260,7 @@ export class MachineCore {
     if (known === undefined) {
       // The message itself may still come.
       const message = new OpenMessage(envelope, callerOf(from), undefined, world);
+      message.cancelled = "its caller called it off";
       message.ended = { receipt: emptyReceipt, monotonicMs: world.monotonicMs };
       this.#messages.set(message.id, message);
       return this.#report(world, message);

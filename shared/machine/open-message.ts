@@ -35,6 +35,8 @@ export class OpenMessage {
   /** Bytes of that row. */
   keptBytes = 0;
   cancelled: string | undefined;
+  /** It is not for this node to pass on. */
+  isRefused = false;
   /** How often neighbours were asked anew because nodes have come, and which such look the caller has asked for. */
   looks = 0;
   callersLook: number;
@@ -150,7 +152,7 @@ export class OpenMessage {
 
   /** Goes on after its end, because somebody has come since. Answers whether it does. */
   reopen(world: World): boolean {
-    if (world.monotonicMs >= this.deadlineMonotonicMs || this.cancelled !== undefined) return false;
+    if (world.monotonicMs >= this.deadlineMonotonicMs || this.cancelled !== undefined || this.isRefused) return false;
     if (this.#classes.open + this.#classes.lost === 0 && !this.#hasComings) return false;
     this.ended = undefined;
     this.#hasComings = false;
