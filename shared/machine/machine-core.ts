@@ -22,6 +22,8 @@ export type Verdict = { readonly holds: boolean } | { readonly error: string };
 
 export interface CoreStats {
   readonly accepted: number;
+  /** Messages of neighbours that this node neither runs nor passes on. */
+  readonly refused: number;
   readonly ran: number;
   readonly open: number;
 }
@@ -37,6 +39,7 @@ export class MachineCore {
   #openEvents = 0;
   #keptBytes = 0;
   #accepted = 0;
+  #refused = 0;
   #ran = 0;
   #reports = 0;
 
@@ -46,7 +49,12 @@ export class MachineCore {
   }
 
   stats(): CoreStats {
-    return { accepted: this.#accepted, ran: this.#ran, open: this.#openCalls + this.#openEvents };
+    return {
+      accepted: this.#accepted,
+      refused: this.#refused,
+      ran: this.#ran,
+      open: this.#openCalls + this.#openEvents,
+    };
   }
 
   /** Nothing is followed, nor remembered to be repeated: time need not pass here. */
@@ -220,7 +228,8 @@ export class MachineCore {
     const message = new OpenMessage(envelope, caller, own, world);
     this.#messages.set(message.id, message);
     this.#count(message, 1);
-    this.#accepted++;
+    if (problem === undefined) this.#accepted++;
+    else this.#refused++;
     message.isRefused = problem !== undefined;
     if (own?.status === "queued") message.step = "held";
     if (restored !== undefined) this.#isKept(message, restored.bytes);
@@ -300,8 +309,8 @@ export class MachineCore {
     const isDurableEvent = isEvent(envelope) && envelope.durable;
     if (isDurableEvent && message.kept !== "yes") return effects;
     const due = message.takeDue(world);
-    if (due.length > 0) effects.push({ type: "ask", to: due, envelope: onward(message) });
-    if (message.step === "held" && isTime(world, message)) effects.push(...this.#begin(world, message, isRestored));
+    if (due.length > 0) effects.push({ type: "ask", to: due, envelope: message.onward() });
+    if (message.step === "held" && message.isTime(world)) effects.push(...this.#begin(world, message, isRestored));
     if (isEvent(envelope) ? !isDurableEvent : message.isComplete(this.#self))
       effects.push(...this.#end(world, message));
     return effects;
@@ -480,17 +489,6 @@ export class MachineCore {
 
 function callerOf({ key, name }: NeighbourView): Caller {
   return { kind: "neighbour", key, name };
-}
-
-/** What neighbours are told. */
-function onward({ envelope, cancelled, looks }: OpenMessage): Envelope {
-  const next = { ...envelope, hops: envelope.hops + 1, look: looks };
-  return cancelled === undefined ? next : { ...next, kind: "cancel", args: cancelled, condition: "" };
-}
-
-function isTime({ nowMs }: World, { envelope }: OpenMessage): boolean {
-  if (envelope.phase === phases.ready) return false;
-  return envelope.startAtMs === undefined || nowMs >= envelope.startAtMs;
 }
 
 function outcomeOf({ id, envelope }: OpenMessage, result: NodeResult): Effect {

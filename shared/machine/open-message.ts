@@ -85,6 +85,19 @@ export class OpenMessage {
     return this.#own;
   }
 
+  /** What neighbours are told. */
+  onward(): Envelope {
+    const { envelope, cancelled } = this;
+    const next = { ...envelope, hops: envelope.hops + 1, look: this.looks };
+    return cancelled === undefined ? next : { ...next, kind: "cancel", args: cancelled, condition: "" };
+  }
+
+  /** Whether what is held may begin. */
+  isTime({ nowMs }: World): boolean {
+    const { phase, startAtMs } = this.envelope;
+    return phase !== phases.ready && (startAtMs === undefined || nowMs >= startAtMs);
+  }
+
   /** Whether this node is still at it. */
   get isOwnOpen(): boolean {
     return this.#own !== undefined && !isFinalStatus(this.#own.status);
