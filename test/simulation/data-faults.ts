@@ -26,7 +26,8 @@ const restore: Fault = {
       machine.backup = machine.backUp(tree);
       return `${machine.id}: a backup is made`;
     }
-    const isUnseen = into === "same files" && (death === "process" || !machine.plan.tellsBoot);
+    const isSame = into === "same files" && (death === "process" || !machine.plan.tellsBoot);
+    const isUnseen = isSame || backup.isUnaware;
     if (!mayPutBack(tree, machine, backup, isUnseen)) return undefined;
     putBack(tree, machine, backup, { death, into, isUnseen });
     tree.later(ms, () => tree.start(machine));

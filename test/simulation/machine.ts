@@ -82,6 +82,8 @@ export interface Backup {
   /** How often the machine had moved, and which of its disks it is a copy of. */
   readonly moves: number;
   readonly generation: number;
+  /** Its numbers may be another's, as those of the machine at that moment: still only its parent can tell. */
+  readonly isUnaware: boolean;
   /** How many machines had its name. */
   readonly copies: number;
   /** See Machine. */
@@ -162,6 +164,7 @@ export class Machine {
       ledger: this.lastLedger,
       moves: this.moves,
       generation: this.generation,
+      isUnaware: this.isUnaware,
       copies: tree.copiesOf(this.name),
       unoffered: new Set(this.unoffered),
       parentGeneration: tree.parentOf(this)?.generation,
