@@ -169,8 +169,8 @@ const mutations: readonly Mutation[] = [
       },
       {
         file: "agent/link/own-identity.ts",
-        find: "if (fault === undefined) return false;",
-        replace: "if (fault === undefined || fault !== undefined) return false;",
+        find: "if (found === undefined) return false;",
+        replace: "if (found === undefined || found !== undefined) return false;",
       },
     ],
     caughtBy: [

@@ -162,7 +162,15 @@ const poison: Fault = {
     const held = machine.held();
     tree.die(machine, "power");
     const id = machine.disk.flipBit(random);
-    for (const number of held) if (number.id === id) tree.rotten.add(number.key);
+    const hit = held.filter((number) => number.id === id);
+    for (const { key } of hit) tree.rotten.add(key);
+    const own = hit.filter(({ origin }) => origin === machine.name);
+    if (id !== undefined)
+      tree.numbered.damage(
+        machine.name,
+        id,
+        own.flatMap(({ message }) => message ?? []),
+      );
     tree.later(ms, () => tree.start(machine));
     return `${machine.id}: ${id === undefined ? "nothing is stored that could rot" : `a bit of segment ${id} flips`}`;
   },

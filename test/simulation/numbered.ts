@@ -1,6 +1,7 @@
 // What the origins have numbered, read from their own commits: (origin, epoch, stream, number) and the message that has it. The truth
 // that a root is held to. A node that goes on under a new epoch gives new numbers to what it stores: those are read from its disk.
 import type { WriteOutcome, WriteRequest } from "#agent/store/group-commit.ts";
+import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { decodeSegment, segmentFlags } from "#shared/journal/segment.ts";
 import type { StoredSegment } from "#agent/store/segment-repository.ts";
 
@@ -47,6 +48,8 @@ export class Numbered {
   readonly numbers = new Map<string, string[]>();
   /** Numbers of messages that had another number before, in an epoch that was closed: only these may arrive twice. */
   readonly renumbered = new Set<string>();
+  /** Messages of own segments whose stored bytes are damaged, by origin and row: their bytes do not tell them any more. */
+  readonly #damaged = new Map<string, readonly string[]>();
   /** What must not be: two messages under one number, by the origin that gave them; numbers given anew without a mark. */
   readonly twice: { readonly origin: string; readonly text: string }[] = [];
   readonly #nameMessage: (payload: Uint8Array) => string;
@@ -84,12 +87,21 @@ export class Numbered {
     };
   }
 
+  /** The bytes of a node's own segment in row `id`, with these messages, will be damaged. */
+  damage(origin: string, id: number, messages: readonly string[]): void {
+    const key = `${origin} ${id}`;
+    if (messages.length > 0) this.#damaged.set(key, messages);
+  }
+
   /** Also what was appended since the epoch began: that is known already. */
-  #addMoved({ origin, epoch, first, items, flags, body }: StoredSegment, stream: string): void {
+  #addMoved({ id, origin, epoch, first, items, flags, body, crc }: StoredSegment, stream: string): void {
     if (body === null || this.messages.has(numberKey(origin, epoch, stream, first))) return;
     const isMarked = (flags & segmentFlags.maybeDuplicate) !== 0;
     // A damaged body has its numbers too.
-    const messages = decodeSegment(body, items)?.map(({ payload }) => this.#nameMessage(payload)) ?? [];
+    const isDamaged = nodeHasher.crc32(body) !== crc;
+    const messages = isDamaged
+      ? (this.#damaged.get(`${origin} ${id}`) ?? [])
+      : (decodeSegment(body, items)?.map(({ payload }) => this.#nameMessage(payload)) ?? []);
     for (let at = 0; at < items; at++) {
       const key = numberKey(origin, epoch, stream, first + at);
       this.renumbered.add(key);
