@@ -53,7 +53,7 @@ const borne = fc.oneof(
 );
 const descendant = fc
   .tuple(fc.record({ name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time }), borne, sited)
-  .map(([plain, ...more]) => Object.assign({}, plain, ...more) as typeof plain);
+  .map(([plain, who, where]) => ({ ...plain, ...who, ...where }));
 const hop = fc.record({
   name,
   level,
