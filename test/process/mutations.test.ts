@@ -117,8 +117,8 @@ const mutations: readonly Mutation[] = [
     edits: [
       {
         file: "agent/store/intake-operations.ts",
-        find: "streams.change({ origin: streams.originId(child, of), stream: streamId }, { low });",
-        replace: "void [child, of, streamId, low];",
+        find: "if (key !== undefined) streams.change(key, { low });",
+        replace: "void [key, low];",
       },
     ],
     caughtBy: [
