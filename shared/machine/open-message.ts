@@ -236,7 +236,11 @@ export class OpenMessage {
 
   #isFor(world: World, { key, state, name }: NeighbourView): boolean {
     const { caller, envelope } = this;
-    if (caller.kind === "neighbour" && caller.key === key) return false;
+    if (caller.kind === "neighbour" && caller.key === key) {
+      // Another parent than the one that it came from may have it from nobody else: the two may have changed places.
+      const isAnother = key === above && caller.name !== name && state === "online";
+      return isAnother && isEvent(envelope) && envelope.scope === "machine";
+    }
     if (key === above) return envelope.scope === "machine";
     // Who left is not waited for; should it come back, it is looked at again.
     return (state !== "left" || isEvent(envelope)) && world.mayHoldBelow(envelope.condition, name);

@@ -1,6 +1,6 @@
 // Events that nodes and clients raise, on whole nodes in memory.
 import { expect, test } from "vitest";
-import type { MemoryTree } from "../fakes/memory-tree.ts";
+import { MemoryTree } from "../fakes/memory-tree.ts";
 import { program, publish, sixNodes } from "./machine-scene.ts";
 
 const names = ["cloud-1", "fog-1", "fog-2", "device-1", "device-2", "device-3"] as const;
@@ -79,6 +79,25 @@ test("[J15] [J-T13] a durable event reaches a node that was not there before, an
   expect(heard.get("device-4")?.map(({ text }) => (JSON.parse(text) as { readonly args: string }).args)).toEqual([
     "long",
   ]);
+});
+
+test("[J15] [J16.14] a durable event that a fog without uplink raises reaches the cloud by the fog that changes places with it", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-1", { level: "fog", parent: "cloud-1" });
+  await tree.add("fog-2", { level: "fog", parent: "fog-1" });
+  await tree.advance(2000);
+  const { counts } = await listen(tree, ["cloud-1", "fog-2"]);
+  await tree.link("fog-1", "down");
+  const { client } = await program(tree, "fog-1", "/nothing");
+  await publish(client, topic, { args: 1, ttl: 600 });
+  await tree.advance(1000);
+  expect(counts()).toEqual({ "cloud-1": 0, "fog-2": 1 });
+  await tree.move("fog-2", "cloud-1");
+  await tree.move("fog-1", "fog-2");
+  await tree.link("fog-1", "up");
+  await tree.advance(60_000);
+  expect(counts()).toEqual({ "cloud-1": 1, "fog-2": 1 });
 });
 
 test("an event that cannot be taken is refused", async () => {
