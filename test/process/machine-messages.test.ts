@@ -1,0 +1,188 @@
+// The acceptance scenarios of machine messages, on real processes with stock MQTT clients.
+import { expect, test } from "vitest";
+import { eventually } from "../../scripts/torture/node-under-test.ts";
+import { linkedMsMax, seen } from "./call-tree.ts";
+import { hear, nodeIds, withMachineTree, type MachineTree, type NodeId } from "./machine-tree.ts";
+
+const slow = { timeout: 180_000 };
+const answerMsMax = 30_000;
+
+interface Reply {
+  readonly id: string;
+  readonly final: boolean;
+  readonly error?: { readonly message: string };
+  readonly counts: Readonly<Record<string, number>>;
+  readonly results: readonly { readonly node: string; readonly status: string; readonly value?: unknown }[];
+  readonly waiting: readonly { readonly node: string; readonly at: string }[];
+}
+
+/** A call at the cloud, and what its caller hears. */
+async function beginCall(tree: MachineTree, name: string, body: object) {
+  const reply = `/answers/${Math.random().toString(16).slice(2)}`;
+  const heard = (await hear(tree, "cloud-1", reply)) as readonly Reply[];
+  const caller = await tree.client("cloud-1");
+  await caller.publishAsync(`/machine/functions/${name}`, JSON.stringify({ ...body, reply }), { qos: 1 });
+  const until = (isRight: (reply: Reply) => boolean): Promise<Reply | undefined> =>
+    eventually(
+      async () => heard.at(-1),
+      (last) => last !== undefined && isRight(last),
+      answerMsMax,
+    );
+  return { heard, until, final: () => until(({ final }) => final) };
+}
+
+/** A program that offers "work" at a device. It answers what it was asked when it is let go, and at once from then on. */
+async function worker(tree: MachineTree, name: NodeId) {
+  const client = await tree.client(name);
+  const runs: string[] = [];
+  const go = Promise.withResolvers<void>();
+  client.on("message", (_topic, payload) => {
+    const { args, reply } = JSON.parse(payload.toString()) as { readonly args: string; readonly reply: string };
+    runs.push(args);
+    void go.promise.then(() => client.publish(reply, JSON.stringify({ result: name }), { qos: 1 }));
+  });
+  await client.subscribeAsync("/machine/functions/work", { qos: 1 });
+  return { runs, go: () => go.resolve(), begun: (count: number) => reached(() => runs.length, count) };
+}
+
+async function reached(value: () => number, least: number): Promise<void> {
+  await eventually(
+    async () => value(),
+    (now) => now >= least,
+    answerMsMax,
+  );
+}
+
+/** Machine messages that a node has followed so far. */
+async function followed(tree: MachineTree, name: NodeId): Promise<number> {
+  const metrics = await (await fetch(`http://127.0.0.1:${tree.node(name).httpPort}/metrics`)).text();
+  return Number(/^fogbank_calls_accepted(?:_total)? (\d+)$/m.exec(metrics)?.[1]);
+}
+
+test(
+  "[J-S1] [J1] [J8] a call for a zone runs exactly there, passes no fog without such devices, and comes back as one receipt",
+  slow,
+  () =>
+    withMachineTree(async (tree) => {
+      const workers = await Promise.all((["device-1", "device-2", "device-3"] as const).map((at) => worker(tree, at)));
+      for (const { go } of workers) go();
+      const body = { if: "zone == 'hall-1' && level == 'device'", args: "blink", ttl: 20 };
+      const call = await beginCall(tree, "work", body);
+      const final = await call.final();
+      expect(final).toMatchObject({ counts: { matched: 2, done: 2 }, waiting: [] });
+      expect(final?.results.map(({ node }) => node).toSorted()).toEqual(["device-1", "device-2"]);
+      expect(workers.map(({ runs }) => runs)).toEqual([["blink"], ["blink"], []]);
+      expect(call.heard.filter((reply) => reply.final)).toHaveLength(1);
+      expect([await followed(tree, "fog-1"), await followed(tree, "fog-2")]).toEqual([1, 0]);
+    }),
+);
+
+test(
+  "[J-S2] [J16.14] [T3] a fog is killed and a link cut during calls: async runs once, sync at least once, and who is away is named",
+  slow,
+  () =>
+    withMachineTree(async (tree) => {
+      const workers = await Promise.all((["device-1", "device-2", "device-3"] as const).map((at) => worker(tree, at)));
+      const [first, second, third] = workers;
+      if (first === undefined || second === undefined || third === undefined) throw new Error("unreachable");
+      tree.link("fog-2").set({ type: "accept-and-drop" });
+      tree.link("fog-2").reset();
+      await eventually(
+        () => seen(tree.node("fog-2"), tree.node("cloud-1")),
+        (state) => state === "lost",
+        linkedMsMax,
+      );
+      const calls = [];
+      for (const mode of ["async", "sync"])
+        calls.push(await beginCall(tree, "work", { if: "level == 'device'", mode, args: mode, ttl: 120 }));
+      await Promise.all([first.begun(2), second.begun(2)]);
+      for (const { until } of calls) {
+        // Until fog-1 has answered it is named as well.
+        const named = await until(({ waiting }) => waiting.length === 1);
+        expect(named).toMatchObject({ final: false, waiting: [{ node: "fog-2", at: "cloud-1" }] });
+      }
+      await tree.node("fog-1").end("SIGKILL");
+      for (const { go } of workers) go();
+      await tree.node("fog-1").start();
+      await tree.linked("fog-1");
+      tree.link("fog-2").set({ type: "pass" });
+      const finals = await Promise.all(calls.map(({ final }) => final()));
+      for (const final of finals) {
+        expect(final).toMatchObject({ counts: { matched: 3, done: 3 }, waiting: [] });
+        expect(final?.results.map(({ node }) => node).toSorted()).toEqual(["device-1", "device-2", "device-3"]);
+      }
+      expect(calls.map(({ heard }) => heard.filter((reply) => reply.final).length)).toEqual([1, 1]);
+      for (const { runs } of workers) {
+        expect(runs.filter((mode) => mode === "async")).toHaveLength(1);
+        expect(runs.filter((mode) => mode === "sync").length).toBeGreaterThanOrEqual(1);
+      }
+    }),
+);
+
+test("[J-S6] [J4] [T1] of all connections that nodes try, none goes downward or aside", slow, () =>
+  withMachineTree(async (tree) => {
+    const call = await beginCall(tree, "ping", { if: "level == 'device'", scope: "machine", ttl: 20 });
+    expect(await call.final()).toMatchObject({ counts: { done: 3 } });
+    tree.link("fog-1").reset();
+    await tree.node("fog-2").end("SIGKILL");
+    await tree.node("fog-2").start();
+    for (const name of ["fog-1", "fog-2", "device-1", "device-3"] as const) await tree.linked(name);
+    expect([...new Set(tree.dials())].toSorted()).toEqual([
+      "device-1 → fog-1",
+      "device-2 → fog-1",
+      "device-3 → fog-2",
+      "fog-1 → cloud-1",
+      "fog-2 → cloud-1",
+    ]);
+  }),
+);
+
+const hostile: readonly (readonly [what: string, condition: unknown])[] = [
+  ["nested too deep", `${"(".repeat(900)}true${")".repeat(900)}`],
+  ["a list without end", `name in [${"'x', ".repeat(500)}'y']`],
+  [
+    "every pair of pairs",
+    "[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, a+b+c > 0)))",
+  ],
+  ["of no use as a truth", "name"],
+  ["of the wrong type", "zone > 7 && tags == 1.5"],
+  ["code", "process.exit(1)"],
+  ["code by way of a constructor", "''.constructor.constructor('return process')().exit()"],
+  ["the prototype", "__proto__.polluted == 1"],
+  ["no text", 7],
+  ["longer than a condition may be", `name == '${"x".repeat(4096)}'`],
+];
+
+test("[J-S8] [J-T3] hostile conditions are refused or false everywhere, and no node is harmed", slow, () =>
+  withMachineTree(async (tree) => {
+    const workers = await Promise.all((["device-1", "device-2", "device-3"] as const).map((at) => worker(tree, at)));
+    for (const [what, condition] of hostile) {
+      const call = await beginCall(tree, "work", { if: condition, args: what, ttl: 20 });
+      const final = await call.final();
+      if (final?.error === undefined) expect([what, final?.counts["matched"]]).toEqual([what, 0]);
+      else expect([what, final.error.message]).toEqual([what, expect.stringMatching(/condition|if must be/)]);
+    }
+    expect(workers.map(({ runs }) => runs)).toEqual([[], [], []]);
+    const after = await beginCall(tree, "ping", { ttl: 20 });
+    expect(await after.final()).toMatchObject({ counts: { matched: 6, done: 6 } });
+    expect(nodeIds.map((name) => tree.node(name).crash())).toEqual(nodeIds.map(() => undefined));
+  }),
+);
+
+test(
+  "[J-S10] [J2] [J15] [J16.15] events that a device's client raises are heard once at each node's own broker",
+  slow,
+  () =>
+    withMachineTree(async (tree) => {
+      const ears = await Promise.all(nodeIds.map((name) => hear(tree, name, "/machine/events/+/+")));
+      const raiser = await tree.client("device-2");
+      const raised = ["internal/worn", "external/door", "internal/last", "external/last"];
+      for (const event of raised) await raiser.publishAsync(`/machine/events/${event}`, '{"args":1}', { qos: 1 });
+      const own = (heard: readonly unknown[]): readonly string[] =>
+        (heard as readonly { readonly name: string }[])
+          .map(({ name }) => name)
+          .filter((name) => ["worn", "door", "last"].includes(name));
+      for (const heard of ears) await reached(() => own(heard).filter((name) => name === "last").length, 2);
+      for (const heard of ears) expect(own(heard).toSorted()).toEqual(["door", "last", "last", "worn"]);
+    }),
+);
