@@ -52,6 +52,16 @@ test("every test that a guarantee rests on exists", () => {
   expect(missingTests(guarantees)).toEqual([]);
 });
 
+test("each requirement has tests that exist, and the change that turned one of them red", () => {
+  const requirements = read("docs/requirements.md");
+  expect(missingTests(requirements)).toEqual([]);
+  const rows = requirements.split("\n").filter((line) => line.startsWith("| J"));
+  const ids = rows.map((row) => row.split(" | ")[0]?.slice(2));
+  const checklist = [...Array.from({ length: 15 }, (_, index) => `J${index + 1}`), "J16.1–3", "J16.4–6", "J16.7–9"];
+  expect(ids).toEqual(expect.arrayContaining([...checklist, "J16.10–12", "J16.14", "J16.15", "J16.16"]));
+  expect(rows.filter((row) => namedTests(row).length === 0 || row.split(" | ").length !== 4)).toEqual([]);
+});
+
 test("a title that nobody tests, a comment, and a file that is gone are found", () => {
   const own = "`test/docs.test.ts`";
   expect(missingTests(`${own} "every test that a guarantee rests on exists", "what the documents name"`)).toEqual([]);

@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  "[J11] [J12] [J16.14] --levels asks the levels above at once or in turn, and skips those that are out of reach",
+  "[J11] [J12] [J16.7–9] [J16.14] --levels asks the levels above at once or in turn, and skips those that are out of reach",
   slow,
   () =>
     withTree(async ({ cloud, fog, devices: [device] }) => {

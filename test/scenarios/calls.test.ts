@@ -29,6 +29,37 @@ test("[J8] [T5] [T6] a call at the cloud runs exactly on the machines that its c
   expect(nobody.counts).toMatchObject({ matched: 0 });
 });
 
+test("[J6] machine and level messages are two trees: a function of one name in both is two functions", async () => {
+  await using tree = await sixNodes();
+  const heard = new Map<string, readonly { readonly topic: string }[]>();
+  for (const kind of ["machine", "level"]) {
+    const { client, heard: asked } = await program(tree, "fog-1", `/${kind}/functions/blink`);
+    heard.set(kind, asked);
+    client.onMessage(({ payload }) => {
+      const { reply } = JSON.parse(utf8.decode(payload)) as { readonly reply: string };
+      void publish(client, reply, { result: kind });
+    });
+  }
+  const machine = finalOf(await call(tree, "cloud-1", "blink", { if: "name == 'fog-1'" }));
+  expect(machine.results).toEqual([{ node: "fog-1", status: "done", value: "machine" }]);
+  expect([heard.get("machine")?.length, heard.get("level")?.length]).toEqual([1, 0]);
+  const caller = await program(tree, "fog-1", "/level/replies/#");
+  await publish(caller.client, "/level/functions/blink", {});
+  await tree.advance(500);
+  expect(caller.heard.map(({ text }) => JSON.parse(text) as object)).toMatchObject([
+    { status: "done", value: "level" },
+  ]);
+  expect([heard.get("machine")?.length, heard.get("level")?.length]).toEqual([1, 1]);
+});
+
+test("[J-S4] [J-T12] a sync call that nobody can match is answered at once: nobody matched", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.advance(1000);
+  const replies = await call(tree, "cloud-1", "blink", { mode: "sync", if: "level == 'device'", ttl: 60 }, 300);
+  expect(finalOf(replies)).toMatchObject({ counts: { matched: 0 }, results: [], waiting: [] });
+});
+
 test("[J7] the call goes down from the caller's node, never up or aside", async () => {
   await using tree = await sixNodes();
   const final = finalOf(await call(tree, "fog-1", "ping", "null"));
