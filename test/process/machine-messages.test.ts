@@ -186,3 +186,57 @@ test(
       for (const heard of ears) expect(own(heard).toSorted()).toEqual(["door", "last", "last", "worn"]);
     }),
 );
+
+interface Presence {
+  readonly child: string;
+  readonly state: string;
+}
+
+/** What fog-1 says of its devices: all of it, and the last word of each. */
+async function presenceAtFog(tree: MachineTree) {
+  const client = await tree.client("fog-1");
+  const told: Presence[] = [];
+  client.on("message", (topic, payload) => {
+    const { state } = JSON.parse(payload.toString()) as Presence;
+    told.push({ child: topic.replace("/level/presence/", ""), state });
+  });
+  await client.subscribeAsync("/level/presence/+", { qos: 1 });
+  const last = (child: string): string | undefined => told.findLast((one) => one.child === child)?.state;
+  const becomes = (child: NodeId, state: string): Promise<unknown> =>
+    eventually(
+      async () => last(child),
+      (now) => now === state,
+      linkedMsMax,
+    );
+  return { becomes, statesOf: (name: NodeId) => told.filter(({ child }) => child === name).map(({ state }) => state) };
+}
+
+test(
+  "[J-S7] [J5] [J14] a clean departure, a kill, and what a fog retained before its own end: no departure is missed, no alarm is false",
+  slow,
+  () =>
+    withMachineTree(async (tree) => {
+      const before = await presenceAtFog(tree);
+      await before.becomes("device-1", "online");
+      await tree.node("device-1").end("SIGTERM");
+      await before.becomes("device-1", "left");
+      await tree.node("device-1").start();
+      await before.becomes("device-1", "online");
+      await tree.node("device-1").end("SIGKILL");
+      await before.becomes("device-1", "lost");
+      await tree.node("device-1").start();
+      await before.becomes("device-1", "online");
+      expect(before.statesOf("device-1")).toEqual(["online", "left", "online", "lost", "online"]);
+      expect(before.statesOf("device-2")).toEqual(["online"]);
+      // The fog's last word on device-2, of an earlier life, is that it is online.
+      await tree.node("fog-1").end("SIGKILL");
+      await tree.node("device-2").end("SIGKILL");
+      await tree.node("fog-1").start();
+      await tree.linked("device-1");
+      const after = await presenceAtFog(tree);
+      await after.becomes("device-1", "online");
+      await after.becomes("device-2", "lost");
+      await tree.node("device-2").start();
+      await after.becomes("device-2", "online");
+    }),
+);
