@@ -117,6 +117,7 @@ function putBack(
   tree.die(machine, death);
   machine.disk.restore(backup.snapshot, into);
   machine.restored(backup, isUnseen);
+  tree.traffic.upset();
   // Nothing comes from before its life: what it counts since then, sessions too, it counts a second time.
   for (const { link } of tree.machines) link.forgetEchoes();
 }
@@ -142,6 +143,7 @@ const clone: Fault = {
     if (machine === undefined || machine.plan.level !== "device" || machine.id !== machine.name) return undefined;
     if (tree.machines.some(({ id }) => id === `${machine.id}-copy`) || machine.isUnaware) return undefined;
     const copy = tree.copy(machine);
+    tree.traffic.copied(machine.name);
     const ms = drawMs(random, 1, 5_000);
     tree.later(ms, () => tree.start(copy));
     if (random.unit() < 0.5) {

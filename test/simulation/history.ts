@@ -7,6 +7,7 @@ import { identityPathsIn, type IdentityPath } from "./identity-paths.ts";
 import { pendingIn, Watch } from "./invariants.ts";
 import { lossesOf, settledFaults, type Losses } from "./settled.ts";
 import { SimulatedTree } from "./simulated-tree.ts";
+import type { TrafficCounts } from "./traffic.ts";
 
 export interface HistorySetting {
   readonly seed: number;
@@ -14,6 +15,8 @@ export interface HistorySetting {
   readonly faults: readonly FaultName[];
   /** Stands between the nodes and their disks: for tests of the simulation itself. */
   readonly wrap?: (database: NodeDatabase, node: string) => NodeDatabase;
+  /** Without calls and events: for tests of the simulation itself, which they would slow down. */
+  readonly isQuiet?: boolean;
   /** Frames of older sessions come again as if they were of the present one: for the same tests. */
   readonly hidesSessions?: boolean;
 }
@@ -30,6 +33,7 @@ export interface HistoryCounts {
   readonly published: number;
   readonly acknowledged: number;
   readonly frames: number;
+  readonly traffic: TrafficCounts;
   readonly virtualMs: number;
   readonly drainMs: number;
   readonly looks: number;
@@ -42,6 +46,8 @@ export interface HistoryCounts {
 
 /** Virtual time in which everything must drain once nothing is broken any more. */
 const drainMsMax = 300_000;
+/** And in which what waits for nodes must have reached them: their parents ask again at least once a minute. */
+const deliveryMsMax = 120_000;
 const stepsPerLook = 4;
 const stepsPerDeepLook = 20;
 
@@ -61,12 +67,14 @@ export async function runHistory(setting: HistorySetting): Promise<HistoryReport
   try {
     for (const machine of tree.machines) await tree.start(machine);
     for (; step < setting.steps && problems.length === 0; step++) {
-      await takeStep(tree, random.fork(`step ${step}`), setting.faults, counts);
+      await takeStep(tree, random.fork(`step ${step}`), setting, counts);
       if (step % stepsPerLook === 0) problems = await watch.look(step % stepsPerDeepLook === 0);
       if (crashes.length > 0) problems = crashes.map((error) => `a node failed: ${stackOf(error)}`);
     }
     if (problems.length === 0) {
       const startMs = tree.clock.monotonic();
+      // One event that everybody has yet to hear of.
+      if (setting.isQuiet !== true) raiseLast(tree);
       problems = await settle(tree, watch);
       drainMs = tree.clock.monotonic() - startMs;
     }
@@ -74,13 +82,14 @@ export async function runHistory(setting: HistorySetting): Promise<HistoryReport
   } finally {
     process.off("unhandledRejection", onCrash);
   }
-  const { publishers, network, events } = tree;
+  const { publishers, network, events, traffic } = tree;
   return {
     failure: problems.length === 0 ? undefined : { step, faults: problems.slice(0, 10), events: [...events] },
     counts: {
       published: publishers.published,
       acknowledged: publishers.acknowledged.size,
       frames: network.frames,
+      traffic: { ...traffic.counts },
       virtualMs: tree.clock.monotonic(),
       drainMs,
       looks: watch.looks,
@@ -93,11 +102,14 @@ export async function runHistory(setting: HistorySetting): Promise<HistoryReport
 
 const publishWeight = 40;
 const quietWeight = 10;
+/** Of the steps. */
+const callShare = 0.1;
+const eventShare = 0.04;
 
 async function takeStep(
   tree: SimulatedTree,
   random: Seeded,
-  allowed: readonly FaultName[],
+  { faults: allowed, isQuiet = false }: HistorySetting,
   counts: Partial<Record<FaultName, number>>,
 ): Promise<void> {
   const name = drawAction(random);
@@ -109,6 +121,7 @@ async function takeStep(
       tree.note(`${name}: ${done}`);
     }
   }
+  if (!isQuiet) send(tree, random.fork("traffic"));
   await tree.advance(random.unit() < 0.6 ? random.between(1, 120) : random.between(100, 1_500));
 }
 
@@ -130,6 +143,20 @@ function publish(tree: SimulatedTree, random: Seeded): void {
   tree.publish(machine, stream, random.between(1, stream.name === "bulk" ? 6 : 20));
 }
 
+/** Now and then a call or an event. */
+function send(tree: SimulatedTree, random: Seeded): void {
+  const [chance, place] = [random.unit(), tree.placeAt(random.pick(tree.machines))];
+  if (place === undefined) return;
+  if (chance < callShare) tree.traffic.call(place, random);
+  else if (chance < callShare + eventShare) tree.traffic.raise(place, random);
+}
+
+function raiseLast(tree: SimulatedTree): void {
+  const random = tree.random.fork("last event");
+  const places = tree.machines.map((machine) => tree.placeAt(machine)).filter((place) => place !== undefined);
+  if (places.length > 0) tree.traffic.raise(random.pick(places), random);
+}
+
 /** Mends everything, waits until all has drained, and looks at all of it. */
 async function settle(tree: SimulatedTree, watch: Watch): Promise<readonly string[]> {
   tree.note("everything is mended");
@@ -148,7 +175,19 @@ async function settle(tree: SimulatedTree, watch: Watch): Promise<readonly strin
     const pending = await drain(tree);
     if (pending !== undefined) return [pending];
   }
-  return [...(await watch.look(true)), ...(await settledFaults(tree))];
+  return [...(await delivered(tree)), ...(await watch.look(true)), ...(await settledFaults(tree))];
+}
+
+/** Lets calls come to their end, and events to those who were away. Answers whom they have not reached. */
+async function delivered(tree: SimulatedTree): Promise<readonly string[]> {
+  const { clock, traffic, machines } = tree;
+  const places = machines.filter(({ life }) => life !== undefined).map(({ plan }) => plan);
+  const untilMs = clock.monotonic() + deliveryMsMax;
+  while ((traffic.isOpen || traffic.unheard(places).length > 0) && clock.monotonic() < untilMs) {
+    await tree.advance(500);
+    traffic.look();
+  }
+  return traffic.unheard(places).map((text) => `[J15] ${text}`);
 }
 
 function mend(tree: SimulatedTree): void {

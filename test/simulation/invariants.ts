@@ -27,13 +27,13 @@ export class Watch {
   /** At any moment. `deep`: also what needs the segments themselves. */
   async look(deep: boolean): Promise<readonly string[]> {
     this.looks++;
-    const { numbered, machines, overtaking, takenOnce } = this.#tree;
+    const { numbered, machines, overtaking, takenOnce, traffic } = this.#tree;
     // Until its parent tells it, a node that cannot see that its disk is an older one gives some numbers again.
     const canSee = (origin: string): boolean => !machines.some(({ name, wasUnaware }) => name === origin && wasUnaware);
     const faults: string[] = numbered.twice
       .filter(({ origin }) => canSee(origin))
       .map(({ text }) => `[O4] two messages of one number: ${text}`);
-    faults.push(...overtaking.faults, ...takenOnce.faults);
+    faults.push(...overtaking.faults, ...takenOnce.faults, ...traffic.look());
     for (const machine of this.#tree.machines) {
       for (const row of await machine.ledger()) faults.push(...this.#rowFaults(machine, row));
       faults.push(...sizeFaults(machine));

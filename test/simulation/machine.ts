@@ -39,6 +39,8 @@ export interface MachineDeps {
   wrap(database: NodeDatabase): NodeDatabase;
   /** That end of every connection is gone. */
   parted(host: Host, how: Death): void;
+  /** A node has a broker, and nothing else yet. */
+  attend(machine: Machine, life: Host & { readonly broker: MemoryBroker }): void;
   /** A planned crash has come. */
   crashed(machine: Machine, point: CrashPoint): void;
 }
@@ -204,8 +206,11 @@ export class Machine {
           log: deps.log.child({ node: this.name }),
           logControl: { level: () => "info", setLevel: () => undefined },
           openStore: async (config) => (life.store = this.#openStore(life, config)),
-          createBroker: async (authorizer) =>
-            (life.broker = new MemoryBroker({ clock: life.clock, log: deps.log }, { authorizer })),
+          createBroker: async (authorizer) => {
+            const broker = new MemoryBroker({ clock: life.clock, log: deps.log }, { authorizer });
+            deps.attend(this, Object.assign(life, { broker }));
+            return broker;
+          },
           dialParent: () => (options, signal) =>
             this.link.dial(life, () => deps.machine(this.parent ?? "")?.host(), options, signal),
           openDocuments: async () => ({ documents: deps.documents, async [Symbol.asyncDispose]() {} }),

@@ -160,6 +160,7 @@ const clock: Fault = {
     const machine = random.unit() < 0.3 ? tree.root : random.pick(tree.machines);
     const ms = drawMs(random, 10, 3 * 365 * 86_400_000) * (random.unit() < 0.5 ? -1 : 1);
     machine.clockErrorMs = ms;
+    tree.traffic.misdate(ms);
     return `${machine.id}: wall clock wrong by ${ms} ms`;
   },
 };

@@ -12,12 +12,12 @@ const rareSeedsMax = 60;
 
 /** What is said of the first history that fails. */
 async function complaintOf(
-  broken: Pick<HistorySetting, "wrap" | "hidesSessions">,
+  broken: Pick<HistorySetting, "wrap" | "hidesSessions" | "isQuiet">,
   faults: readonly FaultName[] = faultsByDefault,
 ): Promise<string> {
   const most = faults === faultsByDefault ? seedsMax : rareSeedsMax;
   for (let seed = 1; seed <= most; seed++) {
-    const { failure } = await runHistory({ seed, steps, faults, ...broken });
+    const { failure } = await runHistory({ seed, steps, faults, isQuiet: true, ...broken });
     if (failure !== undefined) return failure.faults.join("\n");
   }
   return "";
@@ -57,12 +57,19 @@ test.each([
   expect(await complaintOf({ wrap }, faults)).toMatch(complaint);
 });
 
+test.each([
+  ["[T3] calls that begin before their ids are on disk", sabotage.remembersNoCalls, /\[T3\]/],
+  ["[J15] durable events that are not on disk", sabotage.keepsNoEvents, /\[J15\]/],
+] as const)("%s are found", { timeout: 120_000 }, async (_, wrap, complaint) => {
+  expect(await complaintOf({ wrap, isQuiet: false }, ["crash", "cut", "silence"])).toMatch(complaint);
+});
+
 test("[O11] frames of older sessions that are taken for present ones are found", { timeout: 120_000 }, async () => {
   expect(await complaintOf({ hidesSessions: true }, ["reset", "cut", "echo"])).toMatch(/\[O(11|5|1)\]/);
 });
 
 test("a history that fails is made smaller, and still fails for the same reason", { timeout: 240_000 }, async () => {
-  const setting = { seed: 1, steps, faults: faultsByDefault, wrap: sabotage.countsWrong };
+  const setting = { seed: 1, steps, faults: faultsByDefault, wrap: sabotage.countsWrong, isQuiet: true };
   const { setting: small, report } = await shrinkHistory(setting, await runHistory(setting));
   expect(small.steps).toBeLessThan(steps);
   expect(small.faults.length).toBeLessThan(faultsByDefault.length);

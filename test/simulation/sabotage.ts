@@ -62,6 +62,12 @@ export const acknowledgesUncommitted = leavingOut("ingest", acknowledged);
 /** Publishers hear of a commit that does not take place. */
 export const answersUnstored = leavingOut("append", () => ({ first: 1, newestId: 0 }));
 
+/** Calls run whose ids are not on disk. */
+export const remembersNoCalls = leavingOut("remember", () => "new", 1);
+
+/** Events are confirmed that are not on disk. */
+export const keepsNoEvents = leavingOut("keepMessage", () => null, 1);
+
 /** Deletes a little more than was acknowledged. */
 export const deletesTooMuch = changing((request) => {
   if (request.name !== "forget") return request;

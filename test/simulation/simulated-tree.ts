@@ -9,13 +9,15 @@ import { FakeClock } from "../fakes/fake-clock.ts";
 import { createMemoryDocumentStore } from "../fakes/memory-document-store.ts";
 import { silentLogger } from "../fakes/silent-logger.ts";
 import { FaultyDocuments } from "./faulty-documents.ts";
+import type { MemoryBroker } from "../fakes/memory-broker.ts";
 import { Machine, type Death } from "./machine.ts";
-import type { NetworkCounts } from "./network.ts";
+import type { Host, NetworkCounts } from "./network.ts";
 import { Overtaking } from "./overtaking.ts";
 import { TakenOnce } from "./taken-once.ts";
 import { Numbered } from "./numbered.ts";
 import { drawTree, rootName, type NodePlan, type StreamPlan, type TreePlan } from "./plan.ts";
 import { nameMessage, Publishers } from "./publishers.ts";
+import { Traffic, type Place } from "./traffic.ts";
 
 /** Memory that looks like a disk, where there is one: what is tested is which bytes are there, not how long they last. */
 const memoryFolder = "/dev/shm";
@@ -33,6 +35,8 @@ export class SimulatedTree implements AsyncDisposable {
   /** The nodes of the plan, then copies of some of them. */
   readonly machines: Machine[];
   readonly publishers: Publishers;
+  /** Calls and events. */
+  readonly traffic: Traffic;
   readonly numbered = new Numbered(nameMessage);
   readonly overtaking: Overtaking;
   readonly takenOnce = new TakenOnce(nameMessage);
@@ -62,6 +66,7 @@ export class SimulatedTree implements AsyncDisposable {
       this.plan.streams.filter(({ priority }) => priority === 0).map(({ name }) => name),
     );
     this.publishers = new Publishers(random.fork("payloads"));
+    this.traffic = new Traffic(random.fork("traffic"), this.clock);
     this.#wrap = wrap;
     this.machines = this.plan.nodes.map((node) => this.#build(node, node.name));
   }
@@ -116,6 +121,7 @@ export class SimulatedTree implements AsyncDisposable {
         parted: (host, how) => {
           for (const { link } of this.machines) link.parted(host, how === "process");
         },
+        attend: (machine, life) => this.traffic.attend(placeOf(machine, life)),
         crashed: (machine, point) => {
           this.note(`${machine.id} dies in a commit, ${point}`);
           this.later(this.#restarts.between(0, 8_000), () => this.start(machine));
@@ -171,6 +177,11 @@ export class SimulatedTree implements AsyncDisposable {
     this.note(`${id}: ${count} published on ${stream.name}`);
   }
 
+  /** What programs at a node that runs see of it. */
+  placeAt(machine: Machine): Place | undefined {
+    return machine.life && placeOf(machine, machine.life);
+  }
+
   /** Does `act` when so much time has passed. */
   later(ms: number, act: () => void | Promise<void>): void {
     this.#agenda.push({ atMs: this.clock.monotonic() + ms, act });
@@ -223,4 +234,11 @@ export class SimulatedTree implements AsyncDisposable {
     await this.clock.advance(0);
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+function placeOf(
+  { id, plan: { name, level }, generation }: Machine,
+  life: Host & { readonly broker: MemoryBroker },
+): Place {
+  return { id, name, level, generation, broker: life.broker, isAlive: () => life.isAlive };
 }

@@ -27,6 +27,7 @@ export function summaryLines(
   return [
     `${histories} histories of ${steps} steps in ${seconds.toFixed(1)} s: ${(histories / seconds).toFixed(2)} a second`,
     `messages: ${sum(({ published }) => published)} published, ${sum(({ acknowledged }) => acknowledged)} acknowledged; ${sum(({ frames }) => frames)} frames; ${Math.round(sum(({ virtualMs }) => virtualMs) / 60_000)} minutes of virtual time`,
+    `calls: ${sum(({ traffic }) => traffic.calls)}, run ${sum(({ traffic }) => traffic.runs)} times, ${sum(({ traffic }) => traffic.finals)} final replies; events: ${sum(({ traffic }) => traffic.raised)}, told ${sum(({ traffic }) => traffic.told)} times`,
     `checked ${sum(({ looks }) => looks)} times on the way; the longest drain took ${longestMs / 1000} s`,
     `messages named as lost: ${lost.join(", ")}`,
     `copies found: ${identityPaths.map((path) => `${path} ${sum(({ identity }) => identity[path] ?? 0)}`).join(", ")}`,

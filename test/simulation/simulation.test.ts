@@ -12,7 +12,7 @@ const from = Number(process.env["FOGBANK_SIMULATE_FROM"] ?? 1);
 const steps = 200;
 
 test(
-  `[O1] [O2] [O3] [O4] [O5] [O6] [O7] [O8] [O9] [O10] [O11] ${seeds} histories from seed ${from}: nothing lost, nothing twice, everything accounted for`,
+  `[O1] [O2] [O3] [O4] [O5] [O6] [O7] [O8] [O9] [O10] [O11] [T3] [T4] [T5] [T6] [J15] [J16.14] ${seeds} histories from seed ${from}: nothing lost, nothing twice, everything accounted for`,
   { timeout: 1_800_000 },
   async () => {
     const reports: HistoryReport[] = [];
@@ -27,6 +27,9 @@ test(
       reports.reduce((sum, { counts }) => sum + (counts.faults[name] ?? 0), 0);
     // Too few histories may happen to leave a kind out.
     if (seeds >= 20) expect(faultsByDefault.filter((name) => done(name) === 0)).toEqual([]);
+    const sent = (what: keyof HistoryReport["counts"]["traffic"]): number =>
+      reports.reduce((sum, { counts }) => sum + counts.traffic[what], 0);
+    if (seeds >= 20) expect(Math.min(sent("finals"), sent("runs"), sent("raised"), sent("told"))).toBeGreaterThan(100);
     const lost = (reason: LossReason): number =>
       reports.reduce((sum, { counts }) => sum + (counts.losses[reason] ?? 0), 0);
     const reasons = ["evicted", "expired", "corrupt", "rejected", "renumbered"] as const;
