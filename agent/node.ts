@@ -2,8 +2,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { ConditionCache } from "#shared/condition/condition-cache.ts";
-import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { Fingerprint } from "#shared/journal/fingerprint.ts";
@@ -11,17 +9,16 @@ import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
-import { noParent, type ParentLink } from "#shared/system/parent-link.ts";
+import { noParent } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import type { SessionStore } from "#shared/system/session-store.ts";
-import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
 import { createAuthorizer, type NodeAuthorizer } from "./auth/authorizer.ts";
 import { isReadByOthers, noUsers, readUsersFile } from "./auth/users-file.ts";
 import type { Address, Authorizer, Broker } from "./broker/broker.ts";
+import { startCalls } from "./calls.ts";
 import type { NodeConfig } from "./config/config.ts";
 import type { UplinkConfig } from "./config/uplink-url.ts";
-import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
-import { startFunctionRunner } from "./functions/function-runner.ts";
+import type { LogControl } from "./functions/built-in.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
@@ -34,14 +31,12 @@ import { forgetEpochs } from "./journal/old-epochs.ts";
 import { createJournalNotices, type JournalState } from "./journal/notices.ts";
 import { arrivalsPerSegment, startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
 import { startUpkeep } from "./journal/upkeep.ts";
-import { startLevelCalls } from "./level/level-calls.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
 import { startChildLinks } from "./link/child-links.ts";
 import type { DialParent } from "./link/parent-connection.ts";
 import { createOwnIdentity, renumberAll, type OwnIdentity } from "./link/own-identity.ts";
 import { createTreeTime, stampingClock, type TreeTime } from "./link/tree-time.ts";
 import { startUplink } from "./link/uplink.ts";
-import { startMachineMessages, type ConditionCheck, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { ListenAddress } from "./net/listen-spec.ts";
 import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
@@ -152,7 +147,14 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
 
   // Calls: of functions down the tree, and of this level.
   const calls = stack.use(
-    startCalls(deps, config, { broker, store, presence, parent: uplink ?? noParent, treeNow: () => time.now() }),
+    await startCalls(deps, config, {
+      broker,
+      store,
+      presence,
+      parent: uplink ?? noParent,
+      treeNow: () => time.now(),
+      maxBytes,
+    }),
   );
 
   stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
@@ -350,58 +352,6 @@ function startUplinkOf(
   const dial = deps.dialParent(config.uplink);
   const { name, level, zone, tags } = config;
   return startUplink({ ...parts, dial, clock, random, log }, { name, ...self, place: { level, zone, tags } });
-}
-
-/** Machine functions and level functions, with what runs them here. */
-function startCalls(
-  { clock, random, log, logControl, version }: NodeDeps,
-  { name, level, zone, tags }: NodeConfig,
-  parts: {
-    readonly broker: Broker;
-    readonly store: NodeStore;
-    readonly presence: Presence;
-    readonly parent: ParentLink;
-    readonly treeNow: () => number;
-  },
-): MachineMessaging {
-  const { broker: bus, store, presence, parent, treeNow } = parts;
-  const startedMs = clock.monotonic();
-  const builtIns = builtInFunctions({
-    now: () => clock.now(),
-    log: logControl,
-    info: () => ({
-      name,
-      level,
-      ...(zone === undefined ? {} : { zone }),
-      tags,
-      version,
-      uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
-      uplink: presence.uplink().state,
-      children: presence.onlineChildren(),
-    }),
-  });
-  const conditions = new ConditionCache();
-  const stack = new AsyncDisposableStack();
-  const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
-  const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
-  stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
-  const check = (text: string): ReturnType<ConditionCheck> => {
-    const parsed = conditions.parse(text);
-    if ("error" in parsed) {
-      const { message, position } = parsed.error;
-      return { error: `line ${position.line}, column ${position.column}: ${message}` };
-    }
-    const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
-    return { holds: evaluateCondition(parsed.ok, subject) };
-  };
-  const machine = stack.use(
-    startMachineMessages({ bus, store, parent, tree: presence, runner, check, clock, treeNow, random, log }, name),
-  );
-  return {
-    stats: () => machine.stats(),
-    endAll: () => machine.endAll(),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
 }
 
 /** Waits at a stop until what is stored here has been handed on, while that is possible, for a short time: the rest goes after the next start. */

@@ -195,10 +195,25 @@ export const limits = {
   /** Calls that one node follows at once, and ids that it remembers having run; beyond either new calls are refused. */
   openCalls: 10_000,
   seenCalls: 100_000,
+  /** Bytes of calls and events that are kept on disk until everybody has heard them, and the share of a small database that they may take. */
+  keptCallBytes: 64 * mib,
+  keptCallShare: 1 / 8,
+  /** Bytes of the results that are kept with those ids, and their share of a small database. */
+  keptResultBytes: 16 * mib,
+  keptResultShare: 1 / 16,
+  /** What is not heard of is sent again after this, doubled each time up to the longest. */
+  askAgainMs: 2_000,
+  askAgainMsMax: 60_000,
+  /** From the decision that enough nodes are ready to their common start. */
+  barrierStartMs: 200,
+  /** Nodes that a call may want to be ready: what a tree can have. */
+  minNodesMax: 1_000_000,
   /** Bytes of messages from below that wait in the broker for slow local subscribers, beyond which publishing them waits too: twice what one may have waiting. */
   fanOutBytes: 32 * mib,
   /** Results of single nodes in one receipt; counts are always complete. Bytes of one result, characters of one reason. */
   callResults: 1_000,
+  /** Nodes that one receipt names because they report elsewhere than before. */
+  callDetached: 1_000,
   /** Bytes of all results in one receipt: it must fit into a packet, as JSON too. */
   callReceiptBytes: 256 * kib,
   callResultBytes: 16 * kib,

@@ -7,10 +7,15 @@ export const journalTopic = "/level/journal";
 export const lossTopic = (clientId: string): string => `/level/losses/${encodeURIComponent(clientId)}`;
 
 /** Functions that travel down the tree, and where the answers to a call go. */
-export const functionPrefix = "/machine/functions/";
 export const functionFilter = "/machine/functions/+";
-export const functionTopic = (name: string): string => `${functionPrefix}${name}`;
+export const functionTopic = (name: string): string => `/machine/functions/${name}`;
 export const machineReplyTopic = (call: string): string => `/machine/replies/${call}`;
+/** Where a caller calls its call off. */
+export const machineCancelFilter = "/machine/calls/+/cancel";
+export const callOfCancelTopic = (topic: string): string => topic.split("/")[3] ?? "";
+/** Events that travel through the machine; heard on the same topics. */
+export const eventFilterOf = (kind: "internal" | "external"): string => `/machine/events/${kind}/+`;
+export const eventTopic = (kind: string, name: string): string => `/machine/events/${kind}/${name}`;
 /** Where a local program answers what it was asked. */
 export const machineResultPrefix = "/machine/results/";
 

@@ -1,66 +1,58 @@
-// Calls of functions that travel down the tree. Taken in from local clients and from the parent; run here where the condition
-// holds; passed to every child that is connected; receipts merged on the way up; one final reply to the caller.
-//
-//   client ──▶ check ──▶ open ──▶ remember, run ──▶ own outcome ─┐
-//   parent ──▶   │          └────▶ children ──▶ receipts ────────┴▶ merged: to the parent, or the reply
-//
-// What this node passes on it never takes in again, and an id is only followed once.
+// Calls and events that travel through the tree: drives shared/machine/machine-core. Feeds in what clients, neighbours, the store and
+// the functions say, and performs the effects in order. What this node publishes it never takes in again.
 import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
-import {
-  callStatuses,
-  decodeReceipt,
-  encodeReceipt,
-  matchedOf,
-  mergeReceipts,
-  type NodeResult,
-  type Receipt,
-  type Unheard,
-} from "#shared/machine/receipt.ts";
-import { OpenCall } from "#shared/machine/call.ts";
-import { bytesOfCallId, drawCallId } from "#shared/machine/call-id.ts";
-import { decodeEnvelope, encodeEnvelope, isFunctionName, type Envelope } from "#shared/machine/envelope.ts";
+import { bytesOfCallId, isCallId } from "#shared/machine/call-id.ts";
+import type { Effect } from "#shared/machine/effect.ts";
+import { decodeEnvelope, encodeEnvelope, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
+import { MachineCore } from "#shared/machine/machine-core.ts";
+import { decodeRecord } from "#shared/machine/message-record.ts";
+import { above, type Neighbour, type NeighbourView } from "#shared/machine/neighbour.ts";
+import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
-import { encodeReply, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
-import { limits } from "#shared/limits.ts";
-import type { Bus, InboundPublish } from "#shared/system/bus.ts";
+import { decodeReceipt, encodeReceipt } from "#shared/machine/receipt-wire.ts";
+import { encodeReply } from "#shared/machine/request.ts";
+import type { Bus, InboundPublish, Message, Verdict } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import {
+  callOfCancelTopic,
   downTopic,
-  functionTopic,
+  eventFilterOf,
+  eventTopic,
   functionFilter,
-  functionPrefix,
+  functionTopic,
+  machineCancelFilter,
   machineReplyTopic,
-  upFilterOf,
   parseUpTopic,
+  upFilterOf,
+  type FrameKind,
 } from "#shared/topics.ts";
 import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { ownEvent, takeIn } from "./intake.ts";
+import { encodeOutcome, recordedOf } from "./outcome-record.ts";
+import { replyProperties } from "./reply-properties.ts";
+import { eventBody, refusalBody, replyBody } from "./report-bodies.ts";
+import { Surroundings, type PresenceView } from "./surroundings.ts";
 
-/** What a condition sees of this node, and what it comes to. */
-export interface ConditionCheck {
-  /** Undefined: the text cannot be parsed; `error` says where. */
-  (text: string): { readonly holds: boolean } | { readonly error: string };
-}
-
-export interface ChildrenView {
-  children(): readonly {
-    readonly name: NodeName;
-    readonly state: "online" | "lost" | "left";
-    readonly sinceMs: number;
-  }[];
+/** What conditions come to. */
+export interface Conditions {
+  /** Evaluates for this node. The error says line and column. */
+  check(text: string): { readonly holds: boolean } | { readonly error: string };
+  /** Whether it may hold for the child or anything below it. True when in doubt. */
+  mayHoldBelow(text: string, child: string): boolean;
 }
 
 export interface MachineDeps {
   readonly bus: Pick<Bus, "intercept" | "publish">;
-  readonly store: Pick<NodeStore, "write">;
+  readonly store: Pick<NodeStore, "write" | "read">;
   readonly parent: ParentLink;
-  readonly tree: ChildrenView;
+  readonly tree: PresenceView;
   readonly runner: FunctionRunner;
-  readonly check: ConditionCheck;
+  readonly conditions: Conditions;
   readonly clock: Clock;
   /** Tree time, milliseconds since 1970. */
   readonly treeNow: () => number;
@@ -77,378 +69,387 @@ export interface MachineStats {
 
 export interface MachineMessaging extends AsyncDisposable {
   stats(): MachineStats;
-  /** Says the last word on every call, while there is still somebody to hear it. */
+  /** Ends what runs here and says what is known of every call, while there is still somebody to hear it. */
   endAll(): void;
+  /**
+   * Raises an event of this node itself. Resolves when it is durable (durable ones) or handed on. Rejects with FOGBANK_CALL_REFUSED
+   * when there is no room, and with FOGBANK_STORE_CLOSED when the node stops.
+   */
+  raise(event: {
+    readonly name: string;
+    readonly kind: "internal" | "external";
+    readonly args: PlainValue;
+    readonly durable: boolean;
+    readonly ttlMs?: number;
+    readonly condition?: string;
+  }): Promise<void>;
 }
 
-/** Follows calls until it is disposed. `name`: this node. */
-export function startMachineMessages(deps: MachineDeps, name: NodeName): MachineMessaging {
-  return new MachineMessages(deps, name);
+/** `keptBytesMax`: what open calls and events may take in the store. */
+export interface MachineSelf {
+  readonly name: NodeName;
+  readonly keptBytesMax: number;
 }
 
-/** Where the answer goes: to the parent that sent it, or on topics to local callers. */
-type Caller =
-  /** `parent` is not known while the link is still greeting. */
-  { readonly kind: "parent"; parent: string | undefined } | { readonly kind: "local"; readonly replies: Set<string> };
-
-/** A call that this node follows. */
-interface Followed {
-  envelope: Envelope;
-  readonly call: OpenCall;
-  readonly caller: Caller;
-  /** The deadline on the clock that never steps: tree time is for the wire. */
-  readonly deadlineMonotonicMs: number;
-  /** Something changed since the last report. */
-  dirty: boolean;
-  reportedAtMs: number;
-  /** The last word, and when it was said: kept for a while to be repeated, and so that the id stays known. */
-  ended: { readonly receipt: Receipt; readonly atMs: number } | undefined;
+/** Goes on with what was open when the node stopped, and follows messages until it is disposed. */
+export async function startMachineMessages(deps: MachineDeps, self: MachineSelf): Promise<MachineMessaging> {
+  const machine = new MachineMessages(deps, self);
+  await machine.restore();
+  machine.open();
+  return machine;
 }
 
-const sweepMs = 50;
+/** Who waits to hear that a message is durable. */
+type Settle = (verdict: Verdict) => void;
+
+/** How often time passes: while something is under way, and while all that is open waits for somebody to come back. */
+const busyMs = 50;
+const quietMs = 250;
+const refusedSendersMax = 1_000;
+/** Envelopes that may come before the greeting with the parent is over. */
+const earlyMax = 1_000;
+const take: Verdict = { type: "take" };
+const stopping = "the node stops";
 
 class MachineMessages implements MachineMessaging {
   readonly #deps: MachineDeps;
-  readonly #name: NodeName;
+  readonly #self: NodeName;
+  readonly #core: MachineCore;
+  readonly #surroundings: Surroundings;
   readonly #stack = new DisposableStack();
   readonly #stop = new AbortController();
-  readonly #followed = new Map<string, Followed>();
-  readonly #sweeping: Promise<void>;
-  #firstCall = Promise.withResolvers<void>();
-  /** Of those followed, how many have not ended. */
-  #open = 0;
-  #stats = { accepted: 0, refused: 0, ran: 0 };
+  readonly #unsettled = new Map<string, Settle[]>();
+  #early: Uint8Array[] = [];
+  #sweeping: Promise<void> | undefined;
+  #wake = Promise.withResolvers<void>();
+  /** Ends a long sleep when something happens. */
+  #nap: AbortController | undefined;
+  #refused = 0;
   readonly #refusedBefore = new Set<string>();
+  #isStopping = false;
 
-  constructor(deps: MachineDeps, name: NodeName) {
+  constructor(deps: MachineDeps, { name, keptBytesMax }: MachineSelf) {
     this.#deps = deps;
-    this.#name = name;
-    this.#stack.use(
-      deps.bus.intercept(functionFilter, (publish, settle) => {
-        settle({ type: "take" });
-        this.#fromClient(publish);
-      }),
+    this.#self = name;
+    this.#core = new MachineCore(name, keptBytesMax);
+    const { conditions, runner } = deps;
+    this.#surroundings = new Surroundings(
+      {
+        ...deps,
+        mayHoldBelow: (text, child) => conditions.mayHoldBelow(text, child),
+        offers: (functionName) => runner.offers({ name: functionName, topic: functionTopic(functionName) }),
+      },
+      name,
     );
-    this.#stack.use(
-      deps.bus.intercept(upFilterOf("r"), (publish, settle) => {
-        settle({ type: "take" });
-        this.#receipt(publish);
-      }),
-    );
-    this.#stack.use(deps.parent.onFrame("c", (payload) => this.#fromParent(payload)));
-    this.#stack.use(deps.parent.onUp(() => this.#repeatReceipts()));
+  }
+
+  async restore(): Promise<void> {
+    let after: Uint8Array = new Uint8Array(0);
+    for (;;) {
+      const bodies = await this.#deps.store.read("openMessages", { after });
+      if (bodies.length === 0) return;
+      for (const body of bodies) {
+        const record = decodeRecord(Uint8Array.from(body));
+        if (record === undefined) {
+          this.#deps.log.error({}, "an open call in the store cannot be read");
+          return;
+        }
+        after = bytesOfCallId(record.envelope.id);
+        const verdict = this.#deps.conditions.check(record.envelope.condition);
+        this.#perform(this.#core.restore(this.#surroundings.world(), record, body.length, verdict));
+      }
+    }
+  }
+
+  open(): void {
+    const { parent } = this.#deps;
+    this.#intercept(functionFilter, (publish, settle) => this.#fromClient("function", publish, settle));
+    for (const kind of ["internal", "external"] as const)
+      this.#intercept(eventFilterOf(kind), (publish, settle) => this.#fromClient(kind, publish, settle));
+    this.#intercept(machineCancelFilter, (publish, settle) => {
+      settle(take);
+      this.#cancelFromClient(publish);
+    });
+    for (const kind of ["c", "r"] as const) {
+      this.#intercept(upFilterOf(kind), (publish, settle) => {
+        settle(take);
+        const name = parseUpTopic(publish.topic)?.child ?? "";
+        const child = this.#surroundings.world().neighbour(name as NodeName);
+        if (child !== undefined) this.#frame(kind, child, publish.payload);
+      });
+      this.#stack.use(parent.onFrame(kind, (payload) => this.#fromParent(kind, payload)));
+    }
+    this.#stack.use(parent.onUp(() => this.#parentUp()));
     this.#sweeping = this.#sweep();
   }
 
   stats(): MachineStats {
-    return { ...this.#stats, open: this.#open };
+    return { ...this.#core.stats(), refused: this.#refused };
   }
 
   endAll(): void {
-    for (const followed of this.#followed.values()) {
-      followed.call.setOwn({ node: this.#name, status: "cancelled", reason: "the node stops" });
-      this.#end(followed);
-    }
+    this.#isStopping = true;
+    this.#perform(this.#core.stop(this.#surroundings.world()));
+  }
+
+  raise(event: Parameters<MachineMessaging["raise"]>[0]): Promise<void> {
+    const envelope = ownEvent(this.#deps, this.#self, event);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const fail = (reason: string): void => reject(new FogbankError("FOGBANK_CALL_REFUSED", reason));
+    const checked = this.#deps.conditions.check(envelope.condition);
+    const refused = "error" in checked ? checked.error : this.#refusalOf(envelope);
+    if (refused !== undefined || "error" in checked) fail(`could not raise "${event.name}": ${refused}`);
+    else
+      this.#publish(envelope, new Map(), checked.holds, (verdict) => {
+        if (verdict.type === "refuse") fail(`could not raise "${event.name}": ${verdict.reason}`);
+        else resolve();
+      });
+    return promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.endAll();
     this.#stack.dispose();
     this.#stop.abort();
-    this.#firstCall.resolve();
+    this.#wake.resolve();
     await this.#sweeping;
+    for (const id of this.#unsettled.keys()) this.#settle(id, { type: "refuse", reason: stopping });
   }
 
-  #fromClient({ topic, payload, clientId, repeated = false }: InboundPublish): void {
-    const functionName = topic.slice(functionPrefix.length);
-    const request = isFunctionName(functionName) ? parseRequest(payload) : this.#badName(functionName, payload);
-    if ("refused" in request) {
-      this.#refuse(request, clientId);
+  #intercept(filter: string, handler: (publish: InboundPublish, settle: Settle) => void): void {
+    this.#stack.use(this.#deps.bus.intercept(filter, handler));
+  }
+
+  #fromClient(kind: Exclude<Kind, "cancel">, publish: InboundPublish, settle: Settle): void {
+    const taken = takeIn(this.#deps, this.#self, kind, publish);
+    const sender = publish.clientId ?? "this node";
+    const refuse = (id: string, replies: ReplyTopics, encoding: Encoding, reason: string): void => {
+      this.#countRefused(sender, reason);
+      // Nobody waits for an answer to an event.
+      settle(kind === "function" ? take : { type: "refuse", reason, now: true });
+      this.#reply(replies, encodeReply(refusalBody(id, reason), encoding));
+    };
+    if ("refused" in taken) {
+      refuse(taken.id, taken.replies, taken.encoding, taken.refused);
       return;
     }
-    const id = request.id ?? drawCallId(this.#deps.random);
-    const reply = request.reply ?? machineReplyTopic(id);
-    const known = this.#followed.get(id);
-    if (known?.caller.kind === "local") {
-      // Asked again: the answer as it stands, and the last word when it comes.
-      known.caller.replies.add(reply);
-      this.#report(id, known);
-      return;
-    }
-    const checked = this.#deps.check(request.condition);
+    const { envelope, replies } = taken;
+    const checked = this.#deps.conditions.check(envelope.condition);
+    const isKnown = this.#core.knows(envelope.id) === "local";
     const refused =
       "error" in checked
         ? `the condition cannot be used: ${checked.error}`
-        : known !== undefined
-          ? "a call with this id has come from above"
-          : repeated && request.id === undefined
-            ? "this publish may have come before, and a call without an id of its own could run twice: publish anew, or give calls an id"
-            : this.#open >= limits.openCalls
-              ? `this node follows ${limits.openCalls} calls already: try again later`
-              : undefined;
-    if (refused !== undefined || "error" in checked) {
-      this.#refuse({ ...request, id, refused: refused ?? "" }, clientId);
+        : isKnown
+          ? undefined
+          : this.#refusalOf(envelope);
+    if (refused !== undefined || "error" in checked) refuse(envelope.id, replies, envelope.encoding, refused ?? "");
+    else this.#publish(envelope, replies, checked.holds, settle);
+  }
+
+  #refusalOf(envelope: Envelope): string | undefined {
+    return this.#isStopping ? stopping : this.#core.refusalOf(envelope);
+  }
+
+  /** `settle` hears when the message is durable, if it is to be. */
+  #publish(envelope: Envelope, replies: ReplyTopics, holds: boolean, settle: Settle): void {
+    const { id } = envelope;
+    const isUnderWay = this.#unsettled.has(id);
+    const effects = this.#core.publish(this.#surroundings.world(), envelope, replies, holds);
+    const isKept = isUnderWay || effects.some((effect) => effect.type === "keep");
+    if (isKept) this.#unsettled.set(id, [...(this.#unsettled.get(id) ?? []), settle]);
+    else settle(take);
+    this.#perform(effects);
+  }
+
+  #cancelFromClient({ topic, clientId }: InboundPublish): void {
+    const id = callOfCancelTopic(topic);
+    const reason = "its caller called it off";
+    const effects = isCallId(id) ? this.#core.cancel(this.#surroundings.world(), id, reason) : undefined;
+    if (effects !== undefined) {
+      this.#perform(effects);
       return;
     }
-    const envelope = this.#envelope(id, functionName, request);
-    this.#follow(envelope, { kind: "local", replies: new Set([reply]) }, checked.holds);
+    const refused = "there is no call with this id that began at this node";
+    this.#countRefused(clientId ?? "this node", refused);
+    if (isCallId(id))
+      this.#reply(new Map([[machineReplyTopic(id), undefined]]), encodeReply(refusalBody(id, refused), "json"));
   }
 
-  #badName(functionName: string, payload: Uint8Array): BadRequest {
-    const request = parseRequest(payload);
-    const refused = `"${functionName.slice(0, 80)}" cannot be a function's name: use letters, digits, ".", "_" or "-"`;
-    return { id: request.id, reply: request.reply, encoding: request.encoding, refused };
+  #fromParent(kind: "c" | "r", payload: Uint8Array): void {
+    const view = this.#surroundings.above();
+    if (view?.state === "online") this.#frame(kind, view, payload);
+    // While the greeting goes on, nobody knows yet which parent this is.
+    else if (kind === "c" && this.#early.length < earlyMax) this.#early.push(Uint8Array.from(payload));
   }
 
-  #envelope(id: string, functionName: string, { args, condition, ttlMs, encoding }: CallRequest): Envelope {
-    const deadlineMs = this.#deps.treeNow() + ttlMs;
-    return { id, name: functionName, args, condition, origin: this.#name, deadlineMs, hops: 0, encoding };
+  #parentUp(): void {
+    this.#surroundings.up();
+    const early = this.#early;
+    this.#early = [];
+    this.#lookAround();
+    for (const payload of early) this.#fromParent("c", payload);
   }
 
-  #fromParent(payload: Uint8Array): void {
-    const decoded = decodeEnvelope(payload);
+  #frame(kind: "c" | "r", from: NeighbourView, payload: Uint8Array): void {
+    const world = this.#surroundings.world();
+    const decoded = kind === "c" ? decodeEnvelope(payload) : decodeReceipt(payload);
     if ("malformed" in decoded) {
-      this.#countRefused("parent", decoded.malformed);
+      this.#countRefused(from.name, decoded.malformed);
       return;
     }
-    const envelope = decoded.frame;
-    const known = this.#followed.get(envelope.id);
-    const parent = this.#deps.parent.parent();
-    if (known !== undefined) {
-      // Sent again, because the answer may have been lost: it is not run again. By another parent, or under an id that was used here:
-      // this node is counted where it was asked first.
-      if (known.caller.kind === "parent" && (known.caller.parent ?? parent) === parent)
-        this.#report(envelope.id, known);
-      else this.#deps.parent.send("r", encodeReceipt(envelope.id, mergeReceipts([])));
-      return;
-    }
-    const checked = this.#deps.check(envelope.condition);
-    const problem =
-      envelope.hops > limits.callHops
-        ? `it has passed more than ${limits.callHops} nodes`
-        : this.#open >= limits.openCalls
-          ? `this node follows ${limits.openCalls} calls already`
-          : "error" in checked
-            ? `its condition cannot be used here: ${checked.error}`
-            : undefined;
-    if (problem !== undefined) this.#countRefused(envelope.origin, problem);
-    this.#follow(envelope, { kind: "parent", parent }, "error" in checked ? false : checked.holds, problem);
+    const { frame } = decoded;
+    if ("receipt" in frame) this.#perform(this.#core.heard(world, from, frame));
+    else this.#perform(this.#core.hear(world, from, frame, this.#deps.conditions.check(frame.condition)));
   }
 
-  /** Opens the call: passes it on, and runs it here if the condition holds. */
-  #follow(envelope: Envelope, caller: Followed["caller"], holds: boolean, problem?: string): void {
-    const nowMs = this.#deps.treeNow();
-    const isPast = nowMs >= envelope.deadlineMs;
-    const own = holds || problem !== undefined ? this.#firstOutcome(isPast, problem) : undefined;
-    const goesOn = !isPast && problem === undefined;
-    const { sentTo, unreached } = goesOn ? this.#passOn(envelope) : { sentTo: [], unreached: [] };
-    const { id, deadlineMs } = envelope;
-    // A wrong clock somewhere must not keep a call for ever, nor end it unanswered.
-    const leftMs = Math.min(Math.max(0, deadlineMs - nowMs), limits.callTtlMsMax);
-    const followed: Followed = {
-      envelope,
-      call: new OpenCall(own, sentTo, unreached, nowMs),
-      caller,
-      deadlineMonotonicMs: this.#deps.clock.monotonic() + leftMs,
-      dirty: true,
-      reportedAtMs: Number.NEGATIVE_INFINITY,
-      ended: undefined,
-    };
-    this.#followed.set(id, followed);
-    this.#open++;
-    this.#firstCall.resolve();
-    this.#stats.accepted++;
-    if (own?.status === "queued") void this.#run(followed);
-    this.#settle(followed);
-  }
-
-  #firstOutcome(isPast: boolean, problem: string | undefined): NodeResult {
-    if (problem !== undefined) return { node: this.#name, status: "refused", reason: problem };
-    if (isPast) return { node: this.#name, status: "expired", reason: "its deadline had passed when it arrived" };
-    return { node: this.#name, status: "queued" };
-  }
-
-  #passOn(envelope: Envelope): { readonly sentTo: readonly NodeName[]; readonly unreached: readonly Unheard[] } {
-    const bytes = encodeEnvelope({ ...envelope, hops: envelope.hops + 1 });
-    const sentTo: NodeName[] = [];
-    const unreached: Unheard[] = [];
-    for (const { name, state, sinceMs } of this.#deps.tree.children()) {
-      if (state === "online") {
-        sentTo.push(name);
-        this.#publish(downTopic(name, "c"), bytes, 0);
-      } else if (state === "lost") {
-        unreached.push({ node: name, sinceMs });
-      }
-    }
-    return { sentTo, unreached };
-  }
-
-  /** At most once: the id is durable before anything happens. */
-  async #run(followed: Followed): Promise<void> {
-    const { envelope } = followed;
-    const { id, name, deadlineMs } = envelope;
-    const topic = functionTopic(name);
-    const outcome = (status: NodeResult["status"], reason?: string): void =>
-      this.#ownOutcome(followed, { node: this.#name, status, ...(reason === undefined ? {} : { reason }) });
-    if (!this.#deps.runner.offers({ name, topic })) {
-      outcome("refused", `nobody on this node offers the function "${name}"`);
-      return;
-    }
-    const nowMs = this.#deps.treeNow();
-    const remembered = await this.#deps.store
-      .write("remember", { id: bytesOfCallId(id), deadlineMs, nowMs })
-      .catch(asError);
-    if (remembered instanceof FogbankError)
-      outcome("refused", `the call could not be made durable (${remembered.code})`);
-    else if (remembered === "known") outcome("refused", "this node has begun to run this call before");
-    else if (remembered === "full") outcome("refused", `this node remembers ${limits.seenCalls} calls already`);
-    else if (this.#deps.treeNow() >= deadlineMs) outcome("expired", "its deadline passed before it could run");
-    else {
-      outcome("started");
-      this.#stats.ran++;
-      this.#deps.runner.start({ ...envelope, topic }, (ended) =>
-        this.#ownOutcome(followed, { node: this.#name, ...ended }),
-      );
-    }
-  }
-
-  #ownOutcome(followed: Followed, own: NodeResult): void {
-    if (followed.ended !== undefined || !followed.call.setOwn(own)) return;
-    followed.dirty = true;
-    this.#settle(followed);
-  }
-
-  #receipt({ topic, payload }: InboundPublish): void {
-    const child = parseUpTopic(topic)?.child;
-    const decoded = decodeReceipt(payload);
-    if ("malformed" in decoded) {
-      this.#countRefused(child ?? "child", decoded.malformed);
-      return;
-    }
-    const followed = this.#followed.get(decoded.frame.id);
-    if (followed === undefined || followed.ended !== undefined) return;
-    if (!followed.call.setReceipt(child as NodeName, decoded.frame.receipt)) return;
-    followed.dirty = true;
-    this.#settle(followed);
-  }
-
-  /** Reports what is complete at once. */
-  #settle(followed: Followed): void {
-    if (followed.call.isComplete) this.#end(followed);
-  }
-
-  /** The last word: whoever has not answered stays unheard [T5]. */
-  #end(followed: Followed): void {
-    if (followed.ended !== undefined) return;
-    const { id } = followed.envelope;
-    followed.ended = { receipt: { ...followed.call.receipt(), complete: true }, atMs: this.#deps.clock.monotonic() };
-    // What is kept now is kept to be repeated: the arguments are not.
-    followed.envelope = { ...followed.envelope, args: null };
-    this.#open--;
-    this.#deps.runner.cancel(id);
-    this.#report(id, followed);
-  }
-
-  #report(id: string, followed: Followed): void {
-    followed.dirty = false;
-    followed.reportedAtMs = this.#deps.clock.monotonic();
-    const receipt = followed.ended?.receipt ?? followed.call.receipt();
-    if (followed.caller.kind === "parent") {
-      this.#deps.parent.send("r", encodeReceipt(id, receipt));
-      return;
-    }
-    const reply = encodeReply(replyOf(id, receipt, followed.ended !== undefined), followed.envelope.encoding);
-    for (const topic of followed.caller.replies) this.#publish(topic, reply, 1);
-  }
-
-  /** A receipt that was sent while the link was down is lost. To another parent it means nothing. */
-  #repeatReceipts(): void {
-    const parent = this.#deps.parent.parent();
-    for (const [id, followed] of this.#followed) {
-      const { caller } = followed;
-      if (caller.kind !== "parent") continue;
-      caller.parent ??= parent;
-      if (caller.parent === parent) this.#report(id, followed);
-    }
+  #lookAround(): void {
+    for (const view of this.#surroundings.changes())
+      this.#perform(this.#core.neighbourChanged(this.#surroundings.world(), view));
   }
 
   async #sweep(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      // Without calls there is nothing to watch: an idle node sleeps.
-      if (this.#followed.size === 0) await this.#firstCall.promise;
-      this.#firstCall = Promise.withResolvers<void>();
-      await this.#deps.clock.sleep(sweepMs, this.#stop.signal).catch(() => undefined);
-      const nowMs = this.#deps.clock.monotonic();
-      for (const [id, followed] of this.#followed) this.#sweepOne(id, followed, nowMs);
+      // Without messages there is nothing to watch: an idle node sleeps.
+      if (this.#core.isIdle) await this.#wake.promise;
+      this.#wake = Promise.withResolvers<void>();
+      const dueMs = this.#core.dueInMs(this.#surroundings.world(), busyMs, quietMs);
+      this.#nap = dueMs > busyMs ? new AbortController() : undefined;
+      const signal =
+        this.#nap === undefined ? this.#stop.signal : AbortSignal.any([this.#stop.signal, this.#nap.signal]);
+      await this.#deps.clock.sleep(dueMs, signal).catch(() => undefined);
+      if (this.#stop.signal.aborted) return;
+      this.#lookAround();
+      this.#perform(this.#core.tick(this.#surroundings.world()));
     }
   }
 
-  #sweepOne(id: string, followed: Followed, nowMs: number): void {
-    const { ended, deadlineMonotonicMs, caller } = followed;
-    if (ended !== undefined) {
-      // Ended ones give way when there are many; the durable ids still keep a function from running twice.
-      const isCrowded = this.#followed.size > 2 * limits.openCalls;
-      if (isCrowded || nowMs - ended.atMs >= limits.endedCallMs) this.#followed.delete(id);
-      return;
-    }
-    if (nowMs >= deadlineMonotonicMs) this.#ownOutcome(followed, overdue(this.#name));
-    // Those below have had their last word by then; the caller's node waits longest.
-    const graceMs = caller.kind === "local" ? limits.callHopMs : limits.callHopMs / 2;
-    if (nowMs >= deadlineMonotonicMs + graceMs) this.#end(followed);
-    else if (followed.dirty && nowMs - followed.reportedAtMs >= limits.receiptMs) this.#report(id, followed);
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#performOne(effect);
+    if (effects.length === 0) return;
+    this.#wake.resolve();
+    this.#nap?.abort();
   }
 
-  #refuse(request: BadRequest | (CallRequest & { readonly refused: string }), clientId: string | null): void {
-    this.#countRefused(clientId ?? "this node", request.refused);
-    const id = request.id ?? drawCallId(this.#deps.random);
-    const topic = request.reply ?? machineReplyTopic(id);
-    const error = { code: "FOGBANK_CALL_REFUSED", message: request.refused };
-    this.#publish(topic, encodeReply({ id, final: true, error }, request.encoding), 1);
+  #performOne(effect: Effect): void {
+    const { runner, store } = this.#deps;
+    switch (effect.type) {
+      case "ask": {
+        const bytes = encodeEnvelope(effect.envelope);
+        for (const to of effect.to) this.#send(to, "c", bytes);
+        return;
+      }
+      case "report":
+        this.#send(effect.to, "r", encodeReceipt(effect.frame));
+        return;
+      case "reply":
+        this.#reply(effect.to, encodeReply(replyBody(effect.envelope, effect.report), effect.envelope.encoding));
+        return;
+      case "remember":
+      case "recall":
+        void this.#record(effect);
+        return;
+      case "run":
+        this.#run(effect.envelope);
+        return;
+      case "stop":
+        runner.cancel(effect.id);
+        return;
+      case "outcome": {
+        const { id, deadlineMs, result } = effect;
+        const nowMs = this.#deps.treeNow();
+        const args = { id: bytesOfCallId(id), deadlineMs, nowMs, ...encodeOutcome(result) };
+        this.#quietly("the outcome of a call", store.write("settleCall", args, "lazy"));
+        return;
+      }
+      case "deliver": {
+        const { kind, name, encoding, durable } = effect.envelope;
+        const payload = encodeReply(eventBody(effect.envelope), encoding);
+        this.#emit({ topic: eventTopic(kind, name), payload, qos: durable ? 1 : 0, retain: false });
+        return;
+      }
+      case "keep":
+        void this.#keep(effect);
+        return;
+      case "drop":
+        this.#quietly("the end of a call", store.write("dropMessage", { id: bytesOfCallId(effect.id) }, "lazy"));
+        return;
+    }
+  }
+
+  #run(envelope: Envelope): void {
+    const { id, name } = envelope;
+    this.#deps.runner.start({ ...envelope, topic: functionTopic(name) }, (outcome) =>
+      this.#perform(this.#core.ran(this.#surroundings.world(), id, { node: this.#self, ...outcome })),
+    );
+  }
+
+  /** At most once: the id is durable before anything happens. */
+  async #record(effect: Effect & { readonly type: "remember" | "recall" }): Promise<void> {
+    const { store, treeNow } = this.#deps;
+    const id = bytesOfCallId(effect.id);
+    const recorded =
+      effect.type === "recall"
+        ? store.read("recall", { id })
+        : store.write("remember", { id, deadlineMs: effect.deadlineMs, nowMs: treeNow() }, "urgent");
+    const answer = await recorded.then(recordedOf, (error: unknown) => ({
+      type: "refused" as const,
+      reason: `the call could not be made durable (${asError(error).code})`,
+    }));
+    if (!this.#stop.signal.aborted) this.#perform(this.#core.recorded(this.#surroundings.world(), effect.id, answer));
+  }
+
+  async #keep({ id, deadlineMs, body }: Effect & { readonly type: "keep" }): Promise<void> {
+    let verdict: Verdict = take;
+    try {
+      await this.#deps.store.write("keepMessage", { id: bytesOfCallId(id), deadlineMs, body }, "urgent");
+    } catch (error) {
+      const { code, message } = asError(error);
+      if (!this.#stop.signal.aborted) this.#deps.log.error({ id, code, reason: message }, "message not made durable");
+      verdict = { type: "refuse", reason: `it could not be made durable (${code})` };
+    }
+    this.#settle(id, verdict);
+    if (this.#stop.signal.aborted) return;
+    this.#perform(this.#core.kept(this.#surroundings.world(), id, verdict.type === "take"));
+  }
+
+  #settle(id: string, verdict: Verdict): void {
+    const waiting = this.#unsettled.get(id) ?? [];
+    this.#unsettled.delete(id);
+    for (const settle of waiting) settle(verdict);
   }
 
   /** Logged once per sender: a program that does it wrong does it again. */
   #countRefused(sender: string, reason: string): void {
-    this.#stats.refused++;
+    this.#refused++;
     if (this.#refusedBefore.has(sender)) return;
     if (this.#refusedBefore.size >= refusedSendersMax) this.#refusedBefore.clear();
     this.#refusedBefore.add(sender);
     this.#deps.log.warn({ sender, reason }, "machine message refused");
   }
 
-  #publish(topic: string, payload: Uint8Array, qos: 0 | 1): void {
-    this.#deps.bus.publish({ topic, payload, qos, retain: false }).catch((error: unknown) => {
-      if (!this.#stop.signal.aborted)
-        this.#deps.log.warn({ topic, error: String(error) }, "machine message not published");
+  #send(to: Neighbour, kind: FrameKind, payload: Uint8Array): void {
+    if (to === above) this.#deps.parent.send(kind, payload);
+    else this.#emit({ topic: downTopic(to, kind), payload, qos: 0, retain: false });
+  }
+
+  #reply(replies: ReplyTopics, payload: Uint8Array): void {
+    for (const [topic, correlation] of replies)
+      this.#emit({ topic, payload, qos: 1, retain: false, ...replyProperties(correlation) });
+  }
+
+  #emit(message: Message): void {
+    this.#quietly(`a machine message on ${message.topic}`, this.#deps.bus.publish(message));
+  }
+
+  /** What may only fail when the node is going down, or has said why itself. */
+  #quietly(what: string, work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) this.#deps.log.warn({ what, error: String(error) }, "not written or sent");
     });
   }
 }
 
-/** Of what was still under way here at the deadline. */
-function overdue(node: NodeName): NodeResult {
-  return { node, status: "failed", reason: "no answer before the deadline" };
-}
-
-const refusedSendersMax = 1_000;
-
 function asError(error: unknown): FogbankError {
   if (error instanceof FogbankError) return error;
   throw error;
-}
-
-function replyOf(id: string, receipt: Receipt, final: boolean): PlainValue {
-  const counts: Record<string, number> = { matched: matchedOf(receipt.counts) };
-  for (const status of callStatuses) counts[status] = receipt.counts[status];
-  return {
-    id,
-    final,
-    counts,
-    results: receipt.results.map(({ node, status, value, reason }) => ({
-      node,
-      status,
-      ...(value === undefined ? {} : { value }),
-      ...(reason === undefined ? {} : { reason }),
-    })),
-    ...(receipt.omitted === 0 ? {} : { omitted: receipt.omitted }),
-    waiting: receipt.waiting.map(({ node, sinceMs }) => ({ node, since: new Date(sinceMs).toISOString() })),
-  };
 }

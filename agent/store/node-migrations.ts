@@ -209,4 +209,11 @@ export const nodeMigrations: readonly string[] = [
     PRIMARY KEY(origin, stream, first)
   ) WITHOUT ROWID;
   `,
+  `
+  -- outcome: how the call ended here (CBOR), NULL as long as it runs; still NULL after a restart: it was cut off.
+  ALTER TABLE seen ADD COLUMN outcome BLOB DEFAULT NULL;
+
+  -- Calls and events that are open here (CBOR). Columns in an order that no other table has.
+  CREATE TABLE message(id BLOB PRIMARY KEY, body BLOB NOT NULL, deadline_ms INTEGER NOT NULL) WITHOUT ROWID;
+  `,
 ];

@@ -5,7 +5,7 @@ import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import { createAccountingReads } from "./accounting-reads.ts";
 import { Budget } from "./budget.ts";
-import { CallRepository } from "./call-repository.ts";
+import { createCallOperations } from "./call-operations.ts";
 import { ChildRepository } from "./child-repository.ts";
 import { ClockRepository } from "./clock-repository.ts";
 import { demandOf } from "./demands.ts";
@@ -59,7 +59,7 @@ export function createNodeOperations(
   const offered = new OfferedNumbers(identity, streams, name);
   const segments = new SegmentRepository(database, streams);
   const children = new ChildRepository(database);
-  const calls = new CallRepository(database);
+  const calls = createCallOperations(database, budget.maxBytes);
   const clocks = new ClockRepository(database, hasher);
   const quarantined = new QuarantineRepository(database, budget.maxBytes);
 
@@ -102,7 +102,7 @@ export function createNodeOperations(
       { identity, offered, streams, segments, children, clocks, epochs, configured, storedUpTo },
       name,
     ),
-    ...createOwnOperations({ identity, streams, segments, children, calls, clocks, hasher, refuseWhenFull }, name),
+    ...createOwnOperations({ identity, streams, segments, children, clocks, hasher, refuseWhenFull }, name),
   };
 
   const reads = {
@@ -123,13 +123,13 @@ export function createNodeOperations(
     segments.ids.rolledBack();
     identity.rolledBack();
     link.rolledBack();
-    calls.recount();
+    calls.rolledBack();
     sessions.rolledBack();
     upkeep.rolledBack();
   };
   return {
-    writes: { ...writes, ...link.writes, ...documents.writes, ...sessions.writes, ...upkeep.writes },
-    reads: { ...link.reads, ...documents.reads, ...sessions.reads, ...upkeep.reads, ...reads },
+    writes: { ...writes, ...calls.writes, ...link.writes, ...documents.writes, ...sessions.writes, ...upkeep.writes },
+    reads: { ...calls.reads, ...link.reads, ...documents.reads, ...sessions.reads, ...upkeep.reads, ...reads },
     rolledBack,
     eviction: upkeep.eviction,
     demandOf: (request: WriteRequest): Demand | undefined =>

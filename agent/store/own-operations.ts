@@ -1,7 +1,6 @@
-// What the parts of a node write about the node itself: its own messages, how far it has got, the calls it runs, and its children.
+// What the parts of a node write about the node itself: its own messages, how far it has got, and its children.
 import type { NodeName } from "#shared/ids.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
-import type { CallRepository } from "./call-repository.ts";
 import type { ChildRepository, ChildRow } from "./child-repository.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import type { CursorName, IdentityRepository } from "./identity-repository.ts";
@@ -13,7 +12,6 @@ export interface OwnOperationsDeps {
   readonly streams: StreamRepository;
   readonly segments: SegmentRepository;
   readonly children: ChildRepository;
-  readonly calls: CallRepository;
   readonly clocks: ClockRepository;
   readonly hasher: Hasher;
   /** Throws FOGBANK_STORE_FULL. */
@@ -22,7 +20,7 @@ export interface OwnOperationsDeps {
 
 /** `name`: whose database this is. */
 export function createOwnOperations(deps: OwnOperationsDeps, name: NodeName) {
-  const { identity, streams, segments, children, calls, clocks, hasher, refuseWhenFull } = deps;
+  const { identity, streams, segments, children, clocks, hasher, refuseWhenFull } = deps;
   return {
     /**
      * Stores a segment of own messages; answers their first number and the newest id. `clockOffsetMs`: of the clock that stamped them
@@ -47,15 +45,6 @@ export function createOwnOperations(deps: OwnOperationsDeps, name: NodeName) {
     moveCursor(args: { readonly cursor: CursorName; readonly id: number }): null {
       identity.setCursor(args.cursor, args.id);
       return null;
-    },
-
-    /** Remembers that a call is about to run here. Not new: it has run, or was about to when this node died. */
-    remember(args: {
-      readonly id: Uint8Array;
-      readonly deadlineMs: number;
-      readonly nowMs: number;
-    }): "new" | "known" | "full" {
-      return calls.remember(args.id, args.deadlineMs, args.nowMs);
     },
 
     putChild(args: { readonly child: ChildRow }): null {

@@ -1,14 +1,40 @@
 // A machine message as it travels between nodes. Keys: PROTOCOL.md.
 import { encodeCbor } from "../cbor.ts";
 import { limits } from "../limits.ts";
-import { Malformed, asBytes, asMap, asNodeName, asText, asTimeMs, asUint, decodeFrame } from "../link/fields.ts";
+import {
+  Malformed,
+  asBytes,
+  asMap,
+  asNodeName,
+  asText,
+  asTimeMs,
+  asUint,
+  decodeFrame,
+  optional,
+} from "../link/fields.ts";
 import type { NodeName } from "../ids.ts";
 import { bytesOfCallId, callIdBytes, callIdOf } from "./call-id.ts";
 import { toCborValue, toPlainValue, type PlainValue } from "./plain-value.ts";
 
+/** A function runs and is answered; events are told to whoever listens; a cancel ends the call of the same id. */
+export type Kind = "function" | "internal" | "external" | "cancel";
+
+/** `async`: at most once. `sync`: at least once, and a finished one is answered from its record. */
+export type Mode = "async" | "sync";
+
+/** `subtree`: down from the caller's node. `machine`: up as well. */
+export type Scope = "subtree" | "machine";
+
+export type Encoding = "json" | "cbor";
+
+/** What is asked of those that match: to say that they are ready, to begin, or to end. It only grows. */
+export type Phase = 0 | 1 | 2;
+export const phases = { ready: 0, begin: 1, cancel: 2 } as const;
+
 export interface Envelope {
   /** 16 bytes as 32 hexadecimal digits: chosen by the caller or drawn by its node, the same wherever the message goes. */
   readonly id: string;
+  readonly kind: Kind;
   readonly name: string;
   readonly args: PlainValue;
   /** CEL text; empty: every node. */
@@ -17,32 +43,59 @@ export interface Envelope {
   readonly origin: NodeName;
   /** Tree time, milliseconds since 1970. Past it nothing is run any more. */
   readonly deadlineMs: number;
+  readonly mode: Mode;
   /** Nodes that it has passed. */
   readonly hops: number;
+  readonly scope: Scope;
   /** In which encoding the caller spoke: local programs are addressed in the same. */
   readonly encoding: Encoding;
+  /** Tree time at which all begin together. */
+  readonly startAtMs: number | undefined;
+  /** So many must be ready before any begins; 0: each begins when it is asked. */
+  readonly minNodes: number;
+  /** The share of those that matched which must be done; 0: nobody asked. */
+  readonly confirm: number;
+  /** Of an event: it is kept for those that are away. */
+  readonly durable: boolean;
+  /** Tree time at which it was raised or called. */
+  readonly timeMs: number;
+  readonly phase: Phase;
 }
 
-export type Encoding = "json" | "cbor";
-
-const functionKind = 0;
+const kinds: readonly Kind[] = ["function", "internal", "external", "cancel"];
+const modes: readonly Mode[] = ["async", "sync"];
+const scopes: readonly Scope[] = ["subtree", "machine"];
 const encodings: readonly Encoding[] = ["json", "cbor"];
 
+export function isEvent({ kind }: Pick<Envelope, "kind">): boolean {
+  return kind === "internal" || kind === "external";
+}
+
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  const { startAtMs, minNodes, confirm, durable, phase } = envelope;
+  const optionals: [number, unknown][] = [
+    ...(startAtMs === undefined ? [] : ([[12, BigInt(startAtMs)]] as [number, unknown][])),
+    ...(minNodes === 0 ? [] : ([[13, minNodes]] as [number, unknown][])),
+    ...(confirm === 0 ? [] : ([[14, confirm]] as [number, unknown][])),
+    ...(durable ? ([[15, true]] as [number, unknown][]) : []),
+    ...(phase === phases.begin ? [] : ([[17, phase]] as [number, unknown][])),
+  ];
   return encodeCbor(
     new Map<number, unknown>([
       [0, bytesOfCallId(envelope.id)],
-      [1, functionKind],
+      [1, kinds.indexOf(envelope.kind)],
       [2, envelope.name],
       [3, toCborValue(envelope.args)],
       [4, envelope.condition],
       [5, envelope.origin],
       [6, BigInt(envelope.deadlineMs)],
-      [7, 0],
-      [8, true],
+      [7, modes.indexOf(envelope.mode)],
+      [8, envelope.kind === "function"],
       [9, envelope.hops],
-      [10, 0],
+      [10, scopes.indexOf(envelope.scope)],
       [11, encodings.indexOf(envelope.encoding)],
+      [16, BigInt(envelope.timeMs)],
+      ...optionals,
     ]),
   );
 }
@@ -51,20 +104,30 @@ export function decodeEnvelope(bytes: Uint8Array): { readonly frame: Envelope } 
   if (bytes.length > limits.callBytes + envelopeOverhead) return { malformed: `more than ${limits.callBytes} bytes` };
   return decodeFrame(bytes, (value) => {
     const map = asMap(value, "envelope");
-    if (asUint(map.get(1), "kind", 255) !== functionKind) throw new Malformed("unknown kind of machine message");
+    const kind = kinds[asUint(map.get(1), "kind", 255)];
+    if (kind === undefined) throw new Malformed("unknown kind of machine message");
     const args = toPlainValue(map.get(3) ?? null);
     if (args === undefined) throw new Malformed("arguments that are no plain value");
     const name = asText(map.get(2), "name", limits.functionNameChars);
     if (!isFunctionName(name)) throw new Malformed("not a function's name");
     return {
       id: readId(map.get(0)),
+      kind,
       name,
       args,
       condition: asText(map.get(4) ?? "", "condition", limits.conditionBytes),
       origin: asNodeName(map.get(5), "origin"),
       deadlineMs: asTimeMs(map.get(6), "deadline"),
+      mode: modes[asUint(map.get(7) ?? 0, "mode", 255)] ?? "async",
       hops: asUint(map.get(9), "hops", 255),
+      scope: scopes[asUint(map.get(10) ?? 0, "scope", 255)] ?? "subtree",
       encoding: encodings[asUint(map.get(11) ?? 0, "encoding", 255)] ?? "json",
+      startAtMs: optional(map.get(12), (at) => asTimeMs(at, "start")),
+      minNodes: asUint(map.get(13) ?? 0, "minNodes", limits.minNodesMax),
+      confirm: readShare(map.get(14) ?? 0),
+      durable: map.get(15) === true,
+      timeMs: asTimeMs(map.get(16) ?? 0, "time"),
+      phase: readPhase(map.get(17) ?? phases.begin),
     };
   });
 }
@@ -81,4 +144,14 @@ export function readId(value: unknown): string {
   const bytes = asBytes(value, "call id", callIdBytes);
   if (bytes.length !== callIdBytes) throw new Malformed("a call id has 16 bytes");
   return callIdOf(bytes);
+}
+
+export function readPhase(value: unknown): Phase {
+  if (value === 0 || value === 1 || value === 2) return value;
+  throw new Malformed("unknown phase");
+}
+
+function readShare(value: unknown): number {
+  if (typeof value === "number" && value >= 0 && value <= 1) return value;
+  throw new Malformed("confirm is no share");
 }

@@ -1,10 +1,11 @@
-// What a person or a program publishes to call a function: JSON or CBOR, an envelope with names or the bare arguments.
+// What a person or a program publishes to call a function or to raise an event: JSON or CBOR, an envelope with names or the bare
+// arguments.
 import { decodeCbor, encodeCbor } from "../cbor.ts";
 import { limits } from "../limits.ts";
 import { isTopicName } from "../mqtt/topic.ts";
 import { machineReplyTopic } from "../topics.ts";
 import { isCallId } from "./call-id.ts";
-import type { Encoding } from "./envelope.ts";
+import type { Encoding, Mode, Scope } from "./envelope.ts";
 import { toCborValue, toJsonValue, toPlainValue, type PlainValue } from "./plain-value.ts";
 
 export interface CallRequest {
@@ -13,6 +14,13 @@ export interface CallRequest {
   readonly ttlMs: number;
   readonly id: string | undefined;
   readonly reply: string | undefined;
+  /** Undefined: what is usual for its kind. */
+  readonly mode: Mode | undefined;
+  readonly scope: Scope | undefined;
+  /** When to begin: ISO 8601, or milliseconds since 1970. */
+  readonly at: string | number | undefined;
+  readonly minNodes: number;
+  readonly confirm: number;
   readonly encoding: Encoding;
 }
 
@@ -24,10 +32,29 @@ export interface BadRequest {
   readonly encoding: Encoding;
 }
 
-const names = ["args", "if", "ttl", "id", "reply"] as const;
+/** The fields of each kind of request. */
+const namesOf = {
+  level: ["args", "if", "ttl", "id", "reply"],
+  call: ["args", "if", "ttl", "id", "reply", "mode", "scope", "at", "minNodes", "confirm"],
+  event: ["args", "if", "ttl", "id", "scope"],
+} as const;
+
+export type RequestKind = keyof typeof namesOf;
+
+const bare = {
+  condition: "",
+  ttlMs: limits.callTtlMs,
+  id: undefined,
+  reply: undefined,
+  mode: undefined,
+  scope: undefined,
+  at: undefined,
+  minNodes: 0,
+  confirm: 0,
+} as const;
 
 /** Reads a published request. A JSON object and a CBOR map are always the envelope; any other JSON value is the bare arguments. */
-export function parseRequest(payload: Uint8Array): CallRequest | BadRequest {
+export function parseRequest(payload: Uint8Array, kind: RequestKind = "level"): CallRequest | BadRequest {
   const encoding: Encoding = isCborMap(payload) ? "cbor" : "json";
   const refuse = (refused: string): BadRequest => ({ refused, id: undefined, reply: undefined, encoding });
   const value = encoding === "cbor" ? toPlainValue(decodeCbor(payload)?.value) : parseJson(payload);
@@ -40,9 +67,9 @@ export function parseRequest(payload: Uint8Array): CallRequest | BadRequest {
       : undefined;
   if (!isRecord(value)) {
     if (tooLarge !== undefined) return refuse(tooLarge);
-    return { args: value, condition: "", ttlMs: limits.callTtlMs, id: undefined, reply: undefined, encoding };
+    return { ...bare, args: value, encoding };
   }
-  const request = readFields(value, encoding);
+  const request = readFields(value, encoding, kind);
   if (tooLarge === undefined || "refused" in request) return request;
   return { refused: tooLarge, id: request.id, reply: request.reply, encoding };
 }
@@ -72,15 +99,19 @@ export function parseJson(payload: Uint8Array): PlainValue | undefined {
   }
 }
 
-function readFields(fields: { readonly [key: string]: PlainValue }, encoding: Encoding): CallRequest | BadRequest {
-  const { args = null, ttl, if: condition = "" } = fields;
+type Fields = { readonly [key: string]: PlainValue };
+
+function readFields(fields: Fields, encoding: Encoding, kind: RequestKind): CallRequest | BadRequest {
+  const { args = null, ttl, if: condition = "", at } = fields;
   const id = typeof fields["id"] === "string" && isCallId(fields["id"]) ? fields["id"] : undefined;
   const reply = typeof fields["reply"] === "string" && isReplyTopic(fields["reply"], id) ? fields["reply"] : undefined;
   const refuse = (refused: string): BadRequest => ({ refused, id, reply, encoding });
-  const unknown = Object.keys(fields).find((name) => !names.some((known) => known === name));
+  const names: readonly string[] = namesOf[kind];
+  const unknown = Object.keys(fields).find((name) => !names.includes(name));
   if (unknown !== undefined) {
+    const what = kind === "event" ? "an event" : "a call";
     return refuse(
-      `there is no field "${unknown.slice(0, 64)}" in a call: use ${names.join(", ")}; what is for the function goes into args`,
+      `there is no field "${unknown.slice(0, 64)}" in ${what}: use ${names.join(", ")}; what is for the function goes into args`,
     );
   }
   if (fields["id"] !== undefined && id === undefined) return refuse("id must be 32 hexadecimal digits in lower case");
@@ -90,16 +121,33 @@ function readFields(fields: { readonly [key: string]: PlainValue }, encoding: En
   const ttlMs = ttl === undefined ? limits.callTtlMs : typeof ttl === "number" ? Math.round(ttl * 1000) : -1;
   if (!(ttlMs > 0) || ttlMs > limits.callTtlMsMax)
     return refuse(`ttl must be a number of seconds above 0, at most ${limits.callTtlMsMax / 1000}`);
-  return { args, condition, ttlMs, id, reply, encoding };
+  if (at !== undefined && typeof at !== "string" && typeof at !== "number") return refuse(badTime);
+  const options = readOptions(fields);
+  if (typeof options === "string") return refuse(options);
+  return { args, condition, ttlMs, id, reply, at, ...options, encoding };
+}
+
+export const badTime = "at must be a time to come within the call's ttl: ISO 8601, or milliseconds since 1970";
+
+/** How the call is to be made; a text: what is wrong with it. */
+function readOptions(fields: Fields): Pick<CallRequest, "mode" | "scope" | "minNodes" | "confirm"> | string {
+  const { mode, scope, minNodes = 0, confirm = 0 } = fields;
+  if (mode !== undefined && mode !== "async" && mode !== "sync") return 'mode must be "async" or "sync"';
+  if (scope !== undefined && scope !== "subtree" && scope !== "machine") return 'scope must be "subtree" or "machine"';
+  if (typeof minNodes !== "number" || !Number.isInteger(minNodes) || minNodes < 0 || minNodes > limits.minNodesMax)
+    return `minNodes must be a number of nodes, at most ${limits.minNodesMax}`;
+  if (minNodes > 0 && mode !== "sync") return 'minNodes needs "mode": "sync"';
+  if (typeof confirm !== "number" || !(confirm >= 0 && confirm <= 1)) return "confirm must be a share from 0 to 1";
+  return { mode, scope, minNodes, confirm };
 }
 
 /** Answers must not call functions, nor look like the node's own words, nor like answers to somebody else's call. */
-function isReplyTopic(topic: string, id: string | undefined): boolean {
+export function isReplyTopic(topic: string, id: string | undefined): boolean {
   if (!isTopicName(topic) || topic.startsWith("$") || topic.startsWith("/from/")) return false;
   if (topic.startsWith("/machine/")) return id !== undefined && topic === machineReplyTopic(id);
   return !/^\/level\/(?:functions|calls|presence|uplink|journal)(?:\/|$)/.test(topic);
 }
 
-function isRecord(value: PlainValue): value is { readonly [key: string]: PlainValue } {
+function isRecord(value: PlainValue): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }

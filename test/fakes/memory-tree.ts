@@ -125,6 +125,16 @@ export class MemoryTree implements AsyncDisposable {
     member.store = undefined;
   }
 
+  /** Ends it as SIGKILL does: what is not on disk is lost, and nobody above hears a word. Time passes. */
+  async kill(name: string): Promise<void> {
+    const { link } = this.#member(name);
+    await this.link(name, "down");
+    this.copyData(name, "node");
+    await this.stop(name);
+    this.copyData(name, "copy");
+    this.#member(name).link = link;
+  }
+
   /** The clock of that node's machine. */
   machineClock(name: string): MachineClock {
     return this.#member(name).clock;
@@ -161,7 +171,7 @@ export class MemoryTree implements AsyncDisposable {
     await this.start(name);
   }
 
-  /** Copies the data of a stopped node, or puts a copy back. */
+  /** Copies the data of a node as it is on disk, or puts a copy back while it is stopped. */
   copyData(name: string, from: "node" | "copy"): void {
     const { dataDir } = this.#member(name);
     const copy = `${dataDir}-copy`;

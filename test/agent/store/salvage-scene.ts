@@ -137,7 +137,9 @@ export function fill(store: OpenStore, segments: number, beforeForget: () => voi
     child: { name: parseNodeName(child.name), uuid: "c", session: 1, conn: 1, place, state: "online", sinceMs: nowMs },
   });
   for (let index = 0; index < 50; index++) {
-    store.write("remember", { id: new Uint8Array(16).fill(index), deadlineMs: nowMs + 1e6, nowMs });
+    const id = new Uint8Array(16).fill(index);
+    store.write("remember", { id, deadlineMs: nowMs + 1e6, nowMs });
+    store.write("keepMessage", { id, deadlineMs: nowMs + 1e6, body: new Uint8Array(100).fill(index) });
   }
   fillSessions(store);
 }

@@ -6,6 +6,15 @@ import { limits } from "#shared/limits.ts";
 
 const envelope: fc.Arbitrary<Envelope> = fc.record({
   id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString("hex")),
+  kind: fc.constantFrom("function" as const, "internal" as const, "external" as const, "cancel" as const),
+  mode: fc.constantFrom("async" as const, "sync" as const),
+  scope: fc.constantFrom("subtree" as const, "machine" as const),
+  startAtMs: fc.option(fc.nat({ max: 8_640_000_000_000_000 }), { nil: undefined }),
+  minNodes: fc.nat({ max: 1_000_000 }),
+  confirm: fc.double({ min: 0, max: 1, noNaN: true }).map((share) => Math.abs(share)),
+  durable: fc.boolean(),
+  timeMs: fc.nat({ max: 8_640_000_000_000_000 }),
+  phase: fc.constantFrom(0 as const, 1 as const, 2 as const),
   name: fc.constantFrom("info", "log-level", "Blink_2.x"),
   args: fc.constantFrom(null, 1, 2 ** 40, "x", [1, "a"], [[null]]),
   condition: fc.constantFrom("", "level == 'device'"),

@@ -1,0 +1,101 @@
+// Calls and events of one node: machine messages and level functions, with what runs them here.
+import { ConditionCache } from "#shared/condition/condition-cache.ts";
+import { evaluateCondition } from "#shared/condition/evaluate.ts";
+import { limits } from "#shared/limits.ts";
+import type { Clock } from "#shared/system/clock.ts";
+import type { Logger } from "#shared/system/logger.ts";
+import type { ParentLink } from "#shared/system/parent-link.ts";
+import type { Random } from "#shared/system/random.ts";
+import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
+import type { Broker } from "./broker/broker.ts";
+import type { NodeConfig } from "./config/config.ts";
+import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
+import { startFunctionRunner } from "./functions/function-runner.ts";
+import { startLevelCalls } from "./level/level-calls.ts";
+import { startMachineMessages, type Conditions, type MachineMessaging } from "./machine/machine-messages.ts";
+import type { Presence } from "./presence/presence.ts";
+import type { NodeStore } from "./store/node-store.ts";
+
+export interface CallsDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** The threshold of that log. */
+  readonly logControl: LogControl;
+  /** Of the program. */
+  readonly version: string;
+}
+
+export interface CallsParts {
+  readonly broker: Broker;
+  readonly store: NodeStore;
+  readonly presence: Presence;
+  readonly parent: ParentLink;
+  /** Tree time, milliseconds since 1970. */
+  readonly treeNow: () => number;
+  /** What the node's database may grow to. */
+  readonly maxBytes: number;
+}
+
+/** Runs until it is disposed. */
+export async function startCalls(
+  { clock, random, log, logControl, version }: CallsDeps,
+  { name, level, zone, tags }: NodeConfig,
+  parts: CallsParts,
+): Promise<MachineMessaging> {
+  const { broker: bus, store, presence, parent, treeNow, maxBytes } = parts;
+  const startedMs = clock.monotonic();
+  const builtIns = builtInFunctions({
+    now: () => clock.now(),
+    log: logControl,
+    info: () => ({
+      name,
+      level,
+      ...(zone === undefined ? {} : { zone }),
+      tags,
+      version,
+      uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
+      uplink: presence.uplink().state,
+      children: presence.onlineChildren(),
+    }),
+  });
+  const conditions = new ConditionCache();
+  await using stack = new AsyncDisposableStack();
+  const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
+  const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
+  stack.use(startLevelCalls({ bus, runner: levelRunner, clock, random, log }, name));
+  const check = (text: string): ReturnType<Conditions["check"]> => {
+    const parsed = conditions.parse(text);
+    if ("error" in parsed) {
+      const { message, position } = parsed.error;
+      return { error: `line ${position.line}, column ${position.column}: ${message}` };
+    }
+    const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
+    return { holds: evaluateCondition(parsed.ok, subject) };
+  };
+  const keptBytesMax = Math.min(limits.keptCallBytes, maxBytes * limits.keptCallShare);
+  const machine = stack.use(
+    await startMachineMessages(
+      {
+        bus,
+        store,
+        parent,
+        tree: presence,
+        runner,
+        conditions: { check, mayHoldBelow: () => true },
+        clock,
+        treeNow,
+        random,
+        log,
+      },
+      { name, keptBytesMax },
+    ),
+  );
+  const owned = stack.move();
+  return {
+    stats: () => machine.stats(),
+    endAll: () => machine.endAll(),
+    raise: (event) => machine.raise(event),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

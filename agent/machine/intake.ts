@@ -1,0 +1,110 @@
+// What local clients publish, made into machine messages: or into the reason why not.
+import type { NodeName } from "#shared/ids.ts";
+import { limits } from "#shared/limits.ts";
+import { drawCallId } from "#shared/machine/call-id.ts";
+import { isFunctionName, phases, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
+import type { ReplyTopics } from "#shared/machine/open-message.ts";
+import { badTime, isReplyTopic, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
+import type { InboundPublish } from "#shared/system/bus.ts";
+import type { Random } from "#shared/system/random.ts";
+import { machineReplyTopic } from "#shared/topics.ts";
+import { parsePointInTime } from "../client/point-in-time.ts";
+import { readReplyProperties } from "./reply-properties.ts";
+
+export interface IntakeDeps {
+  readonly random: Random;
+  /** Tree time. */
+  readonly treeNow: () => number;
+}
+
+export interface Taken {
+  readonly envelope: Envelope;
+  readonly replies: ReplyTopics;
+}
+
+export interface NotTaken {
+  readonly id: string;
+  readonly replies: ReplyTopics;
+  readonly encoding: Encoding;
+  readonly refused: string;
+}
+
+/** `self`: this node, where the message starts. */
+export function takeIn(
+  { random, treeNow }: IntakeDeps,
+  self: NodeName,
+  kind: Exclude<Kind, "cancel">,
+  { topic, payload, properties, qos, repeated = false }: InboundPublish,
+): Taken | NotTaken {
+  const name = topic.slice(topic.lastIndexOf("/") + 1);
+  const isCall = kind === "function";
+  const request = parseRequest(payload, isCall ? "call" : "event");
+  const id = request.id ?? drawCallId(random);
+  const replies = isCall ? replyTopicsOf(request, id, properties) : new Map<string, undefined>();
+  const { encoding } = request;
+  const refuse = (refused: string): NotTaken => ({ id, replies, encoding, refused });
+  if (!isFunctionName(name)) return refuse(badName(name, isCall));
+  if ("refused" in request) return refuse(request.refused);
+  // An event at QoS 1 comes at least once anyway.
+  if (isCall && repeated && request.id === undefined) return refuse(mayRunTwice);
+  const nowMs = treeNow();
+  const deadlineMs = nowMs + request.ttlMs;
+  const startAtMs = timeOf(request.at);
+  if (request.at !== undefined && !(startAtMs !== undefined && startAtMs < deadlineMs)) return refuse(badTime);
+  const { args, condition, mode = "async", minNodes, confirm } = request;
+  const scope = request.scope ?? (isCall ? "subtree" : "machine");
+  const durable = !isCall && qos > 0;
+  const phase = minNodes > 0 ? phases.ready : phases.begin;
+  const when = { startAtMs, deadlineMs, timeMs: nowMs, hops: 0 };
+  const what = { id, kind, name, args, condition, origin: self, mode, scope, encoding };
+  return { envelope: { ...what, ...when, minNodes, confirm, durable, phase }, replies };
+}
+
+/** An event of this node itself. */
+export function ownEvent(
+  { random, treeNow }: IntakeDeps,
+  self: NodeName,
+  event: Pick<Envelope, "name" | "args" | "durable"> & {
+    readonly kind: "internal" | "external";
+    readonly ttlMs?: number;
+    readonly condition?: string;
+  },
+): Envelope {
+  const { name, kind, args, durable, condition = "", ttlMs = limits.callTtlMs } = event;
+  const timeMs = treeNow();
+  const id = drawCallId(random);
+  const how = { mode: "async", scope: "machine", encoding: "json", phase: phases.begin, hops: 0 } as const;
+  const nothing = { startAtMs: undefined, minNodes: 0, confirm: 0 };
+  return {
+    id,
+    kind,
+    name,
+    args,
+    condition,
+    origin: self,
+    durable,
+    timeMs,
+    deadlineMs: timeMs + ttlMs,
+    ...how,
+    ...nothing,
+  };
+}
+
+const mayRunTwice =
+  "this publish may have come before, and a call without an id of its own could run twice: publish anew, or give calls an id";
+
+function badName(name: string, isCall: boolean): string {
+  const what = isCall ? "a function's" : "an event's";
+  return `"${name.slice(0, 80)}" cannot be ${what} name: use letters, digits, ".", "_" or "-"`;
+}
+
+function timeOf(at: CallRequest["at"]): number | undefined {
+  return at === undefined ? undefined : parsePointInTime(String(at));
+}
+
+/** Where the answers go: the topic of the body, or that of MQTT 5, or that of the call. */
+function replyTopicsOf(request: CallRequest | BadRequest, id: string, properties: Uint8Array | undefined): ReplyTopics {
+  const { responseTopic, correlationData } = readReplyProperties(properties);
+  const response = responseTopic !== undefined && isReplyTopic(responseTopic, id) ? responseTopic : undefined;
+  return new Map([[request.reply ?? response ?? machineReplyTopic(id), correlationData]]);
+}

@@ -1,0 +1,53 @@
+// What machine messages ask of the database: which ids have run and how that ended, and which messages are open.
+import type { DatabaseSync } from "node:sqlite";
+import { limits } from "#shared/limits.ts";
+import { CallRepository, type SeenCall } from "./call-repository.ts";
+import { MessageRepository } from "./message-repository.ts";
+
+/** Rows of one read. */
+const messagesPerRead = 256;
+
+/** `maxBytes`: what the database may grow to. */
+export function createCallOperations(database: DatabaseSync, maxBytes: number) {
+  const calls = new CallRepository(database);
+  const messages = new MessageRepository(database);
+  const bytesMax = Math.min(limits.keptResultBytes, maxBytes * limits.keptResultShare);
+  return {
+    writes: {
+      /** Remembers that a call is about to run here. Not new: it has run, or was about to when this node died. */
+      remember(args: { readonly id: Uint8Array; readonly deadlineMs: number; readonly nowMs: number }): SeenCall {
+        return calls.remember(args.id, args.deadlineMs, args.nowMs);
+      },
+
+      /** Notes how it ended; `brief` where there is no room for the result. */
+      settleCall(args: {
+        readonly id: Uint8Array;
+        readonly outcome: Uint8Array;
+        readonly brief: Uint8Array;
+        readonly deadlineMs: number;
+        readonly nowMs: number;
+      }): null {
+        calls.settle(args.id, args, { ...args, bytesMax });
+        return null;
+      },
+
+      keepMessage(args: { readonly id: Uint8Array; readonly body: Uint8Array; readonly deadlineMs: number }): null {
+        messages.put(args.id, args.body, args.deadlineMs);
+        return null;
+      },
+
+      dropMessage(args: { readonly id: Uint8Array }): null {
+        messages.remove(args.id);
+        return null;
+      },
+    },
+    reads: {
+      recall: (args: { readonly id: Uint8Array }): SeenCall => calls.recall(args.id),
+
+      /** Bodies of open messages, from the id behind `after` on; none: there are no more. */
+      openMessages: (args: { readonly after: Uint8Array }): readonly Uint8Array[] =>
+        messages.list(args.after, messagesPerRead),
+    },
+    rolledBack: () => calls.recount(),
+  };
+}

@@ -1,0 +1,478 @@
+// Machine messages at one node: a diffusing computation over the tree. A message comes from a local client, the parent or a child; it
+// runs here where its condition holds; it goes on to every other neighbour that may match; receipts come back the same way.
+//
+//   caller ──ask──▶ this node ──ask──▶ other neighbours
+//          ◀─receipt─    own outcome + ◀─receipt─
+//
+// No clock, no chance, no input or output: each input changes what is known, and what follows from that is answered as effects.
+import type { NodeName } from "../ids.ts";
+import { limits } from "../limits.ts";
+import { barrierDecision } from "./barrier.ts";
+import type { Effect, Recorded } from "./effect.ts";
+import { isEvent, phases, type Envelope } from "./envelope.ts";
+import { withDetached } from "./merge-receipts.ts";
+import { encodeRecord, type MessageRecord } from "./message-record.ts";
+import { above, type NeighbourView, type World } from "./neighbour.ts";
+import { OpenMessage, type Caller, type ReplyTopics } from "./open-message.ts";
+import { emptyReceipt, type CallStatus, type NodeResult } from "./receipt.ts";
+import type { ReceiptFrame } from "./receipt-wire.ts";
+
+/** What a condition came to here; the error says where it is wrong. */
+export type Verdict = { readonly holds: boolean } | { readonly error: string };
+
+export interface CoreStats {
+  readonly accepted: number;
+  readonly ran: number;
+  readonly open: number;
+}
+
+type Effects = readonly Effect[];
+
+export class MachineCore {
+  readonly #self: NodeName;
+  /** Bytes that open messages may take in the store. */
+  readonly #keptBytesMax: number;
+  readonly #messages = new Map<string, OpenMessage>();
+  #openCalls = 0;
+  #openEvents = 0;
+  #keptBytes = 0;
+  #accepted = 0;
+  #ran = 0;
+
+  constructor(self: NodeName, keptBytesMax: number) {
+    this.#self = self;
+    this.#keptBytesMax = keptBytesMax;
+  }
+
+  stats(): CoreStats {
+    return { accepted: this.#accepted, ran: this.#ran, open: this.#openCalls + this.#openEvents };
+  }
+
+  /** Nothing is followed, nor remembered to be repeated: time need not pass here. */
+  get isIdle(): boolean {
+    return this.#messages.size === 0;
+  }
+
+  knows(id: string): "local" | "neighbour" | undefined {
+    return this.#messages.get(id)?.caller.kind;
+  }
+
+  /** Why a message of a local client cannot be taken now. */
+  refusalOf(envelope: Envelope): string | undefined {
+    if (this.knows(envelope.id) === "neighbour") return "a message with this id has come from another node";
+    const [open, what] = isEvent(envelope) ? [this.#openEvents, "events"] : [this.#openCalls, "calls"];
+    if (open >= limits.openCalls) return `this node follows ${limits.openCalls} ${what} already: try again later`;
+    return this.#keptBytes >= this.#keptBytesMax
+      ? `the calls and events that wait here take ${this.#keptBytes} bytes already: try again later`
+      : undefined;
+  }
+
+  /** A local client's message, which `refusalOf` lets pass. Asked again: the answer as it stands, and the last word when it comes. */
+  publish(world: World, envelope: Envelope, replies: ReplyTopics, holds: boolean): Effects {
+    const known = this.#messages.get(envelope.id);
+    if (known === undefined) return this.#follow(world, envelope, { kind: "local", replies }, holds);
+    if (known.caller.kind !== "local") return [];
+    known.caller.replies = new Map([...known.caller.replies, ...replies]);
+    return this.#report(world, known);
+  }
+
+  /** A message from a neighbour. */
+  hear(world: World, from: NeighbourView, envelope: Envelope, verdict: Verdict): Effects {
+    const known = this.#messages.get(envelope.id);
+    if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
+    if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
+    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [emptyReport(from, envelope.id)];
+    const problem = this.#problemOf(from, envelope, verdict);
+    const holds = "holds" in verdict && verdict.holds;
+    return this.#follow(world, envelope, callerOf(from), holds, problem);
+  }
+
+  /** Why a neighbour's message is refused here. */
+  #problemOf(from: NeighbourView, envelope: Envelope, verdict: Verdict): string | undefined {
+    if (from.key !== above && envelope.scope !== "machine") return "it is not for nodes above the caller";
+    if (envelope.hops > limits.callHops) return `it has passed more than ${limits.callHops} nodes`;
+    const open = isEvent(envelope) ? this.#openEvents : this.#openCalls;
+    if (open >= limits.openCalls) return `this node follows ${limits.openCalls} of them already`;
+    return "error" in verdict ? `its condition cannot be used here: ${verdict.error}` : undefined;
+  }
+
+  /** A neighbour's receipt. */
+  heard(world: World, from: NeighbourView, { id, phase, receipt }: ReceiptFrame): Effects {
+    const message = this.#messages.get(id);
+    if (message === undefined || message.ended !== undefined) return [];
+    message.observe(world, from, true);
+    return message.setReceipt(from.key, receipt, phase, world.nowMs) ? this.#act(world, message) : [];
+  }
+
+  /** A neighbour has come, gone, begun another session, or may match now. */
+  neighbourChanged(world: World, view: NeighbourView): Effects {
+    const effects: Effect[] = [];
+    for (const message of this.#messages.values()) {
+      if (message.ended !== undefined) continue;
+      message.observe(world, view, true);
+      effects.push(...this.#act(world, message));
+    }
+    return effects;
+  }
+
+  /** What the store says about the id of a message that is about to run. */
+  recorded(world: World, id: string, answer: Recorded): Effects {
+    const message = this.#messages.get(id);
+    if (message === undefined || message.step !== "recording") return [];
+    const { envelope } = message;
+    message.step = "none";
+    if (isEvent(envelope)) return answer.type === "known" ? [] : this.#deliver(world, message);
+    if (answer.type === "refused") return this.#own(world, message, "refused", answer.reason);
+    // It may have been counted in another place before the restart.
+    if (answer.type === "known" && message.caller.kind === "neighbour") message.adoptedMs ??= world.nowMs;
+    if (answer.type === "known" && answer.result !== null) return this.#setOwn(world, message, answer.result);
+    if (answer.type === "known" && envelope.mode === "async")
+      return this.#own(world, message, "failed", "the node stopped while it ran");
+    if (world.monotonicMs >= message.deadlineMonotonicMs)
+      return this.#finish(world, message, this.#result("expired", "its deadline passed before it could run"));
+    if (!world.offers(envelope.name))
+      return this.#own(world, message, "refused", `nobody on this node offers the function "${envelope.name}"`);
+    message.setOwn({ node: this.#self, status: "started" });
+    message.step = "running";
+    this.#ran++;
+    return [{ type: "run", envelope }];
+  }
+
+  /** How a run ended. */
+  ran(world: World, id: string, result: NodeResult): Effects {
+    const message = this.#messages.get(id);
+    return message?.step === "running" ? this.#finish(world, message, result) : [];
+  }
+
+  /** Whether the open message is on disk now. One that is not kept is still followed, but for a durable event. */
+  kept(world: World, id: string, isKept: boolean): Effects {
+    const message = this.#messages.get(id);
+    if (message === undefined || message.ended !== undefined || message.kept !== "asked") return [];
+    if (!isKept && message.envelope.durable) {
+      this.#forget(message);
+      return [];
+    }
+    message.kept = "yes";
+    message.dirty = true;
+    const effects = this.#act(world, message);
+    return message.envelope.durable ? [...effects, ...this.#report(world, message)] : effects;
+  }
+
+  /** A local caller calls it off. Answers nothing when there is no such call. */
+  cancel(world: World, id: string, reason: string): Effects | undefined {
+    const message = this.#messages.get(id);
+    if (message?.caller.kind !== "local" || isEvent(message.envelope)) return undefined;
+    return this.#cancel(world, message, reason);
+  }
+
+  /** Lets time pass. */
+  tick(world: World): Effects {
+    const effects: Effect[] = [];
+    for (const message of this.#messages.values()) effects.push(...this.#tickOne(world, message));
+    return effects;
+  }
+
+  /** How long nothing is due: `busyMs` while something is under way, else `quietMs`. A common start is met to the millisecond. */
+  dueInMs({ nowMs, monotonicMs }: World, busyMs: number, quietMs: number): number {
+    let dueMs = quietMs;
+    for (const message of this.#messages.values()) {
+      const { step, envelope } = message;
+      if (message.isBusy(monotonicMs + quietMs)) dueMs = Math.min(dueMs, busyMs);
+      if (step === "held" && envelope.startAtMs !== undefined) dueMs = Math.min(dueMs, envelope.startAtMs - nowMs);
+    }
+    return Math.max(1, dueMs);
+  }
+
+  /** Goes on with a message of an earlier life. */
+  restore(world: World, { envelope, caller, cancelled }: MessageRecord, bytes: number, verdict: Verdict): Effects {
+    if (this.#messages.has(envelope.id)) return [];
+    const holds = "holds" in verdict && verdict.holds;
+    return this.#follow(world, envelope, caller, holds, undefined, { bytes, cancelled });
+  }
+
+  /** The node stops: what runs here ends, and what is known is said while there is somebody to hear it. The rest goes on later. */
+  stop(world: World): Effects {
+    const effects: Effect[] = [];
+    for (const message of this.#messages.values()) {
+      if (message.ended !== undefined) continue;
+      const isStopped = message.step !== "held" || message.kept !== "yes";
+      if (isStopped && message.isOwnOpen) effects.push(...this.#own(world, message, "cancelled", "the node stops"));
+      if (message.ended === undefined) effects.push(...this.#report(world, message));
+    }
+    return effects;
+  }
+
+  #follow(
+    world: World,
+    envelope: Envelope,
+    caller: Caller,
+    holds: boolean,
+    problem?: string,
+    restored?: { readonly bytes: number; readonly cancelled: string | undefined },
+  ): Effects {
+    const own: NodeResult | undefined =
+      problem !== undefined
+        ? { node: this.#self, status: "refused", reason: problem }
+        : holds
+          ? { node: this.#self, status: "queued" }
+          : undefined;
+    const message = new OpenMessage(envelope, caller, own, world);
+    this.#messages.set(message.id, message);
+    this.#count(message, 1);
+    this.#accepted++;
+    if (own?.status === "queued") message.step = "held";
+    if (restored !== undefined) this.#isKept(message, restored.bytes);
+    const isPast = world.nowMs >= envelope.deadlineMs;
+    if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view, false);
+    if (restored?.cancelled !== undefined) {
+      message.cancelled = restored.cancelled;
+      message.setOwn(this.#result("cancelled", restored.cancelled));
+    }
+    return this.#act(world, message, restored !== undefined);
+  }
+
+  /** What is known of the message already; asked by whom? */
+  #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
+    const { caller } = known;
+    // By another one than before, or under an id that was used here: this node is counted where it was asked first.
+    if (caller.kind === "local" || caller.key !== from.key) return [emptyReport(from, known.id)];
+    if (from.key === above && caller.name !== from.name) {
+      caller.name = from.name;
+      known.adoptedMs = world.nowMs;
+    }
+    const effects: Effect[] = [];
+    if (known.ended === undefined && envelope.phase > known.envelope.phase) {
+      known.envelope = { ...known.envelope, phase: envelope.phase, startAtMs: envelope.startAtMs };
+      effects.push(...this.#advance(world, known));
+    }
+    return [...effects, ...this.#report(world, known)];
+  }
+
+  #hearCancel(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage | undefined): Effects {
+    if (known === undefined) {
+      // The message itself may still come.
+      const message = new OpenMessage(envelope, callerOf(from), undefined, world);
+      message.ended = { receipt: emptyReceipt, monotonicMs: world.monotonicMs };
+      this.#messages.set(message.id, message);
+      return this.#report(world, message);
+    }
+    const { caller } = known;
+    if (caller.kind === "local" || caller.key !== from.key) return [emptyReport(from, known.id)];
+    const reason = typeof envelope.args === "string" ? envelope.args : "its caller called it off";
+    return [...this.#cancel(world, known, reason), ...this.#report(world, known)];
+  }
+
+  #cancel(world: World, message: OpenMessage, reason: string): Effects {
+    if (message.ended !== undefined || message.cancelled !== undefined) return [];
+    message.cancelled = reason;
+    message.dropUnsent();
+    const effects: Effect[] = [];
+    if (message.step === "running") effects.push({ type: "stop", id: message.id });
+    // Its id may be on disk already.
+    if (message.step === "running" || message.step === "recording")
+      effects.push(outcomeOf(message, this.#result("cancelled", reason)));
+    message.setOwn(this.#result("cancelled", reason));
+    return [...effects, ...this.#advance(world, message)];
+  }
+
+  /** The message has changed: neighbours are to hear of it, and a restart is to find it so. */
+  #advance(world: World, message: OpenMessage): Effects {
+    message.wake();
+    if (message.kept === "yes") message.kept = "no";
+    return this.#act(world, message);
+  }
+
+  /** Does what follows from what is known of the message. `isRestored`: an event may have been told already. */
+  #act(world: World, message: OpenMessage, isRestored = false): Effects {
+    if (message.ended !== undefined) return [];
+    const { envelope } = message;
+    const effects: Effect[] = [];
+    if (message.kept === "no" && this.#mustKeep(message)) effects.push(this.#keep(message));
+    const isDurableEvent = isEvent(envelope) && envelope.durable;
+    if (isDurableEvent && message.kept !== "yes") return effects;
+    const due = message.takeDue(world);
+    if (due.length > 0) effects.push({ type: "ask", to: due, envelope: onward(message) });
+    if (message.step === "held" && isTime(world, message)) effects.push(...this.#begin(world, message, isRestored));
+    if (isEvent(envelope) ? !isDurableEvent : message.isComplete(this.#self))
+      effects.push(...this.#end(world, message));
+    return effects;
+  }
+
+  #begin(world: World, message: OpenMessage, isRestored: boolean): Effects {
+    const { envelope, id } = message;
+    if (isEvent(envelope) && !isRestored) return this.#deliver(world, message);
+    message.step = "recording";
+    const isRun = world.monotonicMs < message.deadlineMonotonicMs && world.offers(envelope.name);
+    if (isRun && envelope.mode === "async" && !isEvent(envelope))
+      return [{ type: "remember", id, deadlineMs: envelope.deadlineMs }];
+    return [{ type: "recall", id }];
+  }
+
+  #deliver(world: World, message: OpenMessage): Effects {
+    message.step = "none";
+    if (world.monotonicMs >= message.deadlineMonotonicMs) return [];
+    this.#ran++;
+    const deliver: Effect = { type: "deliver", envelope: message.envelope };
+    return message.envelope.durable ? [deliver, outcomeOf(message, this.#result("done"))] : [deliver];
+  }
+
+  #tickOne(world: World, message: OpenMessage): Effects {
+    const { monotonicMs } = world;
+    const { ended, envelope } = message;
+    if (ended !== undefined) {
+      // Ended ones give way when there are many; the durable ids still keep a function from running twice.
+      const isCrowded = this.#messages.size > 4 * limits.openCalls;
+      if (isCrowded || monotonicMs - ended.monotonicMs >= limits.endedCallMs) this.#messages.delete(message.id);
+      return [];
+    }
+    const effects: Effect[] = [];
+    if (monotonicMs >= message.deadlineMonotonicMs) effects.push(...this.#overdue(world, message));
+    // Whoever is further from the caller says its last word first.
+    const graceMs = isEvent(envelope) ? 0 : limits.callHopMs * (1 - envelope.hops / (limits.callHops + 1));
+    if (monotonicMs >= message.deadlineMonotonicMs + graceMs) return [...effects, ...this.#end(world, message)];
+    effects.push(...this.#decide(world, message), ...this.#act(world, message));
+    const isDue = message.dirty && monotonicMs - message.reportedMonotonicMs >= limits.receiptMs;
+    return message.ended === undefined && isDue ? [...effects, ...this.#report(world, message)] : effects;
+  }
+
+  /** What is still under way here at the deadline. */
+  #overdue(world: World, message: OpenMessage): Effects {
+    if (!message.isOwnOpen || message.step === "recording") return [];
+    if (message.step === "running")
+      return [
+        { type: "stop", id: message.id },
+        ...this.#finish(world, message, this.#result("failed", "no answer before the deadline")),
+      ];
+    // Held: what the record says of an earlier life counts more.
+    if (message.step === "held" && !isEvent(message.envelope)) return this.#begin(world, message, false);
+    return [];
+  }
+
+  /** Whether enough are ready. */
+  #decide(world: World, message: OpenMessage): Effects {
+    if (message.caller.kind !== "local" || message.phase !== phases.ready) return [];
+    const decision = barrierDecision(message.envelope, message.receipt(this.#self), world, message.halfMonotonicMs);
+    if (decision === undefined) return [];
+    if ("cancelled" in decision) return this.#cancel(world, message, decision.cancelled);
+    message.envelope = { ...message.envelope, phase: phases.begin, startAtMs: decision.startAtMs };
+    return this.#advance(world, message);
+  }
+
+  #own(world: World, message: OpenMessage, status: CallStatus, reason: string): Effects {
+    const result = this.#result(status, reason);
+    const isRecorded = message.step === "running";
+    return isRecorded
+      ? [{ type: "stop", id: message.id }, ...this.#finish(world, message, result)]
+      : this.#setOwn(world, message, result);
+  }
+
+  /** The own outcome of something that began: the record is to know it. */
+  #finish(world: World, message: OpenMessage, result: NodeResult): Effects {
+    return [outcomeOf(message, result), ...this.#setOwn(world, message, result)];
+  }
+
+  #setOwn(world: World, message: OpenMessage, result: NodeResult): Effects {
+    return message.setOwn(result) ? this.#act(world, message) : [];
+  }
+
+  #result(status: CallStatus, reason?: string): NodeResult {
+    return { node: this.#self, status, ...(reason === undefined ? {} : { reason }) };
+  }
+
+  /** The last word: whoever has not answered stays unheard [T5]. */
+  #end(world: World, message: OpenMessage): Effects {
+    if (message.ended !== undefined) return [];
+    const receipt = message.receipt(this.#self);
+    const isLocal = message.caller.kind === "local";
+    const last = isLocal ? withDetached(receipt) : receipt;
+    const detached = last.detached.map((one) => ({ ...one, receipt: { ...one.receipt, complete: true } }));
+    message.ended = {
+      receipt: { ...last, detached, complete: true, settled: true },
+      monotonicMs: world.monotonicMs,
+    };
+    this.#count(message, -1);
+    const report = this.#report(world, message);
+    // What is kept in memory now is kept to be repeated: the arguments are not.
+    message.envelope = { ...message.envelope, args: null };
+    return message.kept === "no" ? report : [...report, this.#drop(message)];
+  }
+
+  #report({ monotonicMs }: World, message: OpenMessage): Effects {
+    const { caller, envelope, ended, id, phase } = message;
+    message.dirty = false;
+    message.reportedMonotonicMs = monotonicMs;
+    if (caller.kind === "local") {
+      if (isEvent(envelope) || caller.replies.size === 0) return [];
+      const receipt = ended?.receipt ?? withDetached(message.receipt(this.#self));
+      return [{ type: "reply", to: caller.replies, envelope, report: { receipt, isFinal: ended !== undefined } }];
+    }
+    // Whoever hears that an event is here forgets it: not before it is on disk.
+    if (isEvent(envelope) && !(envelope.durable && message.kept === "yes")) return [];
+    return [{ type: "report", to: caller.key, frame: { id, phase, receipt: message.report(this.#self) } }];
+  }
+
+  #mustKeep(message: OpenMessage): boolean {
+    const { envelope, caller } = message;
+    if (isEvent(envelope)) return envelope.durable;
+    if (caller.kind === "local" || message.isAnybodyLost) return true;
+    return message.step === "held" && (envelope.phase === phases.ready || envelope.startAtMs !== undefined);
+  }
+
+  #keep(message: OpenMessage): Effect {
+    const { envelope, caller, cancelled, id } = message;
+    const body = encodeRecord({ envelope, caller, cancelled });
+    message.kept = "asked";
+    this.#keptBytes += body.length - message.keptBytes;
+    message.keptBytes = body.length;
+    return { type: "keep", id, deadlineMs: envelope.deadlineMs, body };
+  }
+
+  #isKept(message: OpenMessage, bytes: number): void {
+    message.kept = "yes";
+    message.keptBytes = bytes;
+    this.#keptBytes += bytes;
+  }
+
+  #drop(message: OpenMessage): Effect {
+    this.#keptBytes -= message.keptBytes;
+    message.keptBytes = 0;
+    message.kept = "no";
+    return { type: "drop", id: message.id };
+  }
+
+  /** As if it had never come. */
+  #forget(message: OpenMessage): void {
+    this.#count(message, -1);
+    this.#keptBytes -= message.keptBytes;
+    this.#messages.delete(message.id);
+  }
+
+  #count({ envelope }: OpenMessage, by: 1 | -1): void {
+    if (isEvent(envelope)) this.#openEvents += by;
+    else this.#openCalls += by;
+  }
+}
+
+function callerOf({ key, name }: NeighbourView): Caller {
+  return { kind: "neighbour", key, name };
+}
+
+/** The node is counted elsewhere, or has nothing to say. */
+function emptyReport({ key }: NeighbourView, id: string): Effect {
+  return { type: "report", to: key, frame: { id, phase: phases.cancel, receipt: emptyReceipt } };
+}
+
+/** What neighbours are told. */
+function onward({ envelope, cancelled }: OpenMessage): Envelope {
+  const next = { ...envelope, hops: envelope.hops + 1 };
+  return cancelled === undefined ? next : { ...next, kind: "cancel", args: cancelled, condition: "" };
+}
+
+function isTime({ nowMs }: World, { envelope }: OpenMessage): boolean {
+  if (envelope.phase === phases.ready) return false;
+  return envelope.startAtMs === undefined || nowMs >= envelope.startAtMs;
+}
+
+function outcomeOf({ id, envelope }: OpenMessage, result: NodeResult): Effect {
+  return { type: "outcome", id, deadlineMs: envelope.deadlineMs, result };
+}

@@ -1,0 +1,252 @@
+// One machine message at one node: what this node made of it, what the neighbours it was sent to answered, and whether more can come.
+// It changes in place, since thousands of children may report, and sums up only when it is asked.
+import type { NodeName } from "../ids.ts";
+import { limits } from "../limits.ts";
+import { isEvent, phases, type Envelope, type Phase } from "./envelope.ts";
+import { LinkState, type LinkClass } from "./link-state.ts";
+import { mergeReceipts } from "./merge-receipts.ts";
+import { above, type Neighbour, type NeighbourView, type World } from "./neighbour.ts";
+import { emptyReceipt, isFinalStatus, ownReceipt, type Detached, type NodeResult, type Receipt } from "./receipt.ts";
+
+/** Where answers to a local caller go, with what MQTT 5 wants back. */
+export type ReplyTopics = ReadonlyMap<string, Uint8Array | undefined>;
+
+/** Who is answered: local clients, or the neighbour that asked. `name`: who stood there when it was last answered. */
+export type Caller =
+  | { readonly kind: "local"; replies: ReplyTopics }
+  | { readonly kind: "neighbour"; readonly key: Neighbour; name: NodeName };
+
+/**
+ * What this node does about it: nothing (more); waits for the others or the common start; waits for its record in the store; runs it.
+ */
+export type OwnStep = "none" | "held" | "recording" | "running";
+
+export class OpenMessage {
+  envelope: Envelope;
+  readonly caller: Caller;
+  /** The deadline on the clock that never steps: tree time is for the wire. */
+  readonly deadlineMonotonicMs: number;
+  /** When half of its life is over. */
+  readonly halfMonotonicMs: number;
+  step: OwnStep = "none";
+  /** Whether it survives this process; `asked`: its row is on the way. */
+  kept: "no" | "asked" | "yes" = "no";
+  /** Bytes of that row. */
+  keptBytes = 0;
+  cancelled: string | undefined;
+  /** Something changed since the last report. */
+  dirty = true;
+  reportedMonotonicMs: number;
+  /** Tree time at which this node began to report to another parent than before. */
+  adoptedMs: number | undefined;
+  /** The last word, and when it was said: kept for a while to be repeated, and so that the id stays known. */
+  ended: { readonly receipt: Receipt; readonly monotonicMs: number } | undefined;
+  /** Undefined where the condition does not hold. */
+  #own: NodeResult | undefined;
+  readonly #links = new Map<Neighbour, LinkState>();
+  /** How many links there are of each class. */
+  readonly #classes: Record<LinkClass, number> = { open: 0, lost: 0, settled: 0, done: 0 };
+  /** What parents said that are the parent no more. */
+  readonly #former: Detached[] = [];
+  /** Somebody is said to report elsewhere than before. */
+  #hasClaims = false;
+  /** Something changed since completeness was last looked at. */
+  #isLookedAt = false;
+  /** No link is due before. */
+  #dueMs = 0;
+
+  constructor(envelope: Envelope, caller: Caller, own: NodeResult | undefined, { nowMs, monotonicMs }: World) {
+    this.envelope = envelope;
+    this.caller = caller;
+    this.#own = own;
+    // A wrong clock somewhere must not keep a message for ever, nor end it unanswered.
+    const leftMs = Math.min(Math.max(0, envelope.deadlineMs - nowMs), limits.callTtlMsMax);
+    this.deadlineMonotonicMs = monotonicMs + leftMs;
+    this.halfMonotonicMs = monotonicMs + leftMs / 2;
+    this.reportedMonotonicMs = monotonicMs;
+  }
+
+  get id(): string {
+    return this.envelope.id;
+  }
+
+  get phase(): Phase {
+    return this.cancelled === undefined ? this.envelope.phase : phases.cancel;
+  }
+
+  get own(): NodeResult | undefined {
+    return this.#own;
+  }
+
+  /** Whether this node is still at it. */
+  get isOwnOpen(): boolean {
+    return this.#own !== undefined && !isFinalStatus(this.#own.status);
+  }
+
+  /** The own outcome moved on; a final one stays as it is. Answers whether anything changed. */
+  setOwn(own: NodeResult): boolean {
+    if (!this.isOwnOpen || this.ended !== undefined) return false;
+    this.#own = own;
+    this.#changed();
+    if (isFinalStatus(own.status)) this.step = "none";
+    return true;
+  }
+
+  /** Takes `view` as one to send to, unless it is the caller or cannot match. `isLate`: the message has been here for a while. */
+  observe(world: World, view: NeighbourView, isLate: boolean): void {
+    const link = this.#links.get(view.key);
+    if (link !== undefined) this.#look(link, view);
+    else if (this.#isFor(world, view))
+      this.#add(new LinkState(view, isLate && view.state === "online" ? world.nowMs : undefined));
+  }
+
+  /** Neighbours that are to be told of the present phase now; they count as told. */
+  takeDue({ nowMs, monotonicMs }: World): readonly Neighbour[] {
+    if (monotonicMs < this.#dueMs) return [];
+    const due: Neighbour[] = [];
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    for (const link of this.#links.values()) {
+      if (link.isDue(this.phase, monotonicMs)) {
+        link.asked(this.phase, nowMs, monotonicMs);
+        due.push(link.key);
+      }
+      this.#dueMs = Math.min(this.#dueMs, link.dueAgainMs(this.phase));
+    }
+    return due;
+  }
+
+  /** Something is to be looked at before `monotonicMs`: all but waiting for those that are away. */
+  isBusy(monotonicMs: number): boolean {
+    if (this.ended !== undefined) return false;
+    return (
+      this.dirty || this.#dueMs < monotonicMs || monotonicMs >= this.deadlineMonotonicMs || this.phase === phases.ready
+    );
+  }
+
+  /** There may be something to be sent. */
+  wake(): void {
+    this.#dueMs = 0;
+  }
+
+  /** A neighbour reported. Of one that it was not sent to, nothing is taken. */
+  setReceipt(from: Neighbour, receipt: Receipt, phase: Phase, nowMs: number): boolean {
+    const link = this.#links.get(from);
+    if (link === undefined || !link.wasAsked) return false;
+    const before = link.class;
+    if (!link.heard(receipt, phase, nowMs)) return false;
+    this.#reclass(link, before);
+    this.#hasClaims ||= receipt.adopted.length > 0;
+    this.#changed();
+    return true;
+  }
+
+  /** What was never sent is not sent any more. */
+  dropUnsent(): void {
+    for (const link of this.#links.values()) {
+      if (link.wasAsked) continue;
+      this.#links.delete(link.key);
+      this.#classes[link.class]--;
+    }
+    this.#changed();
+  }
+
+  /** Neighbours that it waits for are away. */
+  get isAnybodyLost(): boolean {
+    return this.#classes.lost > 0;
+  }
+
+  /** Nothing more can come, or nothing but from those that have been heard elsewhere. */
+  isComplete(self: NodeName): boolean {
+    if (this.isOwnOpen || this.#classes.open > 0) return false;
+    const { lost, settled } = this.#classes;
+    if (lost + settled === 0 && this.#former.every(({ receipt }) => receipt.complete)) return true;
+    // A look at all receipts, which only a claim can make worth while.
+    if (!this.#hasClaims || this.#isLookedAt) return false;
+    this.#isLookedAt = true;
+    return this.receipt(self).complete;
+  }
+
+  /** What is known now. An event has no receipt: who has it, has it. */
+  receipt(self: NodeName): Receipt {
+    if (isEvent(this.envelope)) return emptyReceipt;
+    const parts: Receipt[] = this.#own === undefined ? [] : [ownReceipt(this.#own)];
+    const detached = [...this.#former];
+    const waiting: Receipt["waiting"][number][] = [];
+    let isSecret = false;
+    for (const link of this.#links.values()) {
+      const { name, receipt, view } = link;
+      if (receipt === undefined) {
+        if (view.state === "left") continue;
+        // One that is away is only named once this node can promise that it waits for it.
+        if (view.state === "lost" && this.kept !== "yes") isSecret = true;
+        else waiting.push({ node: name, sinceMs: link.silentSinceMs, at: self });
+      } else if (view.state === "online") parts.push(this.#claimed(link, receipt));
+      else {
+        detached.push({ node: name, heardMs: link.heardMs, receipt: { ...receipt, detached: [] } });
+        detached.push(...receipt.detached);
+        if (!receipt.complete) waiting.push({ node: name, sinceMs: view.sinceMs, at: self });
+      }
+    }
+    const merged = mergeReceipts(parts, detached, waiting);
+    const { open, lost, settled } = this.#classes;
+    const isQuiet = !this.isOwnOpen && open === 0 && !isSecret;
+    const isBack = lost + settled === 0 || merged.waiting.length < limits.callResults;
+    return { ...merged, settled: merged.settled && isQuiet, complete: merged.complete && isQuiet && isBack };
+  }
+
+  /** What is said upward: the receipt, and that this node has moved. */
+  report(self: NodeName): Receipt {
+    const receipt = this.ended?.receipt ?? this.receipt(self);
+    if (this.adoptedMs === undefined) return receipt;
+    return { ...receipt, adopted: [{ node: self, atMs: this.adoptedMs }, ...receipt.adopted] };
+  }
+
+  #isFor(world: World, { key, state, name }: NeighbourView): boolean {
+    const { caller, envelope } = this;
+    if (caller.kind === "neighbour" && caller.key === key) return false;
+    if (key === above) return envelope.scope === "machine";
+    // Who left is not waited for; should it come back, it is looked at again.
+    return (state !== "left" || isEvent(envelope)) && world.mayHoldBelow(envelope.condition, name);
+  }
+
+  #add(link: LinkState): void {
+    this.#links.set(link.key, link);
+    this.#classes[link.class]++;
+    this.#hasClaims ||= link.adoptedMs !== undefined;
+    this.#dueMs = 0;
+    this.#changed();
+  }
+
+  #look(link: LinkState, view: NeighbourView): void {
+    const before = link.class;
+    const { state, session } = link.view;
+    if (link.name !== view.name) {
+      if (link.receipt !== undefined) {
+        const { name: node, heardMs, receipt } = link;
+        this.#former.push({ node, heardMs, receipt: { ...receipt, detached: [] } }, ...receipt.detached);
+      }
+      link.forget();
+    }
+    link.view = view;
+    this.#reclass(link, before);
+    if (state !== view.state || session !== view.session) {
+      this.#dueMs = 0;
+      this.#changed();
+    }
+  }
+
+  #changed(): void {
+    this.dirty = true;
+    this.#isLookedAt = false;
+  }
+
+  #reclass(link: LinkState, before: LinkClass): void {
+    this.#classes[before]--;
+    this.#classes[link.class]++;
+  }
+
+  #claimed({ name, adoptedMs }: LinkState, receipt: Receipt): Receipt {
+    if (adoptedMs === undefined || receipt.adopted.some(({ node }) => node === name)) return receipt;
+    return { ...receipt, adopted: [...receipt.adopted, { node: name, atMs: adoptedMs }] };
+  }
+}

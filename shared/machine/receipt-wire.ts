@@ -1,0 +1,132 @@
+// A receipt as it travels: PROTOCOL.md lists the keys.
+import { encodeCbor } from "../cbor.ts";
+import { limits } from "../limits.ts";
+import {
+  Malformed,
+  asArray,
+  asMap,
+  asNodeName,
+  asText,
+  asTimeMs,
+  asUint,
+  decodeFrame,
+  optional,
+} from "../link/fields.ts";
+import { bytesOfCallId } from "./call-id.ts";
+import { readId, readPhase, type Phase } from "./envelope.ts";
+import { toCborValue, toPlainValue } from "./plain-value.ts";
+import {
+  callStatuses,
+  type Adopted,
+  type Counts,
+  type Detached,
+  type NodeResult,
+  type Receipt,
+  type Unheard,
+} from "./receipt.ts";
+
+/** A receipt for the message `id`, of a neighbour that has heard of `phase`. */
+export interface ReceiptFrame {
+  readonly id: string;
+  readonly phase: Phase;
+  readonly receipt: Receipt;
+}
+
+export function encodeReceipt({ id, phase, receipt }: ReceiptFrame): Uint8Array {
+  const { adopted, detached } = receipt;
+  const map = fieldsOf(receipt);
+  map.set(0, bytesOfCallId(id));
+  if (adopted.length > 0) map.set(6, adopted.map(adoptedOf));
+  if (detached.length > 0)
+    map.set(
+      7,
+      detached.map(({ node, heardMs, receipt: last }) => [node, BigInt(heardMs), withAdopted(last)]),
+    );
+  map.set(9, phase);
+  return encodeCbor(map);
+}
+
+function fieldsOf({ counts, results, waiting, complete, settled, omitted }: Receipt): Map<number, unknown> {
+  return new Map<number, unknown>([
+    [1, callStatuses.map((status) => counts[status])],
+    [2, results.map(encodableResult)],
+    [3, waiting.map(({ node, sinceMs, at }) => [node, BigInt(sinceMs), at])],
+    [4, complete],
+    [5, omitted],
+    [8, settled],
+  ]);
+}
+
+function withAdopted(receipt: Receipt): Map<number, unknown> {
+  const map = fieldsOf(receipt);
+  if (receipt.adopted.length > 0) map.set(6, receipt.adopted.map(adoptedOf));
+  return map;
+}
+
+function adoptedOf({ node, atMs }: Adopted): readonly unknown[] {
+  return [node, BigInt(atMs)];
+}
+
+/** `[node, status, value | null, reason | null]` */
+export function encodableResult({ node, status, value, reason }: NodeResult): readonly unknown[] {
+  return [node, callStatuses.indexOf(status), value === undefined ? null : toCborValue(value), reason ?? null];
+}
+
+export function decodeReceipt(bytes: Uint8Array): { readonly frame: ReceiptFrame } | { readonly malformed: string } {
+  return decodeFrame(bytes, (value) => {
+    const map = asMap(value, "receipt");
+    const detached = asArray(map.get(7) ?? [], "detached", limits.callDetached).map(readDetached);
+    return {
+      id: readId(map.get(0)),
+      phase: readPhase(map.get(9) ?? 1),
+      receipt: { ...readReceipt(map), detached },
+    };
+  });
+}
+
+function readReceipt(map: ReadonlyMap<unknown, unknown>): Receipt {
+  const counts = asArray(map.get(1), "counts", callStatuses.length);
+  return {
+    counts: Object.fromEntries(callStatuses.map((status, at) => [status, asUint(counts[at], status)])) as Counts,
+    results: asArray(map.get(2), "results", limits.callResults).map(readResult),
+    omitted: asUint(map.get(5) ?? 0, "omitted"),
+    waiting: asArray(map.get(3), "waiting", limits.callResults).map(readUnheard),
+    adopted: asArray(map.get(6) ?? [], "adopted", limits.callDetached).map(readAdopted),
+    detached: [],
+    complete: map.get(4) === true,
+    settled: map.get(8) === true,
+  };
+}
+
+export function readResult(value: unknown): NodeResult {
+  const [node, code, answer, reason] = asArray(value, "result", 8);
+  const status = callStatuses[asUint(code, "status", 255)];
+  const plain = toPlainValue(answer ?? null);
+  if (status === undefined || plain === undefined) throw new Malformed("result of an unknown kind");
+  const why = optional(reason, (text) => asText(text, "reason", limits.callReasonChars));
+  return {
+    node: asNodeName(node, "node"),
+    status,
+    ...(status === "done" ? { value: plain } : {}),
+    ...(why === undefined ? {} : { reason: why }),
+  };
+}
+
+function readUnheard(value: unknown): Unheard {
+  const [node, sinceMs, at] = asArray(value, "waiting node", 8);
+  return { node: asNodeName(node, "node"), sinceMs: asTimeMs(sinceMs, "since"), at: asNodeName(at, "waiting at") };
+}
+
+function readAdopted(value: unknown): Adopted {
+  const [node, atMs] = asArray(value, "adopted node", 8);
+  return { node: asNodeName(node, "node"), atMs: asTimeMs(atMs, "adopted at") };
+}
+
+function readDetached(value: unknown): Detached {
+  const [node, heardMs, receipt] = asArray(value, "detached receipt", 8);
+  return {
+    node: asNodeName(node, "node"),
+    heardMs: asTimeMs(heardMs, "heard at"),
+    receipt: readReceipt(asMap(receipt, "detached receipt")),
+  };
+}

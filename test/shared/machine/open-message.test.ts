@@ -1,0 +1,130 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { limits } from "#shared/limits.ts";
+import { parseNodeName } from "#shared/ids.ts";
+import { phases } from "#shared/machine/envelope.ts";
+import { OpenMessage } from "#shared/machine/open-message.ts";
+import { decodeReceipt, encodeReceipt } from "#shared/machine/receipt-wire.ts";
+import { callStatuses, matchedOf, ownReceipt, type NodeResult, type Receipt } from "#shared/machine/receipt.ts";
+import { envelopeOf, messageId, neighbourOf, worldOf } from "../../fakes/machine-scene.ts";
+
+const self = parseNodeName("fog-1");
+const a = parseNodeName("device-a");
+const b = parseNodeName("device-b");
+const lost = parseNodeName("device-c");
+const children = [neighbourOf("device-a"), neighbourOf("device-b"), neighbourOf("device-c", { state: "lost" })];
+
+/** Sent to a and b at time 100, kept for c. */
+function open(own?: NodeResult): OpenMessage {
+  const world = worldOf(100, children);
+  const message = new OpenMessage(envelopeOf(), { kind: "local", replies: new Map() }, own, world);
+  for (const child of children) message.observe(world, child, false);
+  expect(message.takeDue(world)).toEqual([a, b]);
+  message.kept = "yes";
+  return message;
+}
+
+const done = (node: NodeResult["node"]): Receipt => ownReceipt({ node, status: "done", value: 1 });
+
+test("a call is complete when its own outcome and every child are final; one that is away keeps it open", () => {
+  const call = open({ node: self, status: "queued" });
+  expect(call.receipt(self)).toMatchObject({
+    complete: false,
+    settled: false,
+    counts: { queued: 1 },
+    waiting: [
+      { node: a, sinceMs: 100, at: self },
+      { node: b, sinceMs: 100, at: self },
+      { node: lost, sinceMs: 5, at: self },
+    ],
+  });
+  call.setReceipt(a, done(a), phases.begin, 1);
+  call.setReceipt(b, done(b), phases.begin, 1);
+  call.setOwn({ node: self, status: "done", value: 7 });
+  expect(call.isComplete(self)).toBe(false);
+  expect(call.receipt(self)).toMatchObject({
+    complete: false,
+    settled: true,
+    counts: { done: 3 },
+    waiting: [{ node: lost }],
+  });
+  const world = worldOf(500, [neighbourOf("device-c", { session: 2 })]);
+  call.observe(world, neighbourOf("device-c", { session: 2 }), true);
+  expect(call.takeDue(world)).toEqual([lost]);
+  call.setReceipt(lost, done(lost), phases.begin, 1);
+  expect(call.isComplete(self)).toBe(true);
+  expect(call.receipt(self)).toMatchObject({ complete: true, counts: { done: 4 }, waiting: [] });
+});
+
+test("nobody is named as waiting here before the message is on disk", () => {
+  const call = open();
+  call.kept = "asked";
+  expect(call.receipt(self).waiting.map(({ node }) => node)).toEqual([a, b]);
+  call.setReceipt(a, done(a), phases.begin, 1);
+  call.setReceipt(b, done(b), phases.begin, 1);
+  expect(call.receipt(self)).toMatchObject({ complete: false, settled: false, waiting: [] });
+});
+
+test("what is silent is asked again after 2 s, 4 s, 8 s, and at once in a new session", () => {
+  const call = open();
+  const due = (ms: number) => call.takeDue(worldOf(ms, children));
+  expect(due(2000)).toEqual([]);
+  expect(due(2100)).toEqual([a, b]);
+  call.setReceipt(a, ownReceipt({ node: a, status: "started" }), phases.begin, 1);
+  expect(due(6099)).toEqual([]);
+  expect(due(6100)).toEqual([b]);
+  call.observe(worldOf(6200, children), neighbourOf("device-a", { session: 2 }), true);
+  expect(due(6200)).toEqual([a]);
+  expect(due(14_100)).toEqual([b]);
+});
+
+test("an outcome that is final stays, and a receipt after a complete one changes nothing", () => {
+  const call = open({ node: self, status: "started" });
+  expect(call.setOwn({ node: self, status: "failed", reason: "x" })).toBe(true);
+  expect(call.setOwn({ node: self, status: "done", value: 1 })).toBe(false);
+  expect(call.setReceipt(a, done(a), phases.begin, 1)).toBe(true);
+  expect(call.setReceipt(a, { ...done(a), complete: false }, phases.begin, 1)).toBe(false);
+  expect(call.setReceipt(lost, done(lost), phases.begin, 1)).toBe(false);
+  expect(call.receipt(self).counts).toMatchObject({ failed: 1, done: 1 });
+  expect(open().setOwn({ node: self, status: "done", value: 1 })).toBe(false);
+});
+
+test("[T6] a child that moves away in mid-call is detached, and counts where it was adopted", () => {
+  const call = open();
+  call.setReceipt(a, done(a), phases.begin, 200);
+  call.observe(worldOf(300, []), neighbourOf("device-a", { state: "lost", sinceMs: 300 }), true);
+  expect(call.receipt(self)).toMatchObject({ counts: { done: 0 }, detached: [{ node: a, heardMs: 200 }] });
+  const moved: Receipt = { ...done(a), adopted: [{ node: a, atMs: 250 }] };
+  call.setReceipt(b, { ...moved, counts: { ...moved.counts, done: 2 }, omitted: 1 }, phases.begin, 400);
+  expect(call.receipt(self)).toMatchObject({ counts: { done: 2 }, detached: [] });
+});
+
+test("a child that has moved and answered elsewhere is not waited for", () => {
+  const call = open();
+  call.setReceipt(b, { ...done(b), complete: true }, phases.begin, 1);
+  call.setReceipt(a, { ...done(lost), complete: true }, phases.begin, 1);
+  expect(call.receipt(self).waiting).toEqual([]);
+});
+
+test("more children than a receipt may name: the receipt stays within its bounds on the wire", () => {
+  const many = Array.from({ length: limits.callResults + 50 }, (_, index) => neighbourOf(`n${index}`));
+  const world = worldOf(1, many);
+  const message = new OpenMessage(envelopeOf(), { kind: "local", replies: new Map() }, undefined, world);
+  for (const child of many) message.observe(world, child, false);
+  const frame = { id: messageId, phase: phases.begin, receipt: message.receipt(self) };
+  expect(decodeReceipt(encodeReceipt(frame))).toMatchObject({ frame: { receipt: { complete: false } } });
+});
+
+test("[T6] whatever is reported in whatever order, the counts sum to the results", () => {
+  const report = fc.tuple(fc.constantFrom(a, b), fc.constantFrom(...callStatuses));
+  fc.assert(
+    fc.property(fc.array(report, { maxLength: 12 }), (reports) => {
+      const call = open({ node: self, status: "started" });
+      for (const [child, status] of reports)
+        call.setReceipt(child, ownReceipt({ node: child, status }), phases.begin, 1);
+      const { counts, results } = call.receipt(self);
+      expect(matchedOf(counts)).toBe(results.length);
+      expect(new Set(results.map(({ node }) => node)).size).toBe(results.length);
+    }),
+  );
+});
