@@ -39,6 +39,8 @@ import { createTreeTime, stampingClock, type TreeTime } from "./link/tree-time.t
 import { startUplink } from "./link/uplink.ts";
 import type { ListenAddress } from "./net/listen-spec.ts";
 import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.ts";
+import { createNetworkWatch, type NetworkWatch } from "./presence/network-watch.ts";
+import { createOwnState, type OwnState } from "./presence/own-state.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
 import { createHostReader } from "./sources/host-metrics.ts";
 import { startHostSource } from "./sources/host-source.ts";
@@ -105,13 +107,18 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const access = openAccess(deps, config, (...connection) => gate(...connection));
   const { authorizer } = access;
   const broker = stack.use(await deps.createBroker(authorizer, storedSessions(store)));
+  const network = createNetworkWatch({ bus: broker, clock, log }, { name: config.name, hasUplink: !isRoot });
   const presence = createPresence(
-    { bus: broker, clock, log },
+    { bus: broker, clock, log, watch: network },
     { name: config.name, level: config.level, url: config.uplink?.url },
   );
   for (const child of opened.children) presence.restoreChild(child);
   gate = createChildGate({ tree: presence, clock, log });
-  const notices = createJournalNotices({ bus: broker, clock, log });
+  const notices = createJournalNotices({ bus: broker, clock, log, changed: (state) => network.journal(state) });
+  const ownState = createOwnState(
+    { bus: broker, clock, log },
+    { name: config.name, version: deps.version, pid: deps.pid, earlier: opened.earlier },
+  );
   const time = createTreeTime(clock, isRoot);
   const journal = createJournal(
     store,
@@ -157,6 +164,8 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     }),
   );
 
+  stack.use(network.run((event) => calls.raise(event)));
+
   stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
 
   // What takes in new data: stopped first, so that the rest can drain.
@@ -173,19 +182,22 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const view = createView(
     deps,
     config,
-    { store, presence, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
+    { store, presence, network, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
     () => ({
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
       ...prefixed("children", childLinks.stats()),
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
+      ...prefixed("network", network.stats()),
       ...prefixed("source", source.counts()),
       ...prefixed("sink", sinkCounters(sink)),
     }),
   );
   const http: HttpServer = stack.use(await startHttpServer({ log }, config.listen.http, nodeRoutes(view)));
   if (config.insecure) log.warn({ mqtt: config.listen.mqtt }, "insecure: listeners without TLS may leave this machine");
+  // First of all at a stop.
+  stack.defer(() => sayGoodbye(deps, store, ownState));
   const owned = stack.move();
   return {
     mqtt,
@@ -193,6 +205,14 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     reload: () => reload(deps, access, broker),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Local clients hear that the node stops, and its next life that it was on purpose. */
+async function sayGoodbye({ clock, log }: NodeDeps, store: NodeStore, ownState: OwnState): Promise<void> {
+  const ended = store.write("endLife", { nowMs: clock.now() });
+  await Promise.all([ownState.stopping(), ended]).catch((error: unknown) =>
+    log.warn({ error: String(error) }, "the end of this life was not recorded"),
+  );
 }
 
 /** What decides who may use this node. */
@@ -255,6 +275,7 @@ function createView(
   parts: {
     readonly store: NodeStore;
     readonly presence: Presence;
+    readonly network: NetworkWatch;
     readonly documents: DocumentStore | undefined;
     readonly identity: OwnIdentity;
     readonly journal: () => JournalState;
@@ -262,9 +283,12 @@ function createView(
   },
   counters: () => Readonly<Record<string, number>>,
 ): NodeView {
-  const { store, presence, documents, identity, journal, sink } = parts;
+  const { store, presence, network, documents, identity, journal, sink } = parts;
   const self = { name, level, zone, tags, identity: () => identity.current(), version, pid, startedAtMs: clock.now() };
-  return createNodeView({ store, tree: presence, clock, documents, journal, sink, counters }, self);
+  return createNodeView(
+    { store, tree: presence, network: () => network.report(), clock, documents, journal, sink, counters },
+    self,
+  );
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {

@@ -23,6 +23,7 @@ const mirrorsNothing: Readonly<Record<string, string>> = {};
 const topicsThatMeet: Readonly<Record<string, string>> = {
   "link -> journal": "a link's frames carry segments, and interval sets say which of them are stored",
   "system -> journal": "what a session's client has confirmed is an interval set, as a stream's ledger is",
+  "presence -> link": "what is concluded about a network stems from the ends of its links",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
 

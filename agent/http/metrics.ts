@@ -13,6 +13,9 @@ const gauges: ReadonlySet<string> = new Set([
   "retained",
   "open",
   "online",
+  "childrenOnline",
+  "childrenLost",
+  "partitioned",
 ]);
 
 /** The sum of the reasons would be counted twice. */

@@ -83,6 +83,9 @@ class ChildLinks implements AsyncDisposable {
   readonly #work = new Set<Promise<void>>();
   /** What each child was last told of the path above. */
   readonly #pathTold = new Map<string, number>();
+  /** When all were told last because it changed, of the clock that never steps, and of which version. */
+  #pathToldMs = -Infinity;
+  #pathToldAll = 0;
   readonly #marks: FinalMarkNews;
   #waitingBytes = 0;
   #storeIsFull = false;
@@ -103,6 +106,7 @@ class ChildLinks implements AsyncDisposable {
         for (const { name } of deps.tree.children()) this.#disconnect(name);
       }),
     );
+    this.#intercepting.use(deps.tree.onPath(() => this.#tellPath()));
     for (const kind of ["h", "b", "w"] as const) {
       this.#intercepting.use(
         deps.bus.intercept(upFilterOf(kind), (publish, settle) => {
@@ -200,7 +204,7 @@ class ChildLinks implements AsyncDisposable {
       return { code: "name-taken", retryAfterMs, text: `the hello of "${child}" gives the name "${hello.name}"` };
     }
     const ring = "names must be unique in a tree, and links must not form a ring";
-    if (this.#deps.tree.child(child) === undefined && this.#deps.tree.children().length >= limits.childrenKnown) {
+    if (this.#deps.tree.child(child) === undefined && this.#deps.tree.knownChildren() >= limits.childrenKnown) {
       const text = `this node has had ${limits.childrenKnown} children, and remembers no more`;
       return { code: "busy", retryAfterMs, text };
     }
@@ -346,6 +350,7 @@ class ChildLinks implements AsyncDisposable {
       await clock.sleep(watchMs, this.#stop.signal).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
       this.#dropSilent();
+      this.#tellPath();
       if (clock.monotonic() - beatAtMs < limits.heartbeatMs) continue;
       beatAtMs = clock.monotonic();
       await this.#lookAtStore();
@@ -361,6 +366,29 @@ class ChildLinks implements AsyncDisposable {
       this.#update(child, watched);
       if (watched !== child) this.#disconnect(child.name);
     }
+  }
+
+  /** A path that changes is told at once; one that goes on changing at most this often, however many children there are. */
+  #tellPath(): void {
+    const { tree, time, clock } = this.#deps;
+    const { above } = tree.version();
+    if (above === this.#pathToldAll || clock.monotonic() - this.#pathToldMs < watchMs) return;
+    this.#pathToldAll = above;
+    const waiting = tree.children().filter(({ name, state }) => state === "online" && this.#isPathNews(name, above));
+    if (waiting.length === 0) return;
+    this.#pathToldMs = clock.monotonic();
+    const beat = { nowMs: time.now(), synced: time.synced(), streams: [], ...this.#credit() };
+    const frame = encodeHeartbeat({ ...beat, path: tree.path(), descendants: undefined });
+    for (const { name } of waiting) {
+      this.#pathTold.set(name, above);
+      this.#send(name, "h", frame);
+    }
+  }
+
+  /** Not for one that waits for its Welcome, which tells the path. */
+  #isPathNews(child: string, above: number): boolean {
+    const told = this.#pathTold.get(child);
+    return told !== undefined && told !== above;
   }
 
   #sendBeats(): void {
