@@ -2,12 +2,24 @@
 
 export const presenceTopic = (child: string): string => `/level/presence/${child}`;
 export const uplinkTopic = "/level/uplink";
+export const networkTopic = "/level/network";
+export const nodeTopic = "/level/node";
 export const journalTopic = "/level/journal";
 /** How many messages the full queue of a session has lost. The client identifier may hold what a topic level may not. */
 export const lossTopic = (clientId: string): string => `/level/losses/${encodeURIComponent(clientId)}`;
 
 /** Telemetry and any other data of applications. */
 export const dataPrefix = "/data/";
+
+const stateTrees = ["presence", "uplink", "network", "node", "journal", "losses"].map((name) => `/level/${name}`);
+
+/** Whether only the node itself speaks there, of what is so in its present life. */
+export function isNodeState(topic: string): boolean {
+  return (
+    topic.startsWith("/level/") &&
+    stateTrees.some((tree) => topic.startsWith(tree) && (topic.length === tree.length || topic[tree.length] === "/"))
+  );
+}
 
 /** Functions that travel down the tree, and where the answers to a call go. */
 export const functionFilter = "/machine/functions/+";

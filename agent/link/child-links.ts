@@ -37,6 +37,7 @@ import { movableBuffers } from "../store/movable-bodies.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
 import type { OwnIdentity } from "./own-identity.ts";
+import { PathNews } from "./path-news.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 import { unfitHello } from "./unfit-hello.ts";
@@ -90,8 +91,7 @@ class ChildLinks implements AsyncDisposable {
   readonly #intercepting = new DisposableStack();
   readonly #beating: Promise<void>;
   readonly #work = new Set<Promise<void>>();
-  /** What each child was last told of the path above. */
-  readonly #pathTold = new Map<string, number>();
+  readonly #paths = new PathNews(watchMs);
   readonly #marks: FinalMarkNews;
   /** Of names that two nodes bear: what each child was last told in its session. */
   readonly #rulingsTold = new Map<string, string>();
@@ -114,6 +114,7 @@ class ChildLinks implements AsyncDisposable {
         for (const { name } of deps.tree.children()) this.#disconnect(name);
       }),
     );
+    this.#intercepting.use(deps.tree.onPath(() => this.#tellPath()));
     for (const kind of ["h", "b", "w"] as const) {
       this.#intercepting.use(
         deps.bus.intercept(upFilterOf(kind), (publish, settle) => {
@@ -235,7 +236,7 @@ class ChildLinks implements AsyncDisposable {
       synced: this.#deps.time.synced(),
       path: tree.path(),
     });
-    this.#pathTold.set(name, tree.version().above);
+    this.#paths.tell(name, tree.version().above);
     this.#rulingsTold.delete(name);
     this.#send(name, "h", welcome);
   }
@@ -358,6 +359,7 @@ class ChildLinks implements AsyncDisposable {
       await clock.sleep(watchMs, this.#stop.signal).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
       this.#dropSilent();
+      this.#tellPath();
       if (clock.monotonic() - beatAtMs < limits.heartbeatMs) continue;
       beatAtMs = clock.monotonic();
       await this.#lookAtStore();
@@ -375,6 +377,15 @@ class ChildLinks implements AsyncDisposable {
     }
   }
 
+  #tellPath(): void {
+    const { tree, time, clock } = this.#deps;
+    const due = this.#paths.due(tree.children(), tree.version().above, clock.monotonic());
+    if (due.length === 0) return;
+    const beat = { nowMs: time.now(), synced: time.synced(), streams: [], ...this.#credit() };
+    const frame = encodeHeartbeat({ ...beat, path: tree.path(), descendants: undefined });
+    for (const name of due) this.#send(name, "h", frame);
+  }
+
   #sendBeats(): void {
     const { tree, time } = this.#deps;
     const path = tree.path();
@@ -383,8 +394,8 @@ class ChildLinks implements AsyncDisposable {
     const rulings = this.#enforceNames();
     for (const { name, state } of tree.children()) {
       if (state !== "online") continue;
-      const news = this.#pathTold.get(name) === above ? undefined : path;
-      this.#pathTold.set(name, above);
+      const news = this.#paths.knows(name, above) ? undefined : path;
+      this.#paths.tell(name, above);
       const beat: Heartbeat = {
         nowMs: time.now(),
         synced: time.synced(),

@@ -470,6 +470,6 @@ class Uplink implements ParentLink, AsyncDisposable {
   #report(): void {
     const state = this.#state;
     if (state.at === "running") this.#deps.tree.setUplink({ state: "up", reason: undefined, path: state.path });
-    else this.#deps.tree.setUplink({ state: "down", reason: state.reason });
+    else this.#deps.tree.setUplink({ state: "down", reason: state.reason, cause: state.cause });
   }
 }

@@ -3,7 +3,7 @@
 import { decodeCbor, encodeCbor } from "../cbor.ts";
 import { limits } from "../limits.ts";
 import { isTopicName } from "../mqtt/topic.ts";
-import { machineReplyTopic } from "../topics.ts";
+import { isNodeState, machineReplyTopic } from "../topics.ts";
 import { isCallId } from "./call-id.ts";
 import type { Encoding, Mode, Scope } from "./envelope.ts";
 import { toCborValue, toJsonValue, toPlainValue, type PlainValue } from "./plain-value.ts";
@@ -145,7 +145,7 @@ function readOptions(fields: Fields): Pick<CallRequest, "mode" | "scope" | "minN
 export function isReplyTopic(topic: string, id: string | undefined): boolean {
   if (!isTopicName(topic) || topic.startsWith("$") || topic.startsWith("/from/")) return false;
   if (topic.startsWith("/machine/")) return id !== undefined && topic === machineReplyTopic(id);
-  return !/^\/level\/(?:functions|calls|presence|uplink|journal|losses)(?:\/|$)/.test(topic);
+  return !isNodeState(topic) && !/^\/level\/(?:functions|calls)(?:\/|$)/.test(topic);
 }
 
 function isRecord(value: PlainValue): value is Fields {
