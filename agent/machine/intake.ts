@@ -55,7 +55,7 @@ export function takeIn(
   const scope = request.scope ?? (isCall ? "subtree" : "machine");
   const durable = !isCall && qos > 0;
   const phase = minNodes > 0 ? phases.ready : phases.begin;
-  const when = { startAtMs, deadlineMs, timeMs: nowMs, hops: 0 };
+  const when = { startAtMs, deadlineMs, timeMs: nowMs, hops: 0, look: 0 };
   const what = { id, kind, name, args, condition, origin: self, mode, scope, encoding };
   return { envelope: { ...what, ...when, minNodes, confirm, durable, phase }, replies };
 }
@@ -73,7 +73,7 @@ export function ownEvent(
   const { name, kind, args, durable, condition = "", ttlMs = limits.callTtlMs } = event;
   const timeMs = treeNow();
   const id = drawCallId(random);
-  const how = { mode: "async", scope: "machine", encoding: "json", phase: phases.begin, hops: 0 } as const;
+  const how = { mode: "async", scope: "machine", encoding: "json", phase: phases.begin, hops: 0, look: 0 } as const;
   const nothing = { startAtMs: undefined, minNodes: 0, confirm: 0 };
   return {
     id,

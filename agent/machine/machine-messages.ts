@@ -184,7 +184,8 @@ class MachineMessages implements MachineMessaging {
   }
 
   stats(): MachineStats {
-    return { ...this.#core.stats(), refused: this.#refused };
+    const stats = this.#core.stats();
+    return { ...stats, refused: stats.refused + this.#refused };
   }
 
   endAll(): void {

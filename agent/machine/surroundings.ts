@@ -10,7 +10,7 @@ export interface ChildView {
   readonly sinceMs: number;
   readonly session: number;
   /** Another object when it reported others than before. */
-  readonly descendants: object;
+  readonly descendants: readonly { readonly name: string; readonly online: boolean }[];
 }
 
 /** What of presence matters to machine messages. */
@@ -40,6 +40,8 @@ export class Surroundings {
   #seenBelow = 0;
   #seenAbove: NeighbourView | undefined;
   readonly #seen = new Map<NodeName, ChildView>();
+  /** How often nodes have come below a child. */
+  readonly #comings = new Map<NodeName, number>();
 
   constructor(deps: SurroundingsDeps, self: NodeName) {
     this.#deps = deps;
@@ -60,7 +62,7 @@ export class Surroundings {
       neighbour: (key: Neighbour) => {
         if (key === above) return this.above();
         const child = tree.child(key);
-        return child && viewOf(child);
+        return child && this.#viewOf(child);
       },
       mayHoldBelow,
       offers,
@@ -74,7 +76,14 @@ export class Surroundings {
     const name = this.#deps.parent.parent();
     if (name !== undefined && isNodeName(name)) this.#parentName = name;
     const isUp = name !== undefined;
-    return { key: above, name: this.#parentName, state: isUp ? "online" : "lost", sinceMs, session: this.#ups };
+    return {
+      key: above,
+      name: this.#parentName,
+      state: isUp ? "online" : "lost",
+      sinceMs,
+      session: this.#ups,
+      below: 0,
+    };
   }
 
   /** Neighbours that are not as they were at the last look. */
@@ -92,18 +101,26 @@ export class Surroundings {
       const known = this.#seen.get(name);
       if (known?.state === state && known.session === session && known.descendants === descendants) continue;
       this.#seen.set(name, child);
-      changed.push(viewOf(child));
+      if (hasComings(known, child)) this.#comings.set(name, (this.#comings.get(name) ?? 0) + 1);
+      changed.push(this.#viewOf(child));
     }
     return changed;
+  }
+
+  #viewOf({ name, state, sinceMs, session }: ChildView): NeighbourView {
+    return { key: name, name, state, sinceMs, session, below: this.#comings.get(name) ?? 0 };
   }
 
   *#all(): Generator<NeighbourView> {
     const up = this.above();
     if (up !== undefined) yield up;
-    for (const child of this.#deps.tree.children()) yield viewOf(child);
+    for (const child of this.#deps.tree.children()) yield this.#viewOf(child);
   }
 }
 
-function viewOf({ name, state, sinceMs, session }: ChildView): NeighbourView {
-  return { key: name, name, state, sinceMs, session };
+/** Whether nodes are online below `child` that were not before. */
+function hasComings(before: ChildView | undefined, child: ChildView): boolean {
+  if (before === undefined || before.descendants === child.descendants) return false;
+  const known = new Set(before.descendants.filter(({ online }) => online).map(({ name }) => name));
+  return child.descendants.some(({ name, online }) => online && !known.has(name));
 }

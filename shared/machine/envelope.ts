@@ -11,6 +11,7 @@ import {
   asUint,
   decodeFrame,
   optional,
+  u32Max,
 } from "../link/fields.ts";
 import type { NodeName } from "../ids.ts";
 import { bytesOfCallId, callIdBytes, callIdOf } from "./call-id.ts";
@@ -60,6 +61,8 @@ export interface Envelope {
   /** Tree time at which it was raised or called. */
   readonly timeMs: number;
   readonly phase: Phase;
+  /** How often the sender has asked anew because nodes have come: receipts say which look they answer. */
+  readonly look: number;
 }
 
 const kinds: readonly Kind[] = ["function", "internal", "external", "cancel"];
@@ -72,13 +75,14 @@ export function isEvent({ kind }: Pick<Envelope, "kind">): boolean {
 }
 
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  const { startAtMs, minNodes, confirm, durable, phase } = envelope;
+  const { startAtMs, minNodes, confirm, durable, phase, look } = envelope;
   const optionals: [number, unknown][] = [
     ...(startAtMs === undefined ? [] : ([[12, BigInt(startAtMs)]] as [number, unknown][])),
     ...(minNodes === 0 ? [] : ([[13, minNodes]] as [number, unknown][])),
     ...(confirm === 0 ? [] : ([[14, confirm]] as [number, unknown][])),
     ...(durable ? ([[15, true]] as [number, unknown][]) : []),
     ...(phase === phases.begin ? [] : ([[17, phase]] as [number, unknown][])),
+    ...(look === 0 ? [] : ([[18, look]] as [number, unknown][])),
   ];
   return encodeCbor(
     new Map<number, unknown>([
@@ -128,6 +132,7 @@ export function decodeEnvelope(bytes: Uint8Array): { readonly frame: Envelope } 
       durable: map.get(15) === true,
       timeMs: asTimeMs(map.get(16) ?? 0, "time"),
       phase: readPhase(map.get(17) ?? phases.begin),
+      look: asUint(map.get(18) ?? 0, "look", u32Max),
     };
   });
 }

@@ -9,6 +9,7 @@ import { limits } from "../limits.ts";
 import type { Phase } from "./envelope.ts";
 import type { Neighbour, NeighbourView } from "./neighbour.ts";
 import type { Receipt } from "./receipt.ts";
+import type { ReceiptFrame } from "./receipt-wire.ts";
 
 /**
  * `open`: more may come. `lost`: more may come when it is back. `settled`: more may come when those are back for whom it waits.
@@ -33,14 +34,18 @@ export class LinkState {
   /** Tree time of its last word. */
   heardMs = 0;
   #heardPhase: Phase | -1 = -1;
+  /** Session and number of its last receipt. */
+  #last = { session: -1, number: -1 };
   #asked: Ask | undefined;
-  /** It came when the message had been here for a while: it may have answered elsewhere before. */
-  readonly adoptedMs: number | undefined;
+  /** Others have come below it since it answered: its answer stands, and there may be more. */
+  #wantedLook = 0;
+  #heardLook = 0;
+  /** Tree time since which it is here, if it may have answered elsewhere before. */
+  adoptedMs: number | undefined;
 
-  constructor(view: NeighbourView, adoptedMs?: number) {
+  constructor(view: NeighbourView) {
     this.key = view.key;
     this.view = view;
-    this.adoptedMs = adoptedMs;
   }
 
   /** Whose answers these are. */
@@ -62,7 +67,7 @@ export class LinkState {
   }
 
   get class(): LinkClass {
-    if (this.isComplete) return "done";
+    if (this.isComplete) return this.#isStale && this.view.state === "online" ? "open" : "done";
     // Whoever went on purpose is not waited for, unless it has said that it will go on with this when it is back.
     if (this.view.state === "left") return this.receipt === undefined ? "done" : "lost";
     if (this.view.state === "lost") return "lost";
@@ -71,15 +76,16 @@ export class LinkState {
 
   /** Whether it is to be told of `phase` now. */
   isDue(phase: Phase, monotonicMs: number): boolean {
-    if (this.view.state !== "online" || this.isComplete) return false;
+    if (this.view.state !== "online" || (this.isComplete && !this.#isStale)) return false;
     const asked = this.#asked;
     if (asked === undefined || asked.session !== this.view.session || asked.phase < phase) return true;
-    return this.#heardPhase < phase && monotonicMs >= asked.againMs;
+    return (this.#heardPhase < phase || this.#isStale) && monotonicMs >= asked.againMs;
   }
 
   /** When that may be so next; never: not before something happens. */
   dueAgainMs(phase: Phase): number {
-    if (this.view.state !== "online" || this.isComplete || this.#heardPhase >= phase) return Number.POSITIVE_INFINITY;
+    const isAnswered = this.isComplete || this.#heardPhase >= phase;
+    if (this.view.state !== "online" || (isAnswered && !this.#isStale)) return Number.POSITIVE_INFINITY;
     return this.#asked?.againMs ?? 0;
   }
 
@@ -91,13 +97,26 @@ export class LinkState {
     this.#asked = { session, phase, waitMs, firstMs: before?.firstMs ?? nowMs, againMs: monotonicMs + waitMs };
   }
 
-  /** A complete receipt is only replaced by another one. Answers whether anything changed. */
-  heard(receipt: Receipt, phase: Phase, nowMs: number): boolean {
-    if (this.isComplete && !receipt.complete) return false;
+  /** A complete receipt is only replaced by another one, none by an older one. Answers whether anything changed. */
+  heard({ receipt, phase, number, look }: Omit<ReceiptFrame, "id">, nowMs: number): boolean {
+    const { session } = this.view;
+    if (this.#last.session === session && number < this.#last.number) return false;
+    this.#last = { session, number };
+    if (this.isComplete && !receipt.complete && !this.#isStale) return false;
     this.receipt = receipt;
+    this.#heardLook = look;
     this.heardMs = nowMs;
     if (phase > this.#heardPhase) this.#heardPhase = phase;
     return true;
+  }
+
+  /** Others have come below it: it is asked once more what it has to say. */
+  outdate(look: number): void {
+    if (this.wasAsked) this.#wantedLook = look;
+  }
+
+  get #isStale(): boolean {
+    return this.#heardLook < this.#wantedLook;
   }
 
   /** Another node stands there now: nothing of the old one holds for it. */

@@ -22,6 +22,8 @@ export type Verdict = { readonly holds: boolean } | { readonly error: string };
 
 export interface CoreStats {
   readonly accepted: number;
+  /** Messages of neighbours that this node neither runs nor passes on. */
+  readonly refused: number;
   readonly ran: number;
   readonly open: number;
 }
@@ -37,7 +39,9 @@ export class MachineCore {
   #openEvents = 0;
   #keptBytes = 0;
   #accepted = 0;
+  #refused = 0;
   #ran = 0;
+  #reports = 0;
 
   constructor(self: NodeName, keptBytesMax: number) {
     this.#self = self;
@@ -45,7 +49,12 @@ export class MachineCore {
   }
 
   stats(): CoreStats {
-    return { accepted: this.#accepted, ran: this.#ran, open: this.#openCalls + this.#openEvents };
+    return {
+      accepted: this.#accepted,
+      refused: this.#refused,
+      ran: this.#ran,
+      open: this.#openCalls + this.#openEvents,
+    };
   }
 
   /** Nothing is followed, nor remembered to be repeated: time need not pass here. */
@@ -81,7 +90,7 @@ export class MachineCore {
     const known = this.#messages.get(envelope.id);
     if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
     if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
-    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [emptyReport(from, envelope.id)];
+    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#emptyReport(from, envelope)];
     const problem = this.#problemOf(from, envelope, verdict);
     const holds = "holds" in verdict && verdict.holds;
     return this.#follow(world, envelope, callerOf(from), holds, problem);
@@ -97,19 +106,19 @@ export class MachineCore {
   }
 
   /** A neighbour's receipt. */
-  heard(world: World, from: NeighbourView, { id, phase, receipt }: ReceiptFrame): Effects {
-    const message = this.#messages.get(id);
+  heard(world: World, from: NeighbourView, frame: ReceiptFrame): Effects {
+    const message = this.#messages.get(frame.id);
     if (message === undefined || message.ended !== undefined) return [];
-    message.observe(world, from, true);
-    return message.setReceipt(from.key, receipt, phase, world.nowMs) ? this.#act(world, message) : [];
+    message.observe(world, from);
+    return message.setReceipt(from.key, frame, world.nowMs) ? this.#act(world, message) : [];
   }
 
   /** A neighbour has come, gone, begun another session, or may match now. */
   neighbourChanged(world: World, view: NeighbourView): Effects {
     const effects: Effect[] = [];
     for (const message of this.#messages.values()) {
-      if (message.ended !== undefined) continue;
-      message.observe(world, view, true);
+      // Of one that has ended, too: it may be asked again for the sake of those who have come.
+      message.observe(world, view);
       effects.push(...this.#act(world, message));
     }
     return effects;
@@ -219,11 +228,13 @@ export class MachineCore {
     const message = new OpenMessage(envelope, caller, own, world);
     this.#messages.set(message.id, message);
     this.#count(message, 1);
-    this.#accepted++;
+    if (problem === undefined) this.#accepted++;
+    else this.#refused++;
+    message.isRefused = problem !== undefined;
     if (own?.status === "queued") message.step = "held";
     if (restored !== undefined) this.#isKept(message, restored.bytes);
     const isPast = world.nowMs >= envelope.deadlineMs;
-    if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view, false);
+    if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view);
     if (restored?.cancelled !== undefined) {
       message.cancelled = restored.cancelled;
       message.setOwn(this.#result("cancelled", restored.cancelled));
@@ -235,12 +246,18 @@ export class MachineCore {
   #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
     const { caller } = known;
     // By another one than before, or under an id that was used here: this node is counted where it was asked first.
-    if (caller.kind === "local" || caller.key !== from.key) return [emptyReport(from, known.id)];
+    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, envelope)];
     if (from.key === above && caller.name !== from.name) {
       caller.name = from.name;
       known.adoptedMs = world.nowMs;
     }
+    known.callersLook = envelope.look;
     const effects: Effect[] = [];
+    if (known.ended !== undefined && !isEvent(known.envelope) && known.reopen(world)) {
+      this.#count(known, 1);
+      known.envelope = { ...known.envelope, args: envelope.args };
+      effects.push(...this.#act(world, known));
+    }
     if (known.ended === undefined && envelope.phase > known.envelope.phase) {
       known.envelope = { ...known.envelope, phase: envelope.phase, startAtMs: envelope.startAtMs };
       effects.push(...this.#advance(world, known));
@@ -252,12 +269,13 @@ export class MachineCore {
     if (known === undefined) {
       // The message itself may still come.
       const message = new OpenMessage(envelope, callerOf(from), undefined, world);
+      message.cancelled = "its caller called it off";
       message.ended = { receipt: emptyReceipt, monotonicMs: world.monotonicMs };
       this.#messages.set(message.id, message);
       return this.#report(world, message);
     }
     const { caller } = known;
-    if (caller.kind === "local" || caller.key !== from.key) return [emptyReport(from, known.id)];
+    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, envelope)];
     const reason = typeof envelope.args === "string" ? envelope.args : "its caller called it off";
     return [...this.#cancel(world, known, reason), ...this.#report(world, known)];
   }
@@ -291,8 +309,8 @@ export class MachineCore {
     const isDurableEvent = isEvent(envelope) && envelope.durable;
     if (isDurableEvent && message.kept !== "yes") return effects;
     const due = message.takeDue(world);
-    if (due.length > 0) effects.push({ type: "ask", to: due, envelope: onward(message) });
-    if (message.step === "held" && isTime(world, message)) effects.push(...this.#begin(world, message, isRestored));
+    if (due.length > 0) effects.push({ type: "ask", to: due, envelope: message.onward() });
+    if (message.step === "held" && message.isTime(world)) effects.push(...this.#begin(world, message, isRestored));
     if (isEvent(envelope) ? !isDurableEvent : message.isComplete(this.#self))
       effects.push(...this.#end(world, message));
     return effects;
@@ -408,7 +426,23 @@ export class MachineCore {
     }
     // Whoever hears that an event is here forgets it: not before it is on disk.
     if (isEvent(envelope) && !(envelope.durable && message.kept === "yes")) return [];
-    return [{ type: "report", to: caller.key, frame: { id, phase, receipt: message.report(this.#self) } }];
+    const receipt = message.report(this.#self);
+    return [
+      {
+        type: "report",
+        to: caller.key,
+        frame: { id, phase, number: this.#reports++, look: message.callersLook, receipt },
+      },
+    ];
+  }
+
+  /** The node is counted elsewhere, or has nothing to say. */
+  #emptyReport({ key }: NeighbourView, { id, look }: Envelope): Effect {
+    return {
+      type: "report",
+      to: key,
+      frame: { id, phase: phases.cancel, number: this.#reports++, look, receipt: emptyReceipt },
+    };
   }
 
   #mustKeep(message: OpenMessage): boolean {
@@ -455,22 +489,6 @@ export class MachineCore {
 
 function callerOf({ key, name }: NeighbourView): Caller {
   return { kind: "neighbour", key, name };
-}
-
-/** The node is counted elsewhere, or has nothing to say. */
-function emptyReport({ key }: NeighbourView, id: string): Effect {
-  return { type: "report", to: key, frame: { id, phase: phases.cancel, receipt: emptyReceipt } };
-}
-
-/** What neighbours are told. */
-function onward({ envelope, cancelled }: OpenMessage): Envelope {
-  const next = { ...envelope, hops: envelope.hops + 1 };
-  return cancelled === undefined ? next : { ...next, kind: "cancel", args: cancelled, condition: "" };
-}
-
-function isTime({ nowMs }: World, { envelope }: OpenMessage): boolean {
-  if (envelope.phase === phases.ready) return false;
-  return envelope.startAtMs === undefined || nowMs >= envelope.startAtMs;
 }
 
 function outcomeOf({ id, envelope }: OpenMessage, result: NodeResult): Effect {

@@ -45,9 +45,9 @@ function overlap(parts: readonly Receipt[], waiting: readonly Unheard[]): boolea
 /** With what is detached counted as it was last heard: at the caller nobody will claim it any more. */
 export function withDetached(receipt: Receipt): Receipt {
   if (receipt.detached.length === 0) return receipt;
-  const { detached, ...rest } = receipt;
-  const all = sum([{ ...rest, detached: [] }, ...detached.map((one) => one.receipt)], []);
-  return { ...all, adopted: receipt.adopted };
+  const { detached, ...live } = receipt;
+  const parts = detached.map((one) => ({ ...one.receipt, adopted: [] }));
+  return { ...mergeReceipts([{ ...live, detached: [] }, ...parts]), adopted: receipt.adopted };
 }
 
 /** Where the newest claim to a node stands. */
@@ -70,7 +70,10 @@ class Reconciliation {
     const all = [...detached, ...parts.flatMap((part) => part.detached)];
     this.#detached = this.#lastWords(all);
     // What one that is gone had taken in is still to be told from what others lost.
-    this.#detached.forEach(({ receipt }, index) => this.#claim(receipt.adopted, parts.length + index));
+    this.#detached.forEach(({ node, receipt }, index) => {
+      const others = receipt.adopted.filter((claim) => claim.node !== node);
+      this.#claim(others, parts.length + index);
+    });
     this.#waiting = waiting;
     parts.forEach((part, index) => this.#chooseResults(part, index));
   }
@@ -87,7 +90,8 @@ class Reconciliation {
       const receipt = without(entry.receipt, (node) => heard.has(node) || this.#isElsewhere(node, part));
       detached.push({ ...entry, receipt });
     }
-    const adopted = Array.from(this.#claims, ([node, { atMs }]): Adopted => ({ node, atMs }));
+    const adopted: Adopted[] = [];
+    for (const [node, { part, atMs }] of this.#claims) if (part < this.#parts.length) adopted.push({ node, atMs });
     return bounded({ ...merged, ...completeness(live, waitingHere, detached), adopted, detached });
   }
 

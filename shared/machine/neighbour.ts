@@ -16,6 +16,8 @@ export interface NeighbourView {
   readonly sinceMs: number;
   /** Another number for each session: what was sent in an older one may be lost. */
   readonly session: number;
+  /** Another number whenever nodes have come below it. */
+  readonly below: number;
 }
 
 /** What the core asks about the node and its surroundings at one moment. All of it is values: asking changes nothing. */

@@ -7,6 +7,7 @@ import { LinkState, type LinkClass } from "./link-state.ts";
 import { mergeReceipts } from "./merge-receipts.ts";
 import { above, type Neighbour, type NeighbourView, type World } from "./neighbour.ts";
 import { emptyReceipt, isFinalStatus, ownReceipt, type Detached, type NodeResult, type Receipt } from "./receipt.ts";
+import type { ReceiptFrame } from "./receipt-wire.ts";
 
 /** Where answers to a local caller go, with what MQTT 5 wants back. */
 export type ReplyTopics = ReadonlyMap<string, Uint8Array | undefined>;
@@ -34,6 +35,11 @@ export class OpenMessage {
   /** Bytes of that row. */
   keptBytes = 0;
   cancelled: string | undefined;
+  /** It is not for this node to pass on. */
+  isRefused = false;
+  /** How often neighbours were asked anew because nodes have come, and which such look the caller has asked for. */
+  looks = 0;
+  callersLook: number;
   /** Something changed since the last report. */
   dirty = true;
   reportedMonotonicMs: number;
@@ -48,10 +54,10 @@ export class OpenMessage {
   readonly #classes: Record<LinkClass, number> = { open: 0, lost: 0, settled: 0, done: 0 };
   /** What parents said that are the parent no more. */
   readonly #former: Detached[] = [];
-  /** Somebody is said to report elsewhere than before. */
-  #hasClaims = false;
   /** Something changed since completeness was last looked at. */
   #isLookedAt = false;
+  /** Somebody has come who may have been asked elsewhere. */
+  #hasComings = false;
   /** No link is due before. */
   #dueMs = 0;
 
@@ -59,6 +65,7 @@ export class OpenMessage {
     this.envelope = envelope;
     this.caller = caller;
     this.#own = own;
+    this.callersLook = envelope.look;
     // A wrong clock somewhere must not keep a message for ever, nor end it unanswered.
     const leftMs = Math.min(Math.max(0, envelope.deadlineMs - nowMs), limits.callTtlMsMax);
     this.deadlineMonotonicMs = monotonicMs + leftMs;
@@ -78,6 +85,19 @@ export class OpenMessage {
     return this.#own;
   }
 
+  /** What neighbours are told. */
+  onward(): Envelope {
+    const { envelope, cancelled } = this;
+    const next = { ...envelope, hops: envelope.hops + 1, look: this.looks };
+    return cancelled === undefined ? next : { ...next, kind: "cancel", args: cancelled, condition: "" };
+  }
+
+  /** Whether what is held may begin. */
+  isTime({ nowMs }: World): boolean {
+    const { phase, startAtMs } = this.envelope;
+    return phase !== phases.ready && (startAtMs === undefined || nowMs >= startAtMs);
+  }
+
   /** Whether this node is still at it. */
   get isOwnOpen(): boolean {
     return this.#own !== undefined && !isFinalStatus(this.#own.status);
@@ -92,12 +112,16 @@ export class OpenMessage {
     return true;
   }
 
-  /** Takes `view` as one to send to, unless it is the caller or cannot match. `isLate`: the message has been here for a while. */
-  observe(world: World, view: NeighbourView, isLate: boolean): void {
+  /** Takes `view` as one to send to, unless it is the caller or cannot match. */
+  observe(world: World, view: NeighbourView): void {
     const link = this.#links.get(view.key);
-    if (link !== undefined) this.#look(link, view);
-    else if (this.#isFor(world, view))
-      this.#add(new LinkState(view, isLate && view.state === "online" ? world.nowMs : undefined));
+    if (link !== undefined) this.#look(link, view, world.nowMs);
+    else if (this.#isFor(world, view)) {
+      const added = new LinkState(view);
+      // It came when the message was on its way already: it may have been asked elsewhere.
+      if (view.state === "online" && view.sinceMs >= this.envelope.timeMs) added.adoptedMs = world.nowMs;
+      this.#add(added);
+    }
   }
 
   /** Neighbours that are to be told of the present phase now; they count as told. */
@@ -129,14 +153,23 @@ export class OpenMessage {
   }
 
   /** A neighbour reported. Of one that it was not sent to, nothing is taken. */
-  setReceipt(from: Neighbour, receipt: Receipt, phase: Phase, nowMs: number): boolean {
+  setReceipt(from: Neighbour, frame: Omit<ReceiptFrame, "id">, nowMs: number): boolean {
     const link = this.#links.get(from);
     if (link === undefined || !link.wasAsked) return false;
     const before = link.class;
-    if (!link.heard(receipt, phase, nowMs)) return false;
+    if (!link.heard(frame, nowMs)) return false;
     this.#reclass(link, before);
-    this.#hasClaims ||= receipt.adopted.length > 0;
     this.#changed();
+    return true;
+  }
+
+  /** Goes on after its end, because somebody has come since. Answers whether it does. */
+  reopen(world: World): boolean {
+    if (world.monotonicMs >= this.deadlineMonotonicMs || this.cancelled !== undefined || this.isRefused) return false;
+    if (this.#classes.open + this.#classes.lost === 0 && !this.#hasComings) return false;
+    this.ended = undefined;
+    this.#hasComings = false;
+    this.wake();
     return true;
   }
 
@@ -160,8 +193,8 @@ export class OpenMessage {
     if (this.isOwnOpen || this.#classes.open > 0) return false;
     const { lost, settled } = this.#classes;
     if (lost + settled === 0 && this.#former.every(({ receipt }) => receipt.complete)) return true;
-    // A look at all receipts, which only a claim can make worth while.
-    if (!this.#hasClaims || this.#isLookedAt) return false;
+    // A look at all receipts: they may tell that those who are away have been heard elsewhere.
+    if (this.#isLookedAt) return false;
     this.#isLookedAt = true;
     return this.receipt(self).complete;
   }
@@ -212,14 +245,14 @@ export class OpenMessage {
   #add(link: LinkState): void {
     this.#links.set(link.key, link);
     this.#classes[link.class]++;
-    this.#hasClaims ||= link.adoptedMs !== undefined;
     this.#dueMs = 0;
     this.#changed();
   }
 
-  #look(link: LinkState, view: NeighbourView): void {
+  #look(link: LinkState, view: NeighbourView, nowMs: number): void {
     const before = link.class;
-    const { state, session } = link.view;
+    const { state, session, below } = link.view;
+    if (below !== view.below && !isEvent(this.envelope)) link.outdate(++this.looks);
     if (link.name !== view.name) {
       if (link.receipt !== undefined) {
         const { name: node, heardMs, receipt } = link;
@@ -228,8 +261,12 @@ export class OpenMessage {
       link.forget();
     }
     link.view = view;
+    if (view.state === "online" && (state !== "online" || session !== view.session)) {
+      link.adoptedMs = nowMs;
+      this.#hasComings = true;
+    }
     this.#reclass(link, before);
-    if (state !== view.state || session !== view.session) {
+    if (state !== view.state || session !== view.session || below !== view.below) {
       this.#dueMs = 0;
       this.#changed();
     }
@@ -245,8 +282,8 @@ export class OpenMessage {
     this.#classes[link.class]++;
   }
 
-  #claimed({ name, adoptedMs }: LinkState, receipt: Receipt): Receipt {
-    if (adoptedMs === undefined || receipt.adopted.some(({ node }) => node === name)) return receipt;
+  #claimed({ key, name, adoptedMs }: LinkState, receipt: Receipt): Receipt {
+    if (adoptedMs === undefined || key === above || receipt.adopted.some(({ node }) => node === name)) return receipt;
     return { ...receipt, adopted: [...receipt.adopted, { node: name, atMs: adoptedMs }] };
   }
 }

@@ -11,6 +11,7 @@ import {
   asUint,
   decodeFrame,
   optional,
+  u32Max,
 } from "../link/fields.ts";
 import { bytesOfCallId } from "./call-id.ts";
 import { readId, readPhase, type Phase } from "./envelope.ts";
@@ -29,10 +30,14 @@ import {
 export interface ReceiptFrame {
   readonly id: string;
   readonly phase: Phase;
+  /** Grows with each receipt of a node's life: an older one that comes later is dropped. */
+  readonly number: number;
+  /** That of the envelope which it answers. */
+  readonly look: number;
   readonly receipt: Receipt;
 }
 
-export function encodeReceipt({ id, phase, receipt }: ReceiptFrame): Uint8Array {
+export function encodeReceipt({ id, phase, number, look, receipt }: ReceiptFrame): Uint8Array {
   const { adopted, detached } = receipt;
   const map = fieldsOf(receipt);
   map.set(0, bytesOfCallId(id));
@@ -43,6 +48,8 @@ export function encodeReceipt({ id, phase, receipt }: ReceiptFrame): Uint8Array 
       detached.map(({ node, heardMs, receipt: last }) => [node, BigInt(heardMs), withAdopted(last)]),
     );
   map.set(9, phase);
+  map.set(10, BigInt(number));
+  if (look > 0) map.set(11, look);
   return encodeCbor(map);
 }
 
@@ -79,6 +86,8 @@ export function decodeReceipt(bytes: Uint8Array): { readonly frame: ReceiptFrame
     return {
       id: readId(map.get(0)),
       phase: readPhase(map.get(9) ?? 1),
+      number: asUint(map.get(10) ?? 0, "number"),
+      look: asUint(map.get(11) ?? 0, "look", u32Max),
       receipt: { ...readReceipt(map), detached },
     };
   });

@@ -23,14 +23,23 @@ export function envelopeOf(given: Partial<Envelope> = {}): Envelope {
     minNodes: 0,
     confirm: 0,
     durable: false,
-    timeMs: 0,
+    timeMs: 10,
     phase: phases.begin,
+    look: 0,
     ...given,
   };
 }
 
 export function neighbourOf(name: string, given: Partial<NeighbourView> = {}): NeighbourView {
-  return { key: parseNodeName(name), name: parseNodeName(name), state: "online", sinceMs: 5, session: 1, ...given };
+  return {
+    key: parseNodeName(name),
+    name: parseNodeName(name),
+    state: "online",
+    sinceMs: 5,
+    session: 1,
+    below: 0,
+    ...given,
+  };
 }
 
 /** A world in which everybody may match and every function is offered. */

@@ -52,8 +52,8 @@ function counted(status: NodeResult["status"], ...names: readonly string[]): Rec
 test("a receipt survives the wire", () => {
   fc.assert(
     fc.property(receipt, (sent) => {
-      expect(decodeReceipt(encodeReceipt({ id, phase, receipt: sent }))).toEqual({
-        frame: { id, phase, receipt: sent },
+      expect(decodeReceipt(encodeReceipt({ id, phase, number: 7, look: 2, receipt: sent }))).toEqual({
+        frame: { id, phase, number: 7, look: 2, receipt: sent },
       });
     }),
   );
@@ -91,7 +91,7 @@ test("large results are left out before a receipt outgrows a packet", () => {
   expect(merged.counts.done).toBe(80);
   expect(merged.results.length + merged.omitted).toBe(80);
   expect(merged.results.length).toBeGreaterThan(2);
-  expect(encodeReceipt({ id, phase, receipt: merged }).length).toBeLessThan(limits.packetBytes / 2);
+  expect(encodeReceipt({ id, phase, number: 7, look: 2, receipt: merged }).length).toBeLessThan(limits.packetBytes / 2);
 });
 
 test("random bytes are malformed, never a throw", () => {

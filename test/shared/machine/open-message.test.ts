@@ -18,13 +18,15 @@ const children = [neighbourOf("device-a"), neighbourOf("device-b"), neighbourOf(
 function open(own?: NodeResult): OpenMessage {
   const world = worldOf(100, children);
   const message = new OpenMessage(envelopeOf(), { kind: "local", replies: new Map() }, own, world);
-  for (const child of children) message.observe(world, child, false);
+  for (const child of children) message.observe(world, child);
   expect(message.takeDue(world)).toEqual([a, b]);
   message.kept = "yes";
   return message;
 }
 
 const done = (node: NodeResult["node"]): Receipt => ownReceipt({ node, status: "done", value: 1 });
+
+const said = (receipt: Receipt) => ({ receipt, phase: phases.begin, number: 1, look: 0 });
 
 test("a call is complete when its own outcome and every child are final; one that is away keeps it open", () => {
   const call = open({ node: self, status: "queued" });
@@ -38,8 +40,8 @@ test("a call is complete when its own outcome and every child are final; one tha
       { node: lost, sinceMs: 5, at: self },
     ],
   });
-  call.setReceipt(a, done(a), phases.begin, 1);
-  call.setReceipt(b, done(b), phases.begin, 1);
+  call.setReceipt(a, said(done(a)), 1);
+  call.setReceipt(b, said(done(b)), 1);
   call.setOwn({ node: self, status: "done", value: 7 });
   expect(call.isComplete(self)).toBe(false);
   expect(call.receipt(self)).toMatchObject({
@@ -49,9 +51,9 @@ test("a call is complete when its own outcome and every child are final; one tha
     waiting: [{ node: lost }],
   });
   const world = worldOf(500, [neighbourOf("device-c", { session: 2 })]);
-  call.observe(world, neighbourOf("device-c", { session: 2 }), true);
+  call.observe(world, neighbourOf("device-c", { session: 2 }));
   expect(call.takeDue(world)).toEqual([lost]);
-  call.setReceipt(lost, done(lost), phases.begin, 1);
+  call.setReceipt(lost, said(done(lost)), 1);
   expect(call.isComplete(self)).toBe(true);
   expect(call.receipt(self)).toMatchObject({ complete: true, counts: { done: 4 }, waiting: [] });
 });
@@ -60,8 +62,8 @@ test("nobody is named as waiting here before the message is on disk", () => {
   const call = open();
   call.kept = "asked";
   expect(call.receipt(self).waiting.map(({ node }) => node)).toEqual([a, b]);
-  call.setReceipt(a, done(a), phases.begin, 1);
-  call.setReceipt(b, done(b), phases.begin, 1);
+  call.setReceipt(a, said(done(a)), 1);
+  call.setReceipt(b, said(done(b)), 1);
   expect(call.receipt(self)).toMatchObject({ complete: false, settled: false, waiting: [] });
 });
 
@@ -70,10 +72,10 @@ test("what is silent is asked again after 2 s, 4 s, 8 s, and at once in a new se
   const due = (ms: number) => call.takeDue(worldOf(ms, children));
   expect(due(2000)).toEqual([]);
   expect(due(2100)).toEqual([a, b]);
-  call.setReceipt(a, ownReceipt({ node: a, status: "started" }), phases.begin, 1);
+  call.setReceipt(a, said(ownReceipt({ node: a, status: "started" })), 1);
   expect(due(6099)).toEqual([]);
   expect(due(6100)).toEqual([b]);
-  call.observe(worldOf(6200, children), neighbourOf("device-a", { session: 2 }), true);
+  call.observe(worldOf(6200, children), neighbourOf("device-a", { session: 2 }));
   expect(due(6200)).toEqual([a]);
   expect(due(14_100)).toEqual([b]);
 });
@@ -82,27 +84,27 @@ test("an outcome that is final stays, and a receipt after a complete one changes
   const call = open({ node: self, status: "started" });
   expect(call.setOwn({ node: self, status: "failed", reason: "x" })).toBe(true);
   expect(call.setOwn({ node: self, status: "done", value: 1 })).toBe(false);
-  expect(call.setReceipt(a, done(a), phases.begin, 1)).toBe(true);
-  expect(call.setReceipt(a, { ...done(a), complete: false }, phases.begin, 1)).toBe(false);
-  expect(call.setReceipt(lost, done(lost), phases.begin, 1)).toBe(false);
+  expect(call.setReceipt(a, said(done(a)), 1)).toBe(true);
+  expect(call.setReceipt(a, said({ ...done(a), complete: false }), 1)).toBe(false);
+  expect(call.setReceipt(lost, said(done(lost)), 1)).toBe(false);
   expect(call.receipt(self).counts).toMatchObject({ failed: 1, done: 1 });
   expect(open().setOwn({ node: self, status: "done", value: 1 })).toBe(false);
 });
 
 test("[T6] a child that moves away in mid-call is detached, and counts where it was adopted", () => {
   const call = open();
-  call.setReceipt(a, done(a), phases.begin, 200);
-  call.observe(worldOf(300, []), neighbourOf("device-a", { state: "lost", sinceMs: 300 }), true);
+  call.setReceipt(a, said(done(a)), 200);
+  call.observe(worldOf(300, []), neighbourOf("device-a", { state: "lost", sinceMs: 300 }));
   expect(call.receipt(self)).toMatchObject({ counts: { done: 0 }, detached: [{ node: a, heardMs: 200 }] });
   const moved: Receipt = { ...done(a), adopted: [{ node: a, atMs: 250 }] };
-  call.setReceipt(b, { ...moved, counts: { ...moved.counts, done: 2 }, omitted: 1 }, phases.begin, 400);
+  call.setReceipt(b, said({ ...moved, counts: { ...moved.counts, done: 2 }, omitted: 1 }), 400);
   expect(call.receipt(self)).toMatchObject({ counts: { done: 2 }, detached: [] });
 });
 
 test("a child that has moved and answered elsewhere is not waited for", () => {
   const call = open();
-  call.setReceipt(b, { ...done(b), complete: true }, phases.begin, 1);
-  call.setReceipt(a, { ...done(lost), complete: true }, phases.begin, 1);
+  call.setReceipt(b, said({ ...done(b), complete: true }), 1);
+  call.setReceipt(a, said({ ...done(lost), complete: true }), 1);
   expect(call.receipt(self).waiting).toEqual([]);
 });
 
@@ -110,8 +112,8 @@ test("more children than a receipt may name: the receipt stays within its bounds
   const many = Array.from({ length: limits.callResults + 50 }, (_, index) => neighbourOf(`n${index}`));
   const world = worldOf(1, many);
   const message = new OpenMessage(envelopeOf(), { kind: "local", replies: new Map() }, undefined, world);
-  for (const child of many) message.observe(world, child, false);
-  const frame = { id: messageId, phase: phases.begin, receipt: message.receipt(self) };
+  for (const child of many) message.observe(world, child);
+  const frame = { id: messageId, phase: phases.begin, number: 7, look: 0, receipt: message.receipt(self) };
   expect(decodeReceipt(encodeReceipt(frame))).toMatchObject({ frame: { receipt: { complete: false } } });
 });
 
@@ -120,8 +122,7 @@ test("[T6] whatever is reported in whatever order, the counts sum to the results
   fc.assert(
     fc.property(fc.array(report, { maxLength: 12 }), (reports) => {
       const call = open({ node: self, status: "started" });
-      for (const [child, status] of reports)
-        call.setReceipt(child, ownReceipt({ node: child, status }), phases.begin, 1);
+      for (const [child, status] of reports) call.setReceipt(child, said(ownReceipt({ node: child, status })), 1);
       const { counts, results } = call.receipt(self);
       expect(matchedOf(counts)).toBe(results.length);
       expect(new Set(results.map(({ node }) => node)).size).toBe(results.length);
