@@ -1,6 +1,4 @@
 // Calls and events of one node: machine messages and level functions, with what runs them here.
-import { ConditionCache } from "#shared/condition/condition-cache.ts";
-import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -8,11 +6,12 @@ import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
 import type { Broker } from "./broker/broker.ts";
+import type { Conditions } from "./conditions/conditions.ts";
 import type { NodeConfig } from "./config/config.ts";
 import { builtInFunctions, type LogControl } from "./functions/built-in.ts";
 import { startFunctionRunner } from "./functions/function-runner.ts";
 import { type LevelStats, startLevelCalls } from "./level/level-calls.ts";
-import { startMachineMessages, type Conditions, type MachineMessaging } from "./machine/machine-messages.ts";
+import { startMachineMessages, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { Presence } from "./presence/presence.ts";
 import type { NodeStore } from "./store/node-store.ts";
 
@@ -30,6 +29,7 @@ export interface CallsParts {
   readonly broker: Broker;
   readonly store: NodeStore;
   readonly presence: Presence;
+  readonly conditions: Conditions;
   readonly parent: ParentLink;
   /** Tree time, milliseconds since 1970. */
   readonly treeNow: () => number;
@@ -45,10 +45,10 @@ export interface Calls extends MachineMessaging {
 /** Runs until it is disposed. */
 export async function startCalls(
   { clock, random, log, logControl, version }: CallsDeps,
-  { name, level, zone, tags }: NodeConfig,
+  { name, level, zone, tags, lat, lon, class: kind }: NodeConfig,
   parts: CallsParts,
 ): Promise<Calls> {
-  const { broker: bus, store, presence, parent, treeNow, maxBytes } = parts;
+  const { broker: bus, store, presence, conditions, parent, treeNow, maxBytes } = parts;
   const startedMs = clock.monotonic();
   const builtIns = builtInFunctions({
     now: () => clock.now(),
@@ -58,25 +58,20 @@ export async function startCalls(
       level,
       ...(zone === undefined ? {} : { zone }),
       tags,
+      ...(lat === undefined ? {} : { lat }),
+      ...(lon === undefined ? {} : { lon }),
+      ...(kind === undefined ? {} : { class: kind }),
       version,
       uptimeSeconds: Math.round((clock.monotonic() - startedMs) / 1000),
       uplink: presence.uplink().state,
       children: presence.onlineChildren(),
     }),
+    explain: (text) => conditions.explainHere(text),
   });
-  const conditions = new ConditionCache();
   await using stack = new AsyncDisposableStack();
   const runner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, machineResultPrefix));
   const levelRunner = stack.use(startFunctionRunner({ bus, builtIns, random, log }, levelResultPrefix));
-  const check = (text: string): ReturnType<Conditions["check"]> => {
-    const parsed = conditions.parse(text);
-    if ("error" in parsed) {
-      const { message, position } = parsed.error;
-      return { error: `line ${position.line}, column ${position.column}: ${message}` };
-    }
-    const subject = { name, level, zone, tags, depth: presence.path().length - 1 };
-    return { holds: evaluateCondition(parsed.ok, subject) };
-  };
+  const check = (text: string): ReturnType<Conditions["check"]> => conditions.check(text);
   const levelCalls = stack.use(
     startLevelCalls(
       { bus, parent, path: () => presence.path(), runner: levelRunner, check, clock, treeNow, random, log },
@@ -92,7 +87,7 @@ export async function startCalls(
         parent,
         tree: presence,
         runner,
-        conditions: { check, mayHoldBelow: () => true },
+        conditions,
         clock,
         treeNow,
         random,

@@ -9,6 +9,7 @@ import { benchCommand } from "./cli/bench-hollow.ts";
 import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
 import { explainCommand } from "./cli/explain.ts";
+import { explainConditionCommand } from "./cli/explain-condition.ts";
 import type { CliIo } from "./cli/io.ts";
 import { journalCommand } from "./cli/journal.ts";
 import { pubCommand } from "./cli/pub.ts";
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
     .addCommand(pubCommand(io))
     .addCommand(subCommand(io))
     .addCommand(callCommand(io, systemRandom))
+    .addCommand(explainConditionCommand(io, systemRandom))
     .addCommand(userCommand(io))
     .addCommand(journalCommand(io))
     .addCommand(configCommand(io))

@@ -2,8 +2,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { parseNamed } from "#shared/condition/named.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
+import type { NodePlace } from "#shared/link/hello.ts";
 import type { Fingerprint } from "#shared/journal/fingerprint.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
@@ -16,6 +18,8 @@ import { createAuthorizer, type NodeAuthorizer } from "./auth/authorizer.ts";
 import { isReadByOthers, noUsers, readUsersFile } from "./auth/users-file.ts";
 import type { Address, Authorizer, Broker } from "./broker/broker.ts";
 import { startCalls } from "./calls.ts";
+import { createConditions, type Conditions } from "./conditions/conditions.ts";
+import { createDataWindows, type DataWindows } from "./conditions/data-windows.ts";
 import type { NodeConfig } from "./config/config.ts";
 import type { UplinkConfig } from "./config/uplink-url.ts";
 import type { LogControl } from "./functions/built-in.ts";
@@ -121,7 +125,9 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     isUrgent(config, opened),
   );
   const stamping = stampingClock(clock, time);
-  stack.use(startCapture({ bus: broker, journal, clock: stamping, log }, captureRules(config, opened)));
+  const data = createDataWindows(() => clock.monotonic(), config.dataWindowMs);
+  const saw: DataWindows["saw"] = (topic, payload, timeMs) => data.saw(topic, payload, timeMs);
+  stack.use(startCapture({ bus: broker, journal, clock: stamping, log, saw }, captureRules(config, opened)));
   const fanOut = stack.use(
     startFanOut(
       { bus: broker, store, clock, log },
@@ -147,12 +153,18 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   if (uplink !== undefined) stack.use(uplink);
 
   // Calls: of functions down the tree, and of this level.
+  const conditions = createConditions(
+    { tree: presence, clock, data },
+    { name: config.name, place: placeOf(config), named: parseNamed(config.cond) },
+  );
+  const parent = uplink ?? noParent;
   const calls = stack.use(
     await startCalls(deps, config, {
       broker,
       store,
       presence,
-      parent: uplink ?? noParent,
+      conditions,
+      parent,
       treeNow: () => time.now(),
       maxBytes,
     }),
@@ -174,7 +186,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const view = createView(
     deps,
     config,
-    { store, presence, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
+    { store, presence, conditions, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
     () => ({
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
@@ -183,6 +195,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("uplink", uplink?.stats() ?? {}),
       ...prefixed("calls", calls.stats()),
       ...prefixed("level", calls.levelStats()),
+      ...prefixed("conditions", conditions.stats()),
       ...prefixed("source", source.counts()),
       ...prefixed("sink", sinkCounters(sink)),
     }),
@@ -254,10 +267,11 @@ function reload({ log }: NodeDeps, { authorizer, tls }: NodeAccess, broker: Brok
 /** What the HTTP API shows. */
 function createView(
   { clock, version, pid }: NodeDeps,
-  { name, level, zone, tags }: NodeConfig,
+  config: NodeConfig,
   parts: {
     readonly store: NodeStore;
     readonly presence: Presence;
+    readonly conditions: Conditions;
     readonly documents: DocumentStore | undefined;
     readonly identity: OwnIdentity;
     readonly journal: () => JournalState;
@@ -265,9 +279,17 @@ function createView(
   },
   counters: () => Readonly<Record<string, number>>,
 ): NodeView {
-  const { store, presence, documents, identity, journal, sink } = parts;
-  const self = { name, level, zone, tags, identity: () => identity.current(), version, pid, startedAtMs: clock.now() };
-  return createNodeView({ store, tree: presence, clock, documents, journal, sink, counters }, self);
+  const { store, presence, conditions, documents, identity, journal, sink } = parts;
+  const self = {
+    name: config.name,
+    place: placeOf(config),
+    identity: () => identity.current(),
+    version,
+    pid,
+    startedAtMs: clock.now(),
+  };
+  const explain = (text: string): ReturnType<Conditions["explain"]> => conditions.explain(text);
+  return createNodeView({ store, tree: presence, clock, documents, journal, sink, counters, explain }, self);
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {
@@ -344,6 +366,10 @@ function isUrgent({ streams }: NodeConfig, { streamIds }: Opened): (streamId: nu
   return (streamId) => urgent.has(streamId);
 }
 
+function placeOf({ level, zone, tags, lat, lon, class: kind }: NodeConfig): NodePlace {
+  return { level, zone, tags, site: { lat, lon, class: kind } };
+}
+
 function startUplinkOf(
   deps: NodeDeps,
   config: NodeConfig,
@@ -353,8 +379,7 @@ function startUplinkOf(
   if (config.uplink === undefined) return undefined;
   const { clock, random, log } = deps;
   const dial = deps.dialParent(config.uplink);
-  const { name, level, zone, tags } = config;
-  return startUplink({ ...parts, dial, clock, random, log }, { name, ...self, place: { level, zone, tags } });
+  return startUplink({ ...parts, dial, clock, random, log }, { name: config.name, ...self, place: placeOf(config) });
 }
 
 /** Waits at a stop until what is stored here has been handed on, while that is possible, for a short time: the rest goes after the next start. */

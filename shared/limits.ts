@@ -51,6 +51,9 @@ export const limits = {
   forgetEpochMs: 400 * 24 * 3_600_000,
   /** Nodes below this one that status and heartbeats name. */
   descendants: 10_000,
+  /** What a child has said before of the nodes below it, and how long that is believed beside what it says now: three heartbeats. */
+  earlierReports: 4,
+  earlierReportsMs: 9_000,
   /** Levels between a device and the root. */
   treeDepth: 8,
   /** Bytes of the node's database when neither configuration nor disk says otherwise. */
@@ -247,8 +250,23 @@ export const limits = {
   conditionBytes: 2 * kib,
   /** Steps of one evaluation, and nodes of a condition's tree: `exists()` within `exists()` multiplies, and the text is short. */
   conditionSteps: 1_000,
+  /** Steps of an evaluation for all that is below one child, and of all of those in a second: a step takes about 50 ns. Beyond either, "it may hold". */
+  summarySteps: 50_000,
+  summaryStepsPerSecond: 4_000_000,
+  /** Steps of one explanation for all nodes below. */
+  explanationSteps: 4_000_000,
   /** Levels of a condition's tree, which is walked by recursion. */
   conditionDepth: 32,
+  /** Topics that `data()` in conditions knows, short payloads of each, and bytes of the last one: 16 MiB together. */
+  dataTopics: 1_000,
+  dataSamples: 256,
+  dataLastBytes: kib,
+  /** Steps of an evaluation that one `data()` takes: it may have to read all of those. */
+  dataReadSteps: 50,
+  /** Named conditions of one node, how deep they may stand in one another, and the characters of a name. */
+  namedConditions: 256,
+  conditionsNested: 8,
+  conditionNameChars: 64,
   /** Conditions that are kept parsed, and the characters of their texts together: a tree takes a hundred times as much. */
   conditionsCached: 256,
   conditionsCachedChars: 64 * kib,

@@ -10,12 +10,20 @@ export interface HopReport {
   readonly since: string;
 }
 
-export interface BelowReport {
-  readonly node: string;
-  readonly parent: string;
+/** Where a node stands, and what kind of device it is. What is absent it does not have, or it is not known here. */
+export interface PlaceReport {
   readonly level: Level;
   readonly zone?: string;
   readonly tags: readonly string[];
+  /** Degrees. */
+  readonly lat?: number;
+  readonly lon?: number;
+  readonly class?: string;
+}
+
+export interface BelowReport extends PlaceReport {
+  readonly node: string;
+  readonly parent: string;
   /** `lost`: fell silent or was cut off; `left`: stopped on purpose. */
   readonly state: "online" | "lost" | "left";
   readonly since: string;
@@ -124,11 +132,8 @@ export interface DocumentsReport {
 }
 
 export interface StatusReport {
-  readonly node: {
+  readonly node: PlaceReport & {
     readonly name: string;
-    readonly level: Level;
-    readonly zone?: string;
-    readonly tags: readonly string[];
     readonly uuid: string;
     readonly epoch: number;
     readonly version: string;
@@ -180,4 +185,21 @@ export interface DataLine {
   /** The payload when it is valid UTF-8, else in base64 under the other key. */
   readonly payload?: string;
   readonly payloadBase64?: string;
+}
+
+/** What a condition comes to on a node and on those below it: `/api/v1/condition`. */
+export interface ConditionReport {
+  readonly condition: string;
+  /** The node itself first, then what is below it. */
+  readonly nodes: readonly ConditionVerdict[];
+}
+
+export interface ConditionVerdict {
+  readonly node: string;
+  /** Absent for the node that was asked. */
+  readonly parent?: string;
+  /** `unknown`: it depends on what only that node knows. */
+  readonly result: "true" | "false" | "unknown";
+  /** The part that decided, and what it saw. */
+  readonly why: string;
 }

@@ -6,6 +6,9 @@ export const journalTopic = "/level/journal";
 /** How many messages the full queue of a session has lost. The client identifier may hold what a topic level may not. */
 export const lossTopic = (clientId: string): string => `/level/losses/${encodeURIComponent(clientId)}`;
 
+/** Telemetry and any other data of applications. */
+export const dataPrefix = "/data/";
+
 /** Functions that travel down the tree, and where the answers to a call go. */
 export const functionFilter = "/machine/functions/+";
 export const functionTopic = (name: string): string => `/machine/functions/${name}`;

@@ -1,6 +1,6 @@
 // `fogbank call`: calls a function on the machines from a node downward, or on the level of that node alone, and waits for the one
 // final reply.
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { parseCondition } from "#shared/condition/condition.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { parseNodeName } from "#shared/ids.ts";
@@ -17,6 +17,7 @@ import { type MachineReply, type Read, readLevelReply, readMachineReply } from "
 import { isSuccess, progressText, renderAnswers, renderReport } from "./call-view.ts";
 import type { CliIo } from "./io.ts";
 import { parseJsonArgument } from "./json-argument.ts";
+import { parseSeconds } from "./parse-seconds.ts";
 import { withProgressLine } from "./progress-line.ts";
 import { printable, textStyleOf } from "./text-style.ts";
 
@@ -146,11 +147,4 @@ function badName(name: string): FogbankError {
     "FOGBANK_USAGE",
     `"${printable(name.slice(0, 80))}" cannot be a function's name: use at most ${limits.functionNameChars} letters, digits, ".", "_" or "-"`,
   );
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text);
-  const secondsMax = limits.callTtlMsMax / 1000;
-  if (/^\d{1,6}(\.\d{1,3})?$/.test(text) && seconds > 0 && seconds <= secondsMax) return seconds;
-  throw new InvalidArgumentError(`Expected seconds, more than 0 and at most ${secondsMax}.`);
 }

@@ -1,7 +1,7 @@
 // The tree as one node knows it: the path from the root down to it, itself, and everything below.
 //
 // What a node cannot hear of now is shown as it was last known, and marked so: only the first broken hop is a fact.
-import type { BelowReport, HopReport, StatusReport } from "#shared/reports.ts";
+import type { BelowReport, HopReport, PlaceReport, StatusReport } from "#shared/reports.ts";
 import { formatChange, formatDuration } from "./quantities.ts";
 import { type Cell, renderTable } from "./render-table.ts";
 import type { Paint, TextStyle } from "./text-style.ts";
@@ -9,7 +9,25 @@ import type { Paint, TextStyle } from "./text-style.ts";
 /** Levels below this node that are drawn as such; a node further down stands at the left, with its parent's name. */
 const depthMax = 32;
 
-const columns = ["NODE", "LEVEL", "ZONE", "STATE", "HEARD", "SINCE"].map((title) => ({ title }));
+/** Columns that only stand there when some node has what they tell. */
+interface SiteColumns {
+  readonly titles: readonly string[];
+  cells(place: Partial<PlaceReport>): readonly Cell[];
+}
+
+/** A node without them has empty cells. */
+function siteColumns({ node, below }: StatusReport): SiteColumns {
+  const all = [
+    { title: "CLASS", text: (place: Partial<PlaceReport>) => place.class ?? "" },
+    { title: "POSITION", text: positionText },
+  ].filter(({ text }) => [node, ...below].some((place) => text(place) !== ""));
+  return { titles: all.map(({ title }) => title), cells: (place) => all.map(({ text }) => ({ text: text(place) })) };
+}
+
+/** `52.5, 13.4`, degrees north and east. */
+function positionText({ lat, lon }: Partial<PlaceReport>): string {
+  return lat === undefined && lon === undefined ? "" : `${lat ?? "?"}, ${lon ?? "?"}`;
+}
 
 interface Signs {
   readonly reached: string;
@@ -24,14 +42,16 @@ const asciiSigns: Signs = { reached: "*", away: "o", branch: "|-", lastBranch: "
 
 export function renderTree(report: StatusReport, style: TextStyle): string {
   const signs = style.unicode ? unicodeSigns : asciiSigns;
-  const rows = [...hopRows(report, signs), selfRow(report, signs)];
+  const site = siteColumns(report);
+  const rows = [...hopRows(report, signs, site), selfRow(report, signs, site)];
   const depth = rows.length - 1;
-  rows.push(...belowRows(report, signs, "  ".repeat(depth)));
+  rows.push(...belowRows(report, signs, "  ".repeat(depth), site));
+  const columns = ["NODE", "LEVEL", "ZONE", ...site.titles, "STATE", "HEARD", "SINCE"].map((title) => ({ title }));
   return renderTable(columns, rows, style);
 }
 
 /** Root first. */
-function hopRows({ node, uplink }: StatusReport, signs: Signs): (readonly Cell[])[] {
+function hopRows({ node, uplink }: StatusReport, signs: Signs, site: SiteColumns): (readonly Cell[])[] {
   let isReached = uplink.state === "up";
   const hops = uplink.path.map((hop) => {
     const row = { hop, isReached };
@@ -39,7 +59,14 @@ function hopRows({ node, uplink }: StatusReport, signs: Signs): (readonly Cell[]
     return row;
   });
   if (hops.length === 0 && uplink.state !== "none") {
-    return [[{ text: `${signs.away} (parent)`, paint: "doubtful" }, ...texts("", "", "never reached", "", "")]];
+    return [
+      [
+        { text: `${signs.away} (parent)`, paint: "doubtful" },
+        ...texts("", ""),
+        ...site.cells({}),
+        ...texts("never reached", "", ""),
+      ],
+    ];
   }
   return hops.toReversed().map(({ hop, isReached: reached }, at) => {
     const state = reached ? uplinkText(hop.uplink) : `? was ${hop.uplink}`;
@@ -48,24 +75,31 @@ function hopRows({ node, uplink }: StatusReport, signs: Signs): (readonly Cell[]
     return [
       { text: `${indentOf(at, signs)}${sign} ${hop.node}` },
       ...texts(hop.level, ""),
+      ...site.cells({}),
       { text: state, paint: reached ? paintOfUplink(hop.uplink) : "doubtful" },
       ...texts("", since),
     ];
   });
 }
 
-function selfRow({ node, uplink }: StatusReport, signs: Signs): readonly Cell[] {
+function selfRow({ node, uplink }: StatusReport, signs: Signs, site: SiteColumns): readonly Cell[] {
   const depth = uplink.path.length === 0 && uplink.state !== "none" ? 1 : uplink.path.length;
   const state = uplink.state === "none" ? "root" : uplink.state;
   return [
     { text: `${indentOf(depth, signs)}${signs.reached} ${node.name} (this node)`, paint: "bold" },
     ...texts(node.level, node.zone ?? ""),
+    ...site.cells(node),
     { text: uplinkText(state), paint: paintOfUplink(state) },
     ...texts("", state === "root" ? "" : formatChange(uplink.since, node.now)),
   ];
 }
 
-function belowRows({ node, below }: StatusReport, signs: Signs, indent: string): (readonly Cell[])[] {
+function belowRows(
+  { node, below }: StatusReport,
+  signs: Signs,
+  indent: string,
+  site: SiteColumns,
+): (readonly Cell[])[] {
   const byName = new Intl.Collator("en", { numeric: true });
   const sorted = below.toSorted((a, b) => byName.compare(a.node, b.node));
   const childrenByParent = Map.groupBy(sorted, ({ parent }) => parent);
@@ -78,20 +112,24 @@ function belowRows({ node, below }: StatusReport, signs: Signs, indent: string):
       const isLast = at === children.length - 1;
       const reached = isReached && child.state === "online";
       const name = `${prefix}${isLast ? signs.lastBranch : signs.branch}${reached ? signs.reached : signs.away} ${child.node}`;
-      rows.push([{ text: name }, ...belowCells(child, isReached, node.now)]);
+      rows.push([{ text: name }, ...belowCells(child, isReached, node.now, site)]);
       draw(child.node, `${prefix}${isLast ? "  " : signs.line}`, reached, depth + 1);
     }
   };
   draw(node.name, indent, true, 1);
   for (const child of [...childrenByParent.values()].flat()) {
-    rows.push([{ text: `${signs.away} ${child.node} (below ${child.parent})` }, ...belowCells(child, false, node.now)]);
+    rows.push([
+      { text: `${signs.away} ${child.node} (below ${child.parent})` },
+      ...belowCells(child, false, node.now, site),
+    ]);
   }
   return rows;
 }
 
-function belowCells(child: BelowReport, isReached: boolean, now: string): readonly Cell[] {
+function belowCells(child: BelowReport, isReached: boolean, now: string, site: SiteColumns): readonly Cell[] {
   return [
     ...texts(child.level, child.zone ?? ""),
+    ...site.cells(child),
     isReached
       ? { text: child.state, paint: paintOfState(child.state) }
       : { text: `? was ${child.state}`, paint: "doubtful" },

@@ -1,10 +1,10 @@
 // A node's HTTP API as functions. Errors say which address was asked and what to try; nothing is retried.
 import * as v from "valibot";
 import { FogbankError } from "#shared/errors.ts";
-import type { AccountingReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
+import type { AccountingReport, ConditionReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { within } from "./deadline.ts";
-import { accountingSchema, dataLineSchema, rangeSchema, statusSchema } from "./report-schema.ts";
+import { accountingSchema, conditionSchema, dataLineSchema, rangeSchema, statusSchema } from "./report-schema.ts";
 
 /**
  * Every function rejects with FOGBANK_NOT_CONNECTED when no node answers there in time, with FOGBANK_HTTP_REQUEST when the
@@ -17,6 +17,8 @@ export interface NodeApi {
   accounting(filter: AccountingFilter, signal?: AbortSignal): Promise<readonly AccountingReport[]>;
   /** What became of an origin's messages of a span of time. */
   range(query: RangeQuery, signal?: AbortSignal): Promise<readonly RangeReport[]>;
+  /** What a condition comes to on that node, and as far as it can tell on those below it. */
+  condition(text: string, signal?: AbortSignal): Promise<ConditionReport>;
   /** A page of the stored data; go on with the last line's cursor as `after`. */
   data(query: DataPageQuery, signal?: AbortSignal): Promise<readonly DataLine[]>;
 }
@@ -58,6 +60,8 @@ export function createNodeApi(clock: Clock, url: string): NodeApi {
       ask(`api/v1/accounting${search({ ...filter })}`, (body) => parse(accountingSchema, body), signal),
     range: (query, signal) =>
       ask(`api/v1/accounting${search({ ...query })}`, (body) => parse(rangeSchema, body), signal),
+    condition: (text, signal) =>
+      ask(`api/v1/condition${search({ if: text })}`, (body) => parse(conditionSchema, body), signal),
     data: (query, signal) =>
       ask(
         `api/v1/data${search({ ...query })}`,

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { levels } from "#shared/ids.ts";
 import { type LossReason, lossReasonCodes } from "#shared/journal/segment.ts";
-import type { AccountingReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
+import type { AccountingReport, ConditionReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
 
 const text = v.string();
 const count = v.pipe(v.number(), v.integer());
@@ -25,12 +25,19 @@ const streamEntries = {
   balanced: v.boolean(),
 };
 
+const placeEntries = {
+  level,
+  zone: v.exactOptional(text),
+  tags: v.array(text),
+  lat: v.exactOptional(v.number()),
+  lon: v.exactOptional(v.number()),
+  class: v.exactOptional(text),
+};
+
 export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObject({
   node: v.looseObject({
     name: text,
-    level,
-    zone: v.exactOptional(text),
-    tags: v.array(text),
+    ...placeEntries,
     uuid: text,
     epoch: count,
     version: text,
@@ -49,9 +56,7 @@ export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObjec
     v.looseObject({
       node: text,
       parent: text,
-      level,
-      zone: v.exactOptional(text),
-      tags: v.array(text),
+      ...placeEntries,
       state: v.picklist(["online", "lost", "left"]),
       since: text,
       ageMs: v.number(),
@@ -73,6 +78,18 @@ export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObjec
   ),
   alarms: v.exactOptional(v.array(v.looseObject({ about: text, reason: text, since: v.exactOptional(text) }))),
   counters: v.record(text, v.number()),
+});
+
+export const conditionSchema: v.GenericSchema<unknown, ConditionReport> = v.looseObject({
+  condition: text,
+  nodes: v.array(
+    v.looseObject({
+      node: text,
+      parent: v.exactOptional(text),
+      result: v.picklist(["true", "false", "unknown"]),
+      why: text,
+    }),
+  ),
 });
 
 export const accountingSchema: v.GenericSchema<unknown, readonly AccountingReport[]> = v.array(

@@ -24,6 +24,14 @@ export interface NodeConfig {
   readonly level: Level;
   readonly zone?: string;
   readonly tags: readonly string[];
+  /** Degrees. */
+  readonly lat?: number;
+  readonly lon?: number;
+  readonly class?: string;
+  /** Texts of named conditions, by name. */
+  readonly cond: Readonly<Record<string, string>>;
+  /** Time over which `data(path)` takes averages. */
+  readonly dataWindowMs: number;
   readonly dataDir: string;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly listen: { readonly mqtt: readonly ListenAddress[]; readonly http: readonly HostPort[] };
@@ -92,7 +100,15 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 const commitMsByProfile = { normal: 0, flash: 100 } as const;
 
 function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
-  const { zone, "auth.users": users, "sources.host.record": record, "journal.max-bytes": maxBytes } = output;
+  const {
+    zone,
+    lat,
+    lon,
+    class: kind,
+    "auth.users": users,
+    "sources.host.record": record,
+    "journal.max-bytes": maxBytes,
+  } = output;
   const uplink = uplinkOf(output);
   const tls = tlsOf(output);
   return {
@@ -100,6 +116,11 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
     level: output.level,
     ...(zone === undefined ? {} : { zone }),
     tags: output.tags,
+    ...(lat === undefined ? {} : { lat }),
+    ...(lon === undefined ? {} : { lon }),
+    ...(kind === undefined ? {} : { class: kind }),
+    cond: output.cond,
+    dataWindowMs: output["data.window-ms"],
     dataDir: output["data-dir"],
     logLevel: output["log-level"],
     listen: { mqtt: output["listen.mqtt"], http: output["listen.http"] },

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { isNodeName, levels } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import { anonymousModes } from "../auth/authorizer.ts";
+import { namedConditionsSchema } from "./condition-schema.ts";
 import { parseListenAddress, parseMqttAddress } from "./listen-address.ts";
 import { streamsHelp, streamsSchema } from "./stream-schema.ts";
 import { parseUplinkUrl } from "./uplink-url.ts";
@@ -20,6 +21,8 @@ const tagsMax = 64;
 const expectedName = `a name of 1 to ${limits.nodeNameChars} letters, digits, ".", "_" or "-", and no dot in front`;
 const expectedZone = "a zone of 1 to 64 characters without /, +, # and control characters";
 const expectedTags = `a list of at most ${tagsMax} tags, each 1 to 64 letters, digits, ".", "_" or "-"`;
+const expectedWindowMs = "a whole number of milliseconds from 1000 to 3600000";
+const expectedClass = 'a class of 1 to 64 letters, digits, ".", "_" or "-"';
 const expectedListen = '"host:port" or a list of them, such as "127.0.0.1:1883" or "[::1]:1883"';
 const expectedMqttListen =
   '"host:port", "mqtts://host:port", "ws://host:port", "wss://host:port", "unix:/path" of at most 103 bytes, or a list of them';
@@ -69,6 +72,31 @@ export const configSchema = v.strictObject({
     "words",
     "words that conditions can ask for",
     v.optional(v.pipe(v.array(tag, expectedTags), v.maxLength(tagsMax, expectedTags)), []),
+  ),
+  lat: row("value", "latitude of the node in degrees, from -90 to 90", v.optional(degrees(90))),
+  lon: row("value", "longitude of the node in degrees, from -180 to 180", v.optional(degrees(180))),
+  class: row(
+    "text",
+    "kind of device, such as pump-controller, that conditions can ask for",
+    v.optional(v.pipe(v.string(expectedClass), v.regex(/^[A-Za-z0-9._-]{1,64}$/, expectedClass))),
+  ),
+  cond: row(
+    "value",
+    "conditions with a name, which others refer to as cond.<name>: each node has its own",
+    v.optional(namedConditionsSchema, {}),
+  ),
+  "data.window-ms": row(
+    "value",
+    "time over which data(path) in conditions takes averages, in milliseconds",
+    v.optional(
+      v.pipe(
+        v.number(expectedWindowMs),
+        v.integer(expectedWindowMs),
+        v.minValue(1_000, expectedWindowMs),
+        v.maxValue(3_600_000, expectedWindowMs),
+      ),
+      60_000,
+    ),
   ),
   "data-dir": row("text", "folder for everything that this node stores", v.optional(path, "/var/lib/fogbank")),
   "log-level": row(
@@ -188,6 +216,11 @@ export function helpOf(key: ConfigKey): string {
 
 export function takesOf(key: ConfigKey): Takes {
   return v.getMetadata(configSchema.entries[key]).takes;
+}
+
+function degrees(most: number) {
+  const expected = `a number of degrees from -${most} to ${most}`;
+  return v.pipe(v.number(expected), v.minValue(-most, expected), v.maxValue(most, expected));
 }
 
 function addressesBy<T>(parse: (text: string) => T | undefined, expected: string) {

@@ -15,6 +15,10 @@ export interface BuiltInDeps {
   readonly now: () => number;
   readonly log: LogControl;
   readonly info: () => { readonly [key: string]: PlainValue };
+  /** What a condition comes to on this node, and why. */
+  readonly explain: (
+    condition: string,
+  ) => { readonly result: string; readonly why: string } | { readonly error: string };
 }
 
 /** Answers, or throws an error whose message tells the caller why not. */
@@ -26,7 +30,17 @@ export function builtInFunctions(deps: BuiltInDeps): ReadonlyMap<string, BuiltIn
     ["echo", (args) => args],
     ["info", () => deps.info()],
     ["log-level", (args) => setLogLevel(deps.log, args)],
+    ["explain-condition", (args) => explainCondition(deps.explain, args)],
   ]);
+}
+
+function explainCondition(explain: BuiltInDeps["explain"], args: PlainValue): PlainValue {
+  if (typeof args !== "string")
+    throw new FogbankError("FOGBANK_CALL_REFUSED", "explain-condition takes a text: a condition in CEL");
+  const explained = explain(args);
+  if ("error" in explained)
+    throw new FogbankError("FOGBANK_CALL_REFUSED", `the condition cannot be used: ${explained.error}`);
+  return { result: explained.result, why: explained.why };
 }
 
 /** Without arguments it only tells. */

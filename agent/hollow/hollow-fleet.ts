@@ -2,6 +2,7 @@
 import { ConditionCache } from "#shared/condition/condition-cache.ts";
 import type { Level, NodeName } from "#shared/ids.ts";
 import { parseNodeName } from "#shared/ids.ts";
+import type { NodePlace } from "#shared/link/hello.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Random } from "#shared/system/random.ts";
@@ -43,6 +44,8 @@ export function startHollowFleet(
 
 /** Ticks of links are spread over the time between two looks at any node, so that heartbeats are spread as well. */
 const slices = quietMs / busyMs;
+/** They are nowhere in particular. */
+const site = { lat: undefined, lon: undefined, class: undefined };
 const defaultZone = "zone-";
 
 class Fleet implements HollowFleet {
@@ -106,8 +109,8 @@ function selfOf(
   index: number,
 ): {
   readonly name: NodeName;
-  readonly place: { readonly level: Level; readonly zone: string | undefined; readonly tags: readonly string[] };
+  readonly place: NodePlace;
 } {
   const own = zones === 0 ? zone : `${zone ?? defaultZone}${(Math.floor(index / parents.length) % zones) + 1}`;
-  return { name: parseNodeName(`${prefix}${index + 1}`), place: { level, zone: own, tags } };
+  return { name: parseNodeName(`${prefix}${index + 1}`), place: { level, zone: own, tags, site } };
 }

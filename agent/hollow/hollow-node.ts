@@ -150,6 +150,6 @@ export class HollowNode implements AsyncDisposable {
   #above(): NeighbourView {
     const { parent, number, sinceMs } = this.#link.session;
     const state = parent === undefined ? "lost" : "online";
-    return { key: above, name: parent ?? this.#self.name, state, sinceMs, session: number };
+    return { key: above, name: parent ?? this.#self.name, state, sinceMs, session: number, below: 0 };
   }
 }

@@ -1,9 +1,8 @@
 // Puts together what the HTTP API shows, from the ledger in the store and from what is known of the tree.
-import type { Level } from "#shared/ids.ts";
 import { elsewhereOf, isBalanced, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
-import type { PathHop } from "#shared/link/hello.ts";
+import type { NodePlace, PathHop } from "#shared/link/hello.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
-import type { AccountingReport, BelowReport, StatusReport, StreamReport } from "#shared/reports.ts";
+import type { AccountingReport, BelowReport, PlaceReport, StatusReport, StreamReport } from "#shared/reports.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { NodeIdentity } from "../store/identity-repository.ts";
@@ -32,6 +31,7 @@ export interface NodeViewDeps {
   readonly clock: Clock;
   readonly documents: DocumentStore | undefined;
   readonly counters: () => Readonly<Record<string, number>>;
+  readonly explain: NodeView["condition"];
   readonly journal: () => JournalHealth;
   /** Of the drain into `documents`. */
   readonly sink: () => DocumentsHealth | undefined;
@@ -39,9 +39,7 @@ export interface NodeViewDeps {
 
 export interface Self {
   readonly name: string;
-  readonly level: Level;
-  readonly zone: string | undefined;
-  readonly tags: readonly string[];
+  readonly place: NodePlace;
   readonly identity: () => NodeIdentity;
   readonly version: string;
   readonly pid: number;
@@ -82,6 +80,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
         .filter(({ row }) => stream === undefined || row.stream === stream)
         .map(({ row, gaps }) => ({ ...streamReport(row, isRoot), lostRanges: gaps }));
     },
+    condition: (text) => deps.explain(text),
     now: () => deps.clock.now(),
     timeRange: (asked) => rangeReports({ ...deps, isRoot, heardAtMs }, asked),
     async ledgerMetrics() {
@@ -98,10 +97,9 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
 }
 
 function nodeReport(self: Self, nowMs: number): StatusReport["node"] {
-  const { name, level, zone, tags, identity, version, pid, startedAtMs } = self;
+  const { name, place, identity, version, pid, startedAtMs } = self;
   const { uuid, epoch } = identity();
-  const place = { name, level, ...(zone === undefined ? {} : { zone }), tags };
-  return { ...place, uuid, epoch, version, pid, startedAt: iso(startedAtMs), now: iso(nowMs) };
+  return { name, ...placeReport(place), uuid, epoch, version, pid, startedAt: iso(startedAtMs), now: iso(nowMs) };
 }
 
 function uplinkReport(tree: TreeReport): StatusReport["uplink"] {
@@ -118,22 +116,29 @@ function uplinkReport(tree: TreeReport): StatusReport["uplink"] {
 /** The child and what it reported; all of it is as old as the child's last word. */
 function belowReports(child: ChildPresence, parent: string, nowMs: number): readonly BelowReport[] {
   const ageMs = Math.max(0, nowMs - child.heardAtMs);
-  const placed = ({ level, zone, tags }: ChildPresence["place"]) => ({
-    level,
-    ...(zone === undefined ? {} : { zone }),
-    tags,
-  });
   return [
-    { node: child.name, parent, ...placed(child.place), state: child.state, since: iso(child.sinceMs), ageMs },
+    { node: child.name, parent, ...placeReport(child.place), state: child.state, since: iso(child.sinceMs), ageMs },
     ...child.descendants.map((node) => ({
       node: node.name,
       parent: node.parent,
-      ...placed(node),
+      ...placeReport(node),
       state: node.online ? ("online" as const) : ("lost" as const),
       since: iso(node.sinceMs),
       ageMs,
     })),
   ];
+}
+
+function placeReport({ level, zone, tags, site }: NodePlace): PlaceReport {
+  const { lat, lon, class: kind } = site ?? {};
+  return {
+    level,
+    ...(zone === undefined ? {} : { zone }),
+    tags,
+    ...(lat === undefined ? {} : { lat }),
+    ...(lon === undefined ? {} : { lon }),
+    ...(kind === undefined ? {} : { class: kind }),
+  };
 }
 
 function streamReport(row: LedgerRow, isRoot: boolean): StreamReport {

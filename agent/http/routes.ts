@@ -2,7 +2,7 @@
 import { FogbankError } from "#shared/errors.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
-import type { AccountingReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
+import type { AccountingReport, ConditionReport, DataLine, RangeReport, StatusReport } from "#shared/reports.ts";
 import type { DataDocument, DataQuery, DocumentStore, SpanQuery } from "#shared/system/document-store.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
 import { prometheusText } from "./metrics.ts";
@@ -16,6 +16,8 @@ export interface NodeView {
   timeRange(asked: SpanQuery): Promise<readonly RangeReport[]>;
   /** The ledger in the text format of Prometheus. */
   ledgerMetrics(): Promise<string>;
+  /** What a condition comes to here and below; the error says where the text is none. */
+  condition(text: string): ConditionReport | { readonly error: string };
   /** The node's own time, milliseconds since 1970. */
   now(): number;
   /** By part and name, since the start or as of now. */
@@ -43,6 +45,11 @@ export function nodeRoutes(node: NodeView): Readonly<Record<string, Route>> {
       const { from, to, ...filter } = only(query, ["origin", "stream", "from", "to"]);
       if (from === undefined && to === undefined) return json(await node.accounting(filter));
       return json(await node.timeRange(spanOf(filter, { from, to }, node.now())));
+    },
+    "/api/v1/condition": async (query) => {
+      const report = node.condition(only(query, ["if"]).if ?? "");
+      if ("error" in report) throw requestError(`the condition cannot be used: ${report.error}`);
+      return json(report);
     },
     "/api/v1/data": (query) => data(node.documents, query),
   };

@@ -11,13 +11,19 @@ export interface CaptureRule {
   readonly streamId: number;
 }
 
+export interface CaptureDeps {
+  readonly bus: Bus;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Hears of each message that is captured, with its stamp; the payload may alias a network buffer. */
+  saw?(topic: string, payload: Uint8Array, timeMs: number): void;
+}
+
 const pass: Verdict = { type: "pass" };
 
 /** The first rule that matches a topic takes its messages. Disposed, nothing more is captured. */
-export function startCapture(
-  deps: { readonly bus: Bus; readonly journal: Journal; readonly clock: Clock; readonly log: Logger },
-  rules: readonly CaptureRule[],
-): Disposable {
+export function startCapture(deps: CaptureDeps, rules: readonly CaptureRule[]): Disposable {
   const stack = new DisposableStack();
   const tooLarge = new Set<string>();
   rules.forEach((rule, index) => {
@@ -39,6 +45,7 @@ export function startCapture(
     }
     const item = { timeMs: publish.timeMs ?? deps.clock.now(), topic, payload, retain };
     const receipt = deps.journal.append(streamId, item, qos === 0);
+    deps.saw?.(topic, payload, item.timeMs);
     settle(qos === 0 || receipt === undefined ? pass : { type: "pass", receipt });
   }
 

@@ -2,7 +2,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { decodeCbor, encodeCbor } from "#shared/cbor.ts";
 import { isNodeName, levels, type NodeName } from "#shared/ids.ts";
+import { Malformed } from "#shared/link/fields.ts";
 import type { NodePlace } from "#shared/link/hello.ts";
+import { packSite, readSite } from "#shared/link/node-site.ts";
 
 export type ChildPresence = "online" | "lost" | "left";
 
@@ -34,7 +36,8 @@ export class ChildRepository {
   }
 
   put(row: ChildRow): void {
-    const place = encodeCbor([row.place.level, row.place.zone ?? null, row.place.tags]);
+    const { level, zone, tags, site } = row.place;
+    const place = encodeCbor([level, zone ?? null, tags, ...(site === undefined ? [] : [packSite(site)])]);
     this.#put.run(row.name, row.uuid, row.session, row.conn, place, row.state, row.sinceMs);
   }
 
@@ -64,10 +67,21 @@ export class ChildRepository {
 
 function unpackPlace(blob: unknown): NodePlace {
   const value = blob instanceof Uint8Array ? decodeCbor(blob)?.value : undefined;
-  const [level, zone, tags]: readonly unknown[] = Array.isArray(value) ? value : [];
+  const [level, zone, tags, site]: readonly unknown[] = Array.isArray(value) ? value : [];
   return {
     level: levels.find((known) => known === level) ?? "device",
     zone: typeof zone === "string" ? zone : undefined,
     tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [],
+    ...siteOf(site),
   };
+}
+
+/** As lenient as the rest of the row. */
+function siteOf(value: unknown): Pick<NodePlace, "site"> {
+  try {
+    return readSite(value);
+  } catch (error) {
+    if (error instanceof Malformed) return {};
+    throw error;
+  }
 }

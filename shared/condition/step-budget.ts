@@ -4,10 +4,17 @@
 const charsPerStep = 4096;
 
 export class StepBudget {
+  readonly #steps: number;
   #left: number;
 
   constructor(steps: number) {
+    this.#steps = steps;
     this.#left = steps;
+  }
+
+  /** What has been asked for so far. */
+  get taken(): number {
+    return this.#steps - this.#left;
   }
 
   /** Takes `steps`; false when they are not left, and from then on. */

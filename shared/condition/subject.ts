@@ -1,4 +1,6 @@
 // What a condition sees of a node.
+import type { Condition } from "./condition.ts";
+import type { DataStatistics } from "./data.ts";
 import { double, int, string, type Value } from "./value.ts";
 
 /** What a condition may ask about a node. What is absent is unknown, and not equal to anything. */
@@ -13,6 +15,10 @@ export interface Subject {
   readonly lat?: number | undefined;
   readonly lon?: number | undefined;
   readonly class?: string | undefined;
+  /** What has been published lately on the topic `/data/<path>` of this node. */
+  readonly data?: ((path: string) => DataStatistics | undefined) | undefined;
+  /** The conditions that this node's configuration gives a name, by that name. */
+  readonly named?: ReadonlyMap<string, Condition> | undefined;
 }
 
 /** The fields that are known, by name: a map, so that no name meets a property that every object has. */

@@ -25,8 +25,31 @@ export interface Failure {
   readonly offset?: number;
 }
 
-/** The outcome of any part. A value that is not known for certain would be one more member. */
-export type Value = Known | Failure;
+/**
+ * A value that is not known for certain, as it stands in a summary. It is one of `among`, or a double of `span`; with neither it may
+ * be anything, a failure included.
+ */
+export interface Unknown {
+  readonly type: "unknown";
+  readonly among?: Candidates;
+  /** From the first to the second, both included. */
+  readonly span?: readonly [number, number];
+  /** It is not this truth value; it may be the other one, or a failure. */
+  readonly never?: boolean;
+}
+
+/** At least one. */
+export interface Candidates {
+  readonly items: readonly Known[];
+  /** The same, when all of them are strings. */
+  readonly texts?: ReadonlySet<string>;
+}
+
+/** The outcome of parts that are known for certain. */
+export type Certain = Known | Failure;
+
+/** The outcome of any part. */
+export type Value = Certain | Unknown;
 
 export function failure(reason: string): Failure {
   return { type: "error", reason };
@@ -41,7 +64,7 @@ export function string(value: string): Known {
 }
 
 /** Fails outside of 64 bits. */
-export function int(value: bigint): Value {
+export function int(value: bigint): Certain {
   return BigInt.asIntN(64, value) === value ? { type: "int", value } : failure("an integer needs more than 64 bits");
 }
 
@@ -67,7 +90,7 @@ export function keyOf(value: Known): string | undefined {
 }
 
 /** `a == b`. Values of two types fail, but int with double, and anything with null. */
-export function equal(a: Known, b: Known, steps: StepBudget): Value {
+export function equal(a: Known, b: Known, steps: StepBudget): Certain {
   if (a.type === "null" || b.type === "null") return bool(a.type === b.type);
   if (a.type === "bool" && b.type === "bool") return bool(a.value === b.value);
   if (a.type === "list" && b.type === "list") return equalLists(a.items, b.items, steps);
@@ -87,7 +110,7 @@ export function compare(a: Known, b: Known, steps: StepBudget): number | Failure
 }
 
 /** `item in collection`: as if compared with each item of the list in an `||`; of a map, with its keys. */
-export function contains(collection: Known, item: Known, steps: StepBudget): Value {
+export function contains(collection: Known, item: Known, steps: StepBudget): Certain {
   if (collection.type === "map") return bool(collection.entries.has(keyOf(item) ?? ""));
   if (collection.type !== "list") return failure(`"in" needs a list or a map on its right, not ${collection.type}`);
   let failed: Failure | undefined;
@@ -111,7 +134,7 @@ function orderOf<T extends string | bigint | number>(a: T, b: T): number {
 }
 
 /** As an `&&` over the pairs: one that differs decides, whatever failed. */
-function equalLists(a: readonly Known[], b: readonly Known[], steps: StepBudget): Value {
+function equalLists(a: readonly Known[], b: readonly Known[], steps: StepBudget): Certain {
   if (a.length !== b.length) return bool(false);
   let failed: Failure | undefined;
   for (const [index, item] of a.entries()) {
@@ -124,7 +147,7 @@ function equalLists(a: readonly Known[], b: readonly Known[], steps: StepBudget)
   return failed ?? bool(true);
 }
 
-function equalMaps(a: ReadonlyMap<string, MapEntry>, b: ReadonlyMap<string, MapEntry>, steps: StepBudget): Value {
+function equalMaps(a: ReadonlyMap<string, MapEntry>, b: ReadonlyMap<string, MapEntry>, steps: StepBudget): Certain {
   const others = [...a.keys()].map((key) => b.get(key)?.value);
   const known = others.filter((value) => value !== undefined);
   if (a.size !== b.size || known.length !== a.size) return bool(false);

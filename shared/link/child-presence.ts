@@ -33,6 +33,16 @@ export interface ChildPresence {
   readonly isKeptOut?: boolean;
   /** What it last reported to be below it. */
   readonly descendants: readonly Descendant[];
+  /** What it reported before that, a short while ago: at most `limits.earlierReports`, oldest first. */
+  readonly earlier?: readonly EarlierReport[];
+}
+
+/** What a child said of itself and of what is below it, until it said something else. */
+export interface EarlierReport {
+  readonly place: NodePlace;
+  readonly descendants: readonly Descendant[];
+  /** Until then it is believed beside the newer one: what is no longer named may only be on its way to another place. */
+  readonly untilMonotonicMs: number;
 }
 
 interface Moment {
@@ -56,6 +66,8 @@ export function bornChild(previous: ChildPresence | undefined, hello: Hello, at:
     heardMonotonicMs: at.monotonicMs,
     bearer: bearerOf(hello),
     descendants: hello.descendants,
+    // What is known of a child since before this node's start it has not said.
+    ...(previous?.epoch === undefined ? {} : withEarlier(previous, at, true)),
   };
 }
 
@@ -83,7 +95,19 @@ export function heardChild(
     heardAtMs: at.nowMs,
     heardMonotonicMs: at.monotonicMs,
     descendants: descendants ?? child.descendants,
+    ...withEarlier(child, at, descendants !== undefined),
   };
+}
+
+function withEarlier(
+  { place, descendants, earlier = [] }: ChildPresence,
+  { monotonicMs }: Moment,
+  isOver: boolean,
+): { readonly earlier?: readonly EarlierReport[] } {
+  if (!isOver && earlier.length === 0) return {};
+  const kept = earlier.filter(({ untilMonotonicMs }) => untilMonotonicMs > monotonicMs);
+  const last = { place, descendants, untilMonotonicMs: monotonicMs + limits.earlierReportsMs };
+  return { earlier: isOver ? [...kept, last].slice(-limits.earlierReports) : kept };
 }
 
 /** Its will, or its notice that it goes. Of an older connection: unchanged. */

@@ -38,6 +38,7 @@ import {
   wireInt,
 } from "./fields.ts";
 import { packRuling, readRulings, type NameRuling } from "./name-rulings.ts";
+import { packSite, readSite, type NodeSite } from "./node-site.ts";
 
 export const protocolVersion = 1;
 
@@ -46,6 +47,8 @@ export interface NodePlace {
   readonly level: Level;
   readonly zone: string | undefined;
   readonly tags: readonly string[];
+  /** Absent when a node on the way does not know of such things. */
+  readonly site?: NodeSite;
 }
 
 /** Who bears a name: `[uuid, epochs, parents]`. */
@@ -57,7 +60,7 @@ export interface Bearer {
   readonly parents: readonly NodeName[];
 }
 
-/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer?, isKeptOut?]`. */
+/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer | null, isKeptOut, site?]`. */
 export interface Descendant extends NodePlace {
   readonly name: NodeName;
   readonly parent: NodeName;
@@ -297,7 +300,8 @@ function packHolding({ epoch, streamId, ranges, mark }: Holding): readonly unkno
 }
 
 function packPlace(place: NodePlace): readonly unknown[] {
-  return [levels.indexOf(place.level), place.zone ?? null, place.tags];
+  const { level, zone, tags, site } = place;
+  return [levels.indexOf(level), zone ?? null, tags, ...(site === undefined ? [] : [packSite(site)])];
 }
 
 function packDescendant(node: Descendant): readonly unknown[] {
@@ -309,9 +313,17 @@ function packDescendant(node: Descendant): readonly unknown[] {
     node.tags,
     node.online,
     BigInt(node.sinceMs),
-    ...(node.bearer === undefined ? [] : [[node.bearer.uuid, node.bearer.epochs, node.bearer.parents]]),
-    ...(node.bearer !== undefined && node.isKeptOut === true ? [true] : []),
+    ...descendantTail(node),
   ];
+}
+
+/** Bearer, kept out, site: what is absent at the end is left out. */
+function descendantTail({ bearer, isKeptOut, site }: Descendant): readonly unknown[] {
+  const packed = bearer === undefined ? null : [bearer.uuid, bearer.epochs, bearer.parents];
+  const isOut = bearer !== undefined && isKeptOut === true;
+  if (site !== undefined) return [packed, isOut, packSite(site)];
+  if (isOut) return [packed, isOut];
+  return packed === null ? [] : [packed];
 }
 
 function packHop(hop: PathHop): readonly unknown[] {
@@ -418,12 +430,13 @@ export function readRelays(value: unknown): readonly NodeName[] {
 }
 
 function readPlace(value: unknown): NodePlace {
-  const [level, zone, tags] = asArray(value, "place", 16);
-  return { level: readLevel(level), zone: readZone(zone), tags: readTags(tags) };
+  const [level, zone, tags, site] = asArray(value, "place", 16);
+  return { level: readLevel(level), zone: readZone(zone), tags: readTags(tags), ...readSite(site) };
 }
 
 function readDescendant(value: unknown): Descendant {
-  const [name, parent, level, zone, tags, online, sinceMs, bearerValue, keptOut] = asArray(value, "descendant", 16);
+  const [name, parent, level, zone, tags, online, sinceMs, ...tail] = asArray(value, "descendant", 16);
+  const [bearerValue, keptOut, site] = tail;
   const bearer = optional(bearerValue, readBearer);
   return {
     ...(bearer === undefined ? {} : { bearer }),
@@ -435,6 +448,7 @@ function readDescendant(value: unknown): Descendant {
     tags: readTags(tags),
     online: online === true,
     sinceMs: asTimeMs(sinceMs, "since"),
+    ...readSite(site),
   };
 }
 

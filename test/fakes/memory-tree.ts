@@ -42,6 +42,8 @@ export interface NodeOptions {
   readonly streams?: readonly StreamConfig[];
   /** When it is not the name it is known by here. */
   readonly name?: string;
+  /** What conditions ask for. */
+  readonly about?: Partial<Pick<NodeConfig, "zone" | "tags" | "lat" | "lon" | "class" | "cond" | "dataWindowMs">>;
 }
 
 /** What a node records unless it is told otherwise. */
@@ -373,11 +375,14 @@ export class MemoryTree implements AsyncDisposable {
 }
 
 function nodeConfig(name: string, { options, dataDir }: Member): NodeConfig {
-  const { level, parent, maxBytes } = options;
+  const { level, parent, maxBytes, about } = options;
   return {
     name: parseNodeName(options.name ?? name),
     level,
     tags: [],
+    cond: {},
+    dataWindowMs: 60_000,
+    ...about,
     dataDir,
     logLevel: "silent",
     listen: { mqtt: [], http: [] },

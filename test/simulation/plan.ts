@@ -110,6 +110,8 @@ export function configOf(
     name: parseNodeName(name),
     level,
     tags: [],
+    cond: {},
+    dataWindowMs: 60_000,
     dataDir: folder,
     logLevel: "silent",
     listen: { mqtt: [], http: [] },

@@ -28,6 +28,22 @@ test("a root shows what is below it; behind a lost node nothing is certain", () 
   );
 });
 
+test("class and position have columns where some node has one", () => {
+  const below = [
+    madeBelow("device-1", "cloud-1", { class: "pump", lat: 52.5, lon: 13.4 }),
+    madeBelow("device-2", "cloud-1", { lon: -7 }),
+  ];
+  expect(renderTree(madeStatus({ below }), ascii)).toBe(
+    [
+      "NODE                   LEVEL   ZONE  CLASS  POSITION    STATE   HEARD    SINCE",
+      "* cloud-1 (this node)  cloud                            root",
+      "|-* device-1           device        pump   52.5, 13.4  online  2 s ago  1 h ago (11:00:00Z)",
+      "`-* device-2           device               ?, -7       online  2 s ago  1 h ago (11:00:00Z)",
+      "",
+    ].join("\n"),
+  );
+});
+
 test("the path is drawn from the root; above the first broken hop nothing is certain", () => {
   const path = [
     { node: "fog-0", level: "fog", uplink: "down", since: ago(30) },

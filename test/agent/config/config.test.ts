@@ -7,6 +7,9 @@ import { fault, load } from "./made-config.ts";
 
 const everything = `
 name = "fog-1"; level = fog; zone = "hall-3"; tags = ["pump", "north"];
+lat = 52.5; lon = -13; class = "pump-controller";
+cond: { hot = "data('room/temp').avg > 30.0"; alarm = "cond.hot && level == 'fog'"; };
+data: { window-ms = 5000; };
 data-dir = "/srv/fogbank"; log-level = warn; insecure = yes;
 listen: { mqtt = ("0.0.0.0:1883", "[::1]:1884"); http = "127.0.0.1:0"; };
 uplink: { url = "mqtts://cloud.example"; secret-file = "/etc/secret"; ca = "/etc/up-ca"; cert = "/etc/up"; key = "/etc/up-key"; };
@@ -40,6 +43,8 @@ test("without any source a node has its defaults", () => {
     name: "pump-1",
     level: "device",
     tags: [],
+    cond: {},
+    dataWindowMs: 60_000,
     dataDir: "/var/lib/fogbank",
     logLevel: "info",
     listen: {
@@ -60,6 +65,11 @@ test("a file can set everything", () => {
     level: "fog",
     zone: "hall-3",
     tags: ["pump", "north"],
+    lat: 52.5,
+    lon: -13,
+    class: "pump-controller",
+    cond: { hot: "data('room/temp').avg > 30.0", alarm: "cond.hot && level == 'fog'" },
+    dataWindowMs: 5_000,
     dataDir: "/srv/fogbank",
     logLevel: "warn",
     listen: {
@@ -139,7 +149,10 @@ test.each([
     "journal: { wobble = x }",
     '1:12: unknown setting "wobble" in journal; known here: max-bytes, profile, min-commit-ms',
   ],
-  ["constructor = 1", '1:1: unknown setting "constructor"; known here: name, level, zone, tags, data-dir, '],
+  [
+    "constructor = 1",
+    '1:1: unknown setting "constructor"; known here: name, level, zone, tags, lat, lon, class, cond, data, data-dir, ',
+  ],
   ["listen = x", '1:10: listen: expected a group { }, found "x"'],
   ["level = frog", '1:9: level: expected device, fog or cloud, found "frog"'],
   [
@@ -147,6 +160,26 @@ test.each([
     '1:8: name: expected a name of 1 to 64 letters, digits, ".", "_" or "-", and no dot in front, found the boolean true',
   ],
   ['tags = [ "a", "b c" ]', "1:15: tags[1]: expected a list of at most 64 tags, each 1 to 64 letters"],
+  ["lat = 90.5", "1:7: lat: expected a number of degrees from -90 to 90, found the number 90.5"],
+  ["lon = west", '1:7: lon: expected a number of degrees from -180 to 180, found "west"'],
+  ['class = "a b"', "1:9: class: expected a class of 1 to 64 letters"],
+  ["data: { window-ms = 10 }", "1:21: data.window-ms: expected a whole number of milliseconds from 1000 to 3600000"],
+  ["cond = 1", "1:8: cond: expected a group of conditions such as { hot = "],
+  ["cond: { hot = 1 }", "1:15: cond.hot: expected a condition as a text, found the number 1"],
+  [
+    'cond: {\n  hot = "level == )"; }',
+    '2:9: cond.hot: expected a condition (line 1, column 10: unexpected ")"), found "level == )"',
+  ],
+  ['cond: { a-b = "true" }', "1:15: cond.a-b: expected a name of at most 64 letters, digits or _"],
+  ['cond: { in = "true" }', "1:14: cond.in: expected a name of at most 64"],
+  [
+    'cond: { a = "cond.b"; b = "true || cond.c"; c = "cond.b" }',
+    "1:27: cond.b: expected a condition that does not need itself (b needs c needs b)",
+  ],
+  [
+    'cond: { a = "cond.b" }',
+    "1:13: cond.a: expected a condition that refers only to others of this group, and cond.b is not there",
+  ],
   ['zone = "a/b"', "1:8: zone: expected a zone of 1 to 64 characters without"],
   ["insecure = 1", "1:12: insecure: expected true or false, found the number 1"],
   ['listen: { mqtt = "::1:1883" }', '1:18: listen.mqtt: expected "host:port", "mqtts://host:port"'],
@@ -323,6 +356,14 @@ test("each shown line ends with its origin", () => {
 level = "device";  # default
 # zone is not set
 tags = ( "a" );  # /etc/fog.conf:1:8
+# lat is not set
+# lon is not set
+# class is not set
+cond = { };  # default
+data:
+{
+  window-ms = 60000;  # default
+};
 data-dir = "/var/lib/fogbank";  # default
 log-level = "info";  # default
 listen:
@@ -409,6 +450,10 @@ test("[U15] whatever the file holds, loading gives a configuration or a typed er
     "level",
     "zone",
     "tags",
+    "lat",
+    "class",
+    "cond",
+    "data",
     "data-dir",
     "log-level",
     "listen",

@@ -24,9 +24,26 @@ async function rootAt(clock: FakeClock) {
   const uplink = { state: "none" as const, sinceMs: 0, url: undefined, reason: undefined, path: [] };
   const tree: TreeReport = { uplink: () => uplink, children: () => [], alarms: () => [] };
   const health = { state: "accepting" as const, sinceMs: noon, reason: undefined, givenUp: [], scattered: [] };
-  const parts = { store, tree, clock, documents, counters: () => ({}), journal: () => health, sink: () => undefined };
-  const place = { name, level: "cloud" as const, zone: undefined, tags: [] };
-  const view = createNodeView(parts, { ...place, identity: () => identity, version: "1", pid: 1, startedAtMs: noon });
+  const explain = (condition: string) => ({ condition, nodes: [] });
+  const parts = {
+    store,
+    tree,
+    clock,
+    documents,
+    explain,
+    counters: () => ({}),
+    journal: () => health,
+    sink: () => undefined,
+  };
+  const place = { level: "cloud" as const, zone: undefined, tags: [] };
+  const view = createNodeView(parts, {
+    name,
+    place,
+    identity: () => identity,
+    version: "1",
+    pid: 1,
+    startedAtMs: noon,
+  });
   const append = (times: readonly number[]) => {
     const items = times.map((timeMs) => ({ timeMs, topic: "/data/x", payload: new Uint8Array(1), retain: false }));
     const [firstMs = 0, lastMs = 0] = [times[0], times.at(-1)];

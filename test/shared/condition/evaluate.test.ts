@@ -77,7 +77,7 @@ test.each([
   ["true && one && two && three", '1:9: "one" is not known here'],
   ["loyalty > 0.5", '1:1: "loyalty" is not known here'],
   ["kv('a/b') == 1", "1:1: kv() is not known here"],
-  ["!has(data('t').last)", "1:6: data() is not known here"],
+  ["!has(data('t').last)", '1:6: nothing has been published on "/data/t" here'],
   ["level == 1", "1:1: string and int cannot be compared"],
   ["level != 1", "1:1: string and int cannot be compared"],
   ["level < true", "1:1: string and bool cannot be compared"],

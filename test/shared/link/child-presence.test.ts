@@ -70,3 +70,25 @@ test("what a child reports below it is passed on behind the child itself", () =>
     below,
   ]);
 });
+
+test("[J8] what a child no longer reports is believed for a while, and not for longer", () => {
+  const below = (name: string) => [
+    { ...place, name: parseNodeName(name), parent: hello.name, online: true, sinceMs: 1 },
+  ];
+  const first = bornChild(undefined, { ...hello, descendants: below("a") }, at(0));
+  expect(first.earlier).toBeUndefined();
+  const second = heardChild(first, at(1_000), below("b"));
+  expect(second.earlier).toEqual([
+    { place, descendants: below("a"), untilMonotonicMs: 1_000 + limits.earlierReportsMs },
+  ]);
+  const reborn = bornChild(second, { ...hello, place: { ...place, zone: "roof" }, descendants: [] }, at(2_000));
+  expect(reborn.earlier?.map(({ descendants }) => descendants[0]?.name)).toEqual(["a", "b"]);
+  expect(heardChild(reborn, at(2_000 + limits.earlierReportsMs), undefined).earlier).toEqual([]);
+  const restless = Array.from({ length: 20 }, (_, n) => n).reduce(
+    (child, n) => heardChild(child, at(n), below("c")),
+    first,
+  );
+  expect(restless.earlier).toHaveLength(limits.earlierReports);
+  const { epoch: _, ...restored } = first;
+  expect(bornChild(restored, hello, at(0)).earlier).toBeUndefined();
+});

@@ -37,7 +37,19 @@ const bearer = fc.record({
   parents: fc.array(name, { maxLength: 3 }),
 });
 const place = { name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time };
-const descendant = fc.oneof(fc.record(place), fc.record({ ...place, bearer }));
+const degrees = fc.double({ min: -90, max: 90, noNaN: true }).filter((value) => !Object.is(value, -0));
+const site = fc.record({
+  lat: fc.option(degrees, { nil: undefined }),
+  lon: fc.option(fc.oneof(degrees, fc.integer({ min: -180, max: 180 })), { nil: undefined }),
+  class: fc.option(fc.constantFrom("pump", "a-1"), { nil: undefined }),
+});
+const sited = fc.oneof(
+  fc.constant({}),
+  site.map((known) => ({ site: known })),
+);
+const descendant = fc
+  .tuple(fc.oneof(fc.record(place), fc.record({ ...place, bearer })), sited)
+  .map(([plain, more]) => ({ ...plain, ...more }));
 const hop = fc.record({
   name,
   level,
@@ -66,7 +78,7 @@ const hello: fc.Arbitrary<Hello> = fc.record({
   nowMs: time,
   conn: u32,
   uuid: fc.uuid(),
-  place: fc.record({ level, zone, tags }),
+  place: fc.tuple(fc.record({ level, zone, tags }), sited).map(([plain, more]) => ({ ...plain, ...more })),
   descendants: fc.array(descendant, { maxLength: 4 }),
   lows: fc.array(fc.record({ epoch: u32, streamId: fc.constant(1), low: fc.nat() }), { maxLength: 2 }),
 });
