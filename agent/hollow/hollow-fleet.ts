@@ -88,6 +88,7 @@ class Fleet implements HollowFleet {
   }
 
   async #tick(): Promise<void> {
+    let dueMs = this.#clock.monotonic();
     for (let turn = 0; !this.#stop.signal.aborted; turn++) {
       const dialledMax = Math.min(this.#nodes.length, Math.ceil((turn + 1) * this.#perTick));
       for (; this.#dialled < dialledMax; this.#dialled++) this.#nodes[this.#dialled]?.tickLink();
@@ -99,7 +100,10 @@ class Fleet implements HollowFleet {
         node.tick();
         if (!node.isBusy) this.#busy.delete(node);
       }
-      await this.#clock.sleep(busyMs, this.#stop.signal).catch(() => undefined);
+      // By the clock, not from the end of the work: a process that gets little time must not fall behind with its heartbeats.
+      const nowMs = this.#clock.monotonic();
+      dueMs = Math.max(dueMs + busyMs, nowMs - quietMs);
+      await this.#clock.sleep(Math.max(1, dueMs - nowMs), this.#stop.signal).catch(() => undefined);
     }
   }
 }

@@ -68,7 +68,9 @@ export interface Presence {
 }
 
 /** What a node keeps of its children beyond its own life. */
-export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs">;
+export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs"> & {
+  readonly isLeaf?: boolean;
+};
 
 export interface TreeAlarm {
   /** Name of a child, or "uplink". */
@@ -146,7 +148,7 @@ export function createPresence(
       const ofUplink = uplinkAlarms().map((reason) => ({ about: "uplink", reason }));
       return [...ofUplink, ...ofChildren];
     },
-    restoreChild(known) {
+    restoreChild({ isLeaf = false, ...known }) {
       const nowMs = deps.clock.now();
       const wasOnline = known.state === "online";
       setChild({
@@ -156,6 +158,7 @@ export function createPresence(
         heardAtMs: known.sinceMs,
         heardMonotonicMs: deps.clock.monotonic(),
         descendants: [],
+        wasLeaf: isLeaf,
       });
     },
     setParents: (parents) => names.setParents(parents),
