@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { limits } from "#shared/limits.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { startCoreBroker } from "./broker/core-broker.ts";
+import { benchCommand } from "./cli/bench-hollow.ts";
 import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
 import { explainCommand } from "./cli/explain.ts";
@@ -51,7 +52,8 @@ async function main(): Promise<void> {
     .addCommand(explainConditionCommand(io, systemRandom))
     .addCommand(userCommand(io))
     .addCommand(journalCommand(io))
-    .addCommand(configCommand(io));
+    .addCommand(configCommand(io))
+    .addCommand(benchCommand(io, systemRandom, () => process.memoryUsage.rss()));
   try {
     await program.parseAsync(process.argv);
     if (io.signal.reason === "SIGINT") process.exitCode = exitInterrupted;

@@ -291,8 +291,8 @@ export const limits = {
   namedConditions: 256,
   conditionsNested: 8,
   conditionNameChars: 64,
-  /** Conditions that are kept parsed, and the characters of their texts together: a tree takes a hundred times as much. */
-  conditionsCached: 256,
+  /** Conditions that are kept parsed, since each call that waits may have its own, and the characters of their texts together: a tree takes a hundred times as much. */
+  conditionsCached: 4_096,
   conditionsCachedChars: 64 * kib,
   /** Characters of a user's name, and bytes of a password. */
   userNameChars: 64,

@@ -13,7 +13,6 @@ import {
   encodeRefusal,
   encodeWelcome,
   protocolVersion,
-  type Descendant,
   type Hello,
   type Heartbeat,
   type Refusal,
@@ -36,7 +35,9 @@ import type { Contested, Heard, IngestOutcome, Unnamed } from "../store/intake-o
 import { movableBuffers } from "../store/movable-bodies.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
+import { isLeaf, knownChildOf } from "./known-child.ts";
 import type { OwnIdentity } from "./own-identity.ts";
+import { namesOf } from "./names-below.ts";
 import { PathNews } from "./path-news.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
@@ -214,9 +215,9 @@ class ChildLinks implements AsyncDisposable {
 
   async #welcome(child: ChildPresence, hello: Hello): Promise<void> {
     const { store, tree } = this.#deps;
-    const { name, uuid, session, conn, place, state, sinceMs } = child;
+    const { name, session } = child;
     if (!(await this.#hear(name, hello))) return;
-    await store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } });
+    await store.write("putChild", { child: knownChildOf(child) });
     this.#marks.begin(name, hello.streams);
     const holdings = await store.read("holdings", { node: name });
     const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
@@ -244,7 +245,9 @@ class ChildLinks implements AsyncDisposable {
   async #heartbeat(child: string, beat: Heartbeat): Promise<void> {
     const known = this.#deps.tree.child(child);
     if (known?.state !== "online") return;
-    this.#deps.tree.setChild(heardChild(known, this.#moment(), beat.descendants));
+    const now = heardChild(known, this.#moment(), beat.descendants);
+    this.#deps.tree.setChild(now);
+    if (isLeaf(now) !== isLeaf(known)) void this.#track(this.#put(now));
     const { streams, descendants, relays } = beat;
     const below = namesOf(descendants, relays);
     if (streams.length === 0 && below.length === 0) return;
@@ -440,10 +443,11 @@ class ChildLinks implements AsyncDisposable {
   #update(before: ChildPresence | undefined, after: ChildPresence): void {
     if (after === before) return;
     this.#deps.tree.setChild(after);
-    const { name, uuid, session, conn, place, state, sinceMs } = after;
-    void this.#track(
-      this.#deps.store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } }, "lazy"),
-    );
+    void this.#track(this.#put(after));
+  }
+
+  #put(child: ChildPresence): Promise<unknown> {
+    return this.#deps.store.write("putChild", { child: knownChildOf(child) }, "lazy");
   }
 
   #setFull(full: boolean, error?: FogbankError): void {
@@ -489,12 +493,4 @@ class ChildLinks implements AsyncDisposable {
   #moment(): { readonly nowMs: number; readonly monotonicMs: number } {
     return { nowMs: this.#deps.clock.now(), monotonicMs: this.#deps.clock.monotonic() };
   }
-}
-
-/** Whose messages the child may send besides its own. */
-function namesOf(
-  descendants: readonly Descendant[] | undefined,
-  relays: readonly NodeName[] | undefined,
-): readonly NodeName[] {
-  return [...(descendants ?? []).map(({ name }) => name), ...(relays ?? [])];
 }

@@ -166,6 +166,7 @@ class Watch implements NetworkWatch {
 
   #raise(raise: RaiseEvent, { name, args }: NodeEvent): void {
     const isOfPartition = name === "partitioned" || name === "healed";
+    const isOfChild = name.startsWith("node-");
     this.#events++;
     raise({
       name,
@@ -174,6 +175,8 @@ class Watch implements NetworkWatch {
       // A full journal has no room for the news of it.
       durable: name !== "journal-full",
       ...(isOfPartition && { ttlMs: limits.partitionEventMs }),
+      // Of thousands of devices that come and go, each would hear of each.
+      ...(isOfChild && { condition: 'level != "device"' }),
     }).catch((error: unknown) => {
       this.#eventsFailed++;
       if (!this.#stop.signal.aborted) this.#deps.log.warn({ event: name, error: String(error) }, "event not raised");

@@ -79,7 +79,9 @@ export interface Presence {
 }
 
 /** What a node keeps of its children beyond its own life. */
-export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs">;
+export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs"> & {
+  readonly isLeaf?: boolean;
+};
 
 export interface TreeAlarm {
   /** Name of a child, or "uplink". */
@@ -176,7 +178,7 @@ export function createPresence(
       const ofUplink = uplinkAlarms().map((reason) => ({ about: "uplink", reason }));
       return [...ofUplink, ...ofChildren];
     },
-    restoreChild(known) {
+    restoreChild({ isLeaf = false, ...known }) {
       const nowMs = deps.clock.now();
       const wasOnline = known.state === "online";
       // Lost a moment before this node started, it may have been a life too short for anybody to come back.
@@ -189,6 +191,7 @@ export function createPresence(
         heardAtMs: known.sinceMs,
         heardMonotonicMs: deps.clock.monotonic(),
         descendants: [],
+        wasLeaf: isLeaf,
       };
       keepChild(child);
       deps.watch?.restored(child, isAwaited);

@@ -35,6 +35,8 @@ export interface ChildPresence {
   readonly isKeptOut?: boolean;
   /** What it last reported to be below it. */
   readonly descendants: readonly Descendant[];
+  /** Of one that has not said hello since this node started: the last that it said was that nothing is below it. */
+  readonly wasLeaf?: boolean;
   /** What it reported before that, a short while ago: at most `limits.earlierReports`, oldest first. */
   readonly earlier?: readonly EarlierReport[];
 }

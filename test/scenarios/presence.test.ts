@@ -59,11 +59,12 @@ async function events(tree: MemoryTree, node: string) {
   };
 }
 
-test("[J16.5] [J-S5] one child is cut off: the parent says which, everybody hears of it, and of its return", async () => {
+test("[J16.5] [J-S5] one child is cut off: the parent says which, fogs and cloud hear of it, and of its return", async () => {
   await using tree = await sixNodes();
   const network = await bodies(tree, "fog-1", "/level/network");
   const atCloud = await events(tree, "cloud-1");
-  const atSibling = await events(tree, "device-4");
+  const atSibling = await events(tree, "fog-1");
+  const atDevice = await events(tree, "device-4");
   await tree.link("device-1", "silent");
   await tree.advance(convergedMs);
   expect(network.last()).toMatchObject({ conclusion: "node-failed", lost: ["device-1"] });
@@ -72,6 +73,7 @@ test("[J16.5] [J-S5] one child is cut off: the parent says which, everybody hear
   await tree.advance(30_000);
   expect(network.last()).toMatchObject({ conclusion: "connected" });
   for (const heard of [atCloud, atSibling]) expect(heard.named()).toContain("node-joined device-1");
+  expect(atDevice.named().filter((name) => name.startsWith("node-"))).toEqual([]);
   // What was cut off knows itself, and nobody else took it for a partition.
   expect(atCloud.named()).toContain("partitioned cut-off");
   expect(atCloud.named().filter((name) => name.includes("segment"))).toEqual([]);
