@@ -18,13 +18,21 @@ interface Tree {
   readonly devices: readonly NodeUnderTest[];
 }
 
-/** A cloud, a fog below it and two devices below that, all linked. */
-export async function withTree(work: (tree: Tree) => Promise<void>): Promise<void> {
+/** A cloud, a fog below it and two devices below that, all linked. `more`: settings of single nodes. */
+export async function withTree(
+  work: (tree: Tree) => Promise<void>,
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "fogbank-call-"));
   const pick = createPortPicker();
   const add = async (name: string, settings: string, parent?: NodeUnderTest): Promise<NodeUnderTest> => {
     const uplink = parent === undefined ? "" : `uplink: { url = "mqtt://127.0.0.1:${parent.mqttPort}"; };`;
-    return nodeUnderTest(folder, name, { mqtt: await pick(), http: await pick() }, `${settings} ${uplink}`);
+    return nodeUnderTest(
+      folder,
+      name,
+      { mqtt: await pick(), http: await pick() },
+      `${settings} ${uplink} ${more[name] ?? ""}`,
+    );
   };
   const cloud = await add("cloud-1", "level = cloud;");
   const fog = await add("fog-1", "level = fog;", cloud);
