@@ -13,6 +13,7 @@ import { explainConditionCommand } from "./cli/explain-condition.ts";
 import type { CliIo } from "./cli/io.ts";
 import { journalCommand } from "./cli/journal.ts";
 import { pubCommand } from "./cli/pub.ts";
+import { raiseCommand } from "./cli/raise.ts";
 import { runCommand, type RunCommandIo, type RunDeps } from "./cli/run.ts";
 import { userCommand } from "./cli/user.ts";
 import { statusCommand } from "./cli/status.ts";
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     .addCommand(pubCommand(io))
     .addCommand(subCommand(io))
     .addCommand(callCommand(io, systemRandom))
+    .addCommand(raiseCommand(io, systemRandom))
     .addCommand(explainConditionCommand(io, systemRandom))
     .addCommand(userCommand(io))
     .addCommand(journalCommand(io))

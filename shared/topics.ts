@@ -27,6 +27,7 @@ export const functionTopic = (name: string): string => `/machine/functions/${nam
 export const machineReplyTopic = (call: string): string => `/machine/replies/${call}`;
 /** Where a caller calls its call off. */
 export const machineCancelFilter = "/machine/calls/+/cancel";
+export const machineCancelTopic = (call: string): string => `/machine/calls/${call}/cancel`;
 export const callOfCancelTopic = (topic: string): string => topic.split("/")[3] ?? "";
 /** Events that travel through the machine; heard on the same topics. */
 export const eventFilterOf = (kind: "internal" | "external"): string => `/machine/events/${kind}/+`;

@@ -11,6 +11,7 @@ import { above, type Neighbour, type NeighbourView } from "#shared/machine/neigh
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
 import { decodeReceipt, encodeReceipt } from "#shared/machine/receipt-wire.ts";
+import { replyProperties } from "#shared/machine/request-properties.ts";
 import { encodeReply } from "#shared/machine/request.ts";
 import type { Bus, InboundPublish, Message, Verdict } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
@@ -34,7 +35,6 @@ import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
-import { replyProperties } from "./reply-properties.ts";
 import { eventBody, refusalBody, replyBody } from "./report-bodies.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
 
