@@ -192,7 +192,7 @@ class Uplink implements ParentLink, AsyncDisposable {
         this.#send(effect.lane, effect.frameNumber);
         return;
       case "forget":
-        this.#sending.forget(effect.acked);
+        this.#sending.forget(effect);
         return;
       case "refused":
         this.#sending.refuse(effect.naks);

@@ -110,8 +110,13 @@ export type UplinkEffect =
   | ({ readonly type: "read"; readonly generation: number; readonly deflate: boolean } & Turn)
   /** Send what the last read found. */
   | { readonly type: "send"; readonly lane: Lane; readonly frameNumber: number }
-  /** The parent has committed these: delete them. */
-  | { readonly type: "forget"; readonly acked: readonly AckedRanges[] }
+  /** The parent has committed these, out of that frame: delete them. */
+  | {
+      readonly type: "forget";
+      readonly lane: Lane;
+      readonly frameNumber: number;
+      readonly acked: readonly AckedRanges[];
+    }
   /** The parent does not take these: keep them back for a while, or give them up. */
   | { readonly type: "refused"; readonly naks: Ack["naks"] }
   | { readonly type: "stalled"; readonly lane: Lane }
@@ -297,7 +302,7 @@ function acknowledge(state: RunningUplink, ack: Ack, nowMs: number): Step {
   };
   if (isRewind) next = regenerated(next, lane);
   const effects: UplinkEffect[] = [];
-  if (ack.acked.length > 0) effects.push({ type: "forget", acked: ack.acked });
+  if (ack.acked.length > 0) effects.push({ type: "forget", lane, frameNumber, acked: ack.acked });
   const refused = ack.naks.filter(({ code }) => code !== "no-room");
   if (refused.length > 0) effects.push({ type: "refused", naks: refused });
   // Without room the rest would be refused as well: wait, then start over.
