@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { limits } from "#shared/limits.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { startCoreBroker } from "./broker/core-broker.ts";
+import { benchCommand } from "./cli/bench-hollow.ts";
 import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
 import { explainCommand } from "./cli/explain.ts";
@@ -12,6 +13,7 @@ import { explainConditionCommand } from "./cli/explain-condition.ts";
 import type { CliIo } from "./cli/io.ts";
 import { journalCommand } from "./cli/journal.ts";
 import { pubCommand } from "./cli/pub.ts";
+import { raiseCommand } from "./cli/raise.ts";
 import { runCommand, type RunCommandIo, type RunDeps } from "./cli/run.ts";
 import { userCommand } from "./cli/user.ts";
 import { statusCommand } from "./cli/status.ts";
@@ -48,10 +50,12 @@ async function main(): Promise<void> {
     .addCommand(pubCommand(io))
     .addCommand(subCommand(io))
     .addCommand(callCommand(io, systemRandom))
+    .addCommand(raiseCommand(io, systemRandom))
     .addCommand(explainConditionCommand(io, systemRandom))
     .addCommand(userCommand(io))
     .addCommand(journalCommand(io))
-    .addCommand(configCommand(io));
+    .addCommand(configCommand(io))
+    .addCommand(benchCommand(io, systemRandom, () => process.memoryUsage.rss()));
   try {
     await program.parseAsync(process.argv);
     if (io.signal.reason === "SIGINT") process.exitCode = exitInterrupted;

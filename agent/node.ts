@@ -43,6 +43,8 @@ import { createTreeTime, stampingClock, type TreeTime } from "./link/tree-time.t
 import { startUplink } from "./link/uplink.ts";
 import type { ListenAddress } from "./net/listen-spec.ts";
 import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.ts";
+import { createNetworkWatch, type NetworkWatch } from "./presence/network-watch.ts";
+import { createOwnState, type OwnState } from "./presence/own-state.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
 import { createHostReader } from "./sources/host-metrics.ts";
 import { startHostSource } from "./sources/host-source.ts";
@@ -109,14 +111,19 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const access = openAccess(deps, config, (...connection) => gate(...connection));
   const { authorizer } = access;
   const broker = stack.use(await deps.createBroker(authorizer, storedSessions(store)));
+  const network = createNetworkWatch({ bus: broker, clock, log }, { name: config.name, hasUplink: !isRoot });
   const presence = createPresence(
-    { bus: broker, clock, log },
+    { bus: broker, clock, log, watch: network },
     { name: config.name, level: config.level, url: config.uplink?.url },
   );
   presence.setParents(opened.parents);
   for (const child of opened.children) presence.restoreChild(child);
   gate = createChildGate({ tree: presence, clock, log });
-  const notices = createJournalNotices({ bus: broker, clock, log });
+  const notices = createJournalNotices({ bus: broker, clock, log, changed: (state) => network.journal(state) });
+  const ownState = createOwnState(
+    { bus: broker, clock, log },
+    { name: config.name, version: deps.version, pid: deps.pid, earlier: opened.earlier },
+  );
   const time = createTreeTime(clock, isRoot);
   const journal = createJournal(
     store,
@@ -170,6 +177,8 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     }),
   );
 
+  stack.use(network.run((event) => calls.raise(event)));
+
   stack.defer(() => drained(clock, store, () => sink !== undefined || presence.uplink().state === "up"));
 
   // What takes in new data: stopped first, so that the rest can drain.
@@ -186,7 +195,16 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const view = createView(
     deps,
     config,
-    { store, presence, conditions, documents, identity, journal: () => notices.state(), sink: () => sink?.status() },
+    {
+      store,
+      presence,
+      network,
+      conditions,
+      documents,
+      identity,
+      journal: () => notices.state(),
+      sink: () => sink?.status(),
+    },
     () => ({
       ...prefixed("broker", broker.stats()),
       ...prefixed("journal", journal.stats()),
@@ -196,12 +214,15 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       ...prefixed("calls", calls.stats()),
       ...prefixed("level", calls.levelStats()),
       ...prefixed("conditions", conditions.stats()),
+      ...prefixed("network", network.stats()),
       ...prefixed("source", source.counts()),
       ...prefixed("sink", sinkCounters(sink)),
     }),
   );
   const http: HttpServer = stack.use(await startHttpServer({ log }, config.listen.http, nodeRoutes(view)));
   if (config.insecure) log.warn({ mqtt: config.listen.mqtt }, "insecure: listeners without TLS may leave this machine");
+  // First of all at a stop.
+  stack.defer(() => sayGoodbye(deps, store, ownState));
   const owned = stack.move();
   return {
     mqtt,
@@ -209,6 +230,14 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     reload: () => reload(deps, access, broker),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Local clients hear that the node stops, and its next life that it was on purpose. */
+async function sayGoodbye({ clock, log }: NodeDeps, store: NodeStore, ownState: OwnState): Promise<void> {
+  const ended = store.write("endLife", { nowMs: clock.now() });
+  await Promise.all([ownState.stopping(), ended]).catch((error: unknown) =>
+    log.warn({ error: String(error) }, "the end of this life was not recorded"),
+  );
 }
 
 /** What decides who may use this node. */
@@ -272,6 +301,7 @@ function createView(
     readonly store: NodeStore;
     readonly presence: Presence;
     readonly conditions: Conditions;
+    readonly network: NetworkWatch;
     readonly documents: DocumentStore | undefined;
     readonly identity: OwnIdentity;
     readonly journal: () => JournalState;
@@ -279,7 +309,7 @@ function createView(
   },
   counters: () => Readonly<Record<string, number>>,
 ): NodeView {
-  const { store, presence, conditions, documents, identity, journal, sink } = parts;
+  const { store, presence, network, conditions, documents, identity, journal, sink } = parts;
   const self = {
     name: config.name,
     place: placeOf(config),
@@ -288,8 +318,20 @@ function createView(
     pid,
     startedAtMs: clock.now(),
   };
-  const explain = (text: string): ReturnType<Conditions["explain"]> => conditions.explain(text);
-  return createNodeView({ store, tree: presence, clock, documents, journal, sink, counters, explain }, self);
+  return createNodeView(
+    {
+      store,
+      tree: presence,
+      network: () => network.report(),
+      clock,
+      documents,
+      journal,
+      sink,
+      counters,
+      explain: (text) => conditions.explain(text),
+    },
+    self,
+  );
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {

@@ -19,11 +19,12 @@ import { liveBenchmark } from "./bench/journal/live-benchmark.ts";
 import { loopBenchmark } from "./bench/journal/loop-benchmark.ts";
 import { findMosquittoBridges } from "./bench/journal/mosquitto-bridge.ts";
 import { findNats } from "./bench/journal/nats-leaf.ts";
-import { judge, type Target } from "./bench/journal/targets.ts";
+import { judge } from "./bench/journal/targets.ts";
 import { describeMachine } from "./bench/machine.ts";
 import { renderHeader, renderResults, toJson } from "./bench/report.ts";
 import { runRounds } from "./bench/rounds.ts";
 import { renderMarkdown, renderTable } from "./bench/table.ts";
+import { renderTargets } from "./bench/targets-table.ts";
 import { listOf, parseOptions, pattern, wholeNumber } from "./demo/command-line.ts";
 import { createPortPicker } from "./demo/free-ports.ts";
 import { startOrphanGuard } from "./demo/orphan-guard.ts";
@@ -128,16 +129,6 @@ function chosen(benchmarks: readonly Benchmark[], only: RegExp | undefined): rea
 
 function profileArguments(folder: string | undefined): readonly string[] {
   return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=500"];
-}
-
-function renderTargets(targets: readonly Target[], isMarkdown: boolean): readonly string[] {
-  if (targets.length === 0) return [];
-  const rows = targets.map(({ name, bound, figure, verdict }) => ({
-    name,
-    figures: { figure },
-    note: `${bound}: ${verdict}`,
-  }));
-  return (isMarkdown ? renderMarkdown : renderTable)("target", [{ key: "figure", heading: "figure", digits: 2 }], rows);
 }
 
 function parseArguments(argv: readonly string[]): Options | number {

@@ -23,6 +23,7 @@ export type ErrorCode =
   | "FOGBANK_NODE_UNKNOWN"
   | "FOGBANK_HTTP_REQUEST"
   | "FOGBANK_CALL_REFUSED"
+  | "FOGBANK_RESULTS_NOT_WRITTEN"
   | "FOGBANK_USAGE";
 
 /** An expected failure with a stable `code`. The message says what was attempted, on what, and what to do. */

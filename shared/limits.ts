@@ -106,6 +106,23 @@ export const limits = {
   /** Both ends of a link send a heartbeat this often, and give the link up after this long without a byte. */
   heartbeatMs: 3_000,
   linkSilenceMs: 9_000,
+  /** One and a half keepalives: losses within it are one story, and within it presence converges. */
+  failureWindowMs: 15_000,
+  /** So many children, and that share of those that were there, lost within the window: a segment of the network failed. */
+  segmentChildren: 3,
+  segmentShare: 0.5,
+  /** How long a parent that was started anew waits for its children before it counts them as lost: twice their longest back-off. */
+  childReturnMs: 60_000,
+  /** Changes that presence topics list, and names in a summary. */
+  presenceChanges: 20,
+  presenceNames: 10,
+  /** How long a change must stand before an event tells it; a loss longer: a segment that falls silent shows within one heartbeat. */
+  newsSettleMs: 1_000,
+  lossSettleMs: 3_500,
+  /** Events about single nodes; what is beyond is told as a number. */
+  nodeEventsPerSecond: 10,
+  /** Life of the event of a partition: whoever was cut off hears of it afterwards. */
+  partitionEventMs: 600_000,
   /** A second node of one name is reported until it has not tried for this long: more than its longest wait. */
   duplicateNameMs: 120_000,
   /**
@@ -274,8 +291,8 @@ export const limits = {
   namedConditions: 256,
   conditionsNested: 8,
   conditionNameChars: 64,
-  /** Conditions that are kept parsed, and the characters of their texts together: a tree takes a hundred times as much. */
-  conditionsCached: 256,
+  /** Conditions that are kept parsed, since each call that waits may have its own, and the characters of their texts together: a tree takes a hundred times as much. */
+  conditionsCached: 4_096,
   conditionsCachedChars: 64 * kib,
   /** Characters of a user's name, and bytes of a password. */
   userNameChars: 64,

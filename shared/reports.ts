@@ -148,6 +148,21 @@ export interface StatusReport {
     readonly reason?: string;
     readonly path: readonly HopReport[];
   };
+  /** What the node concludes from its uplink and its children; absent from older nodes. */
+  readonly network?: {
+    /** One of those in docs/presence.md. */
+    readonly conclusion: string;
+    readonly since: string;
+    readonly reason?: string;
+    readonly children: {
+      readonly online: number;
+      readonly lost: number;
+      readonly left: number;
+      readonly awaited: number;
+    };
+    /** The first ones. */
+    readonly lost: readonly string[];
+  };
   readonly below: readonly BelowReport[];
   readonly streams: readonly StreamReport[];
   /** Time of the message that has waited longest on this node to be handed on; absent when none waits. */

@@ -2,6 +2,8 @@
 
 export const presenceTopic = (child: string): string => `/level/presence/${child}`;
 export const uplinkTopic = "/level/uplink";
+export const networkTopic = "/level/network";
+export const nodeTopic = "/level/node";
 export const journalTopic = "/level/journal";
 /** How many messages the full queue of a session has lost. The client identifier may hold what a topic level may not. */
 export const lossTopic = (clientId: string): string => `/level/losses/${encodeURIComponent(clientId)}`;
@@ -9,12 +11,23 @@ export const lossTopic = (clientId: string): string => `/level/losses/${encodeUR
 /** Telemetry and any other data of applications. */
 export const dataPrefix = "/data/";
 
+const stateTrees = ["presence", "uplink", "network", "node", "journal", "losses"].map((name) => `/level/${name}`);
+
+/** Whether only the node itself speaks there, of what is so in its present life. */
+export function isNodeState(topic: string): boolean {
+  return (
+    topic.startsWith("/level/") &&
+    stateTrees.some((tree) => topic.startsWith(tree) && (topic.length === tree.length || topic[tree.length] === "/"))
+  );
+}
+
 /** Functions that travel down the tree, and where the answers to a call go. */
 export const functionFilter = "/machine/functions/+";
 export const functionTopic = (name: string): string => `/machine/functions/${name}`;
 export const machineReplyTopic = (call: string): string => `/machine/replies/${call}`;
 /** Where a caller calls its call off. */
 export const machineCancelFilter = "/machine/calls/+/cancel";
+export const machineCancelTopic = (call: string): string => `/machine/calls/${call}/cancel`;
 export const callOfCancelTopic = (topic: string): string => topic.split("/")[3] ?? "";
 /** Events that travel through the machine; heard on the same topics. */
 export const eventFilterOf = (kind: "internal" | "external"): string => `/machine/events/${kind}/+`;

@@ -25,6 +25,7 @@ const topicsThatMeet: Readonly<Record<string, string>> = {
   "system -> journal": "what a session's client has confirmed is an interval set, as a stream's ledger is",
   "level -> machine": "both kinds of calls have the same ids, values and encodings",
   "level -> link": "directed requests are frames of a link, and go along the path that the link's greeting tells",
+  "presence -> link": "what is concluded about a network stems from the ends of its links",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
 

@@ -4,9 +4,9 @@
 //   $fog/dn/<child>/…   only that child subscribes; nobody publishes (the node does, in process)
 //   $SYS/…              read only
 //   other $…            closed
-//   /from/…, /machine/replies/…, /level/replies/…, /level/presence/…, /level/uplink, /level/journal, /level/losses/…    only the node itself publishes
+//   /from/…, /machine/replies/…, /level/replies/…, /level/presence/…, /level/uplink and other state of the node    only the node itself publishes
 import { isNodeName } from "#shared/ids.ts";
-import { nodeOfClientId } from "#shared/topics.ts";
+import { isNodeState, nodeOfClientId } from "#shared/topics.ts";
 import type { Authorizer, ClientInfo } from "./broker.ts";
 
 const everybody = {};
@@ -48,10 +48,7 @@ function isNodeOnly(topic: string): boolean {
     isAtOrBelow("/from", topic) ||
     isAtOrBelow("/machine/replies", topic) ||
     isAtOrBelow("/level/replies", topic) ||
-    isAtOrBelow("/level/presence", topic) ||
-    isAtOrBelow("/level/uplink", topic) ||
-    isAtOrBelow("/level/journal", topic) ||
-    isAtOrBelow("/level/losses", topic)
+    isNodeState(topic)
   );
 }
 

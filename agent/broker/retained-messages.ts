@@ -1,5 +1,6 @@
 // Retained messages: in memory, bounded; those of clients are stored as well.
 import { limits } from "#shared/limits.ts";
+import { isNodeState } from "#shared/topics.ts";
 import { RetainedTree } from "#shared/mqtt/retained-tree.ts";
 import type { SessionStore } from "#shared/system/session-store.ts";
 import { publicationOf, type Publication } from "./publication.ts";
@@ -30,13 +31,14 @@ export class RetainedMessages {
     return this.#expiring.size > 0;
   }
 
-  /** Reads what is stored; what has expired goes to `onGone`. */
+  /** Reads what is stored; what has expired or is of an earlier life goes to `onGone`. */
   async load(store: SessionStore, nowMs: number, onGone: (topic: string) => void): Promise<void> {
     for (let after = ""; ;) {
       const page = await store.retained(after, pageBytes);
       for (const { topic, message } of page) {
         if (message === null) continue;
-        if (hasExpired(message, nowMs)) onGone(topic);
+        // What somebody once said of the state of a node is not so in its present life.
+        if (hasExpired(message, nowMs) || isNodeState(topic)) onGone(topic);
         else this.set(publicationOf(message, true));
       }
       const last = page.at(-1);

@@ -17,14 +17,19 @@ export interface Exchange<T> {
   readonly ttlMs: number;
   /** What an answer comes to; undefined: it is not the last one. May throw. */
   readonly take: (payload: Uint8Array) => T | undefined;
+  /** How the call is called off when the person asks the command to stop: it then waits for the last word. Absent: it just stops. */
+  readonly cancel?: { readonly topic: string; readonly onCancel: () => void };
 }
 
 /** The node makes its final reply a second after the deadline at the latest; the rest is for the way. */
 const graceMs = limits.callHopMs + 2_000;
+/** How long the last word of a call that is called off is waited for. */
+const lastWordMs = 5_000;
 
 /**
  * Answers what the last reply came to. Rejects with FOGBANK_NOT_CONNECTED when there is no node, with FOGBANK_SUBSCRIPTION_REFUSED,
- * with FOGBANK_NOT_ACKNOWLEDGED when it is not known what became of the call, and with what `take` throws.
+ * with FOGBANK_NOT_ACKNOWLEDGED when it is not known what became of the call, with what `take` throws, and with the signal's reason
+ * when it aborts and the call is not to be cancelled, or nothing is heard of that in time.
  */
 export async function exchangeCall<T>(
   { clock, signal }: Pick<CliIo, "clock" | "signal">,
@@ -42,7 +47,8 @@ export async function exchangeCall<T>(
       reject(error);
     }
   };
-  await using client = await connectMqttClient(clock, { ...target, onMessage }, signal);
+  using interruption = new Interruption(signal);
+  await using client = await connectMqttClient(clock, { ...target, onMessage }, interruption.connection);
   await listen(client, call.replyTopic);
   const unanswered = (reason: string, cause?: unknown): CommandFailure =>
     new CommandFailure(
@@ -53,6 +59,7 @@ export async function exchangeCall<T>(
   client.ended.addEventListener("abort", () => reject(client.ended.reason), { once: true });
   const payload = new TextEncoder().encode(JSON.stringify(call.request));
   client.publish({ topic: call.topic, payload, qos: 1, retain: false }).catch(reject);
+  if (call.cancel !== undefined) interruption.instead(cancelling(clock, client, call.cancel, reject));
   const waitMs = call.ttlMs + graceMs;
   try {
     return await within(clock, waitMs, answered, () => unanswered(`no final reply within ${waitMs / 1000} s`));
@@ -60,6 +67,49 @@ export async function exchangeCall<T>(
     const isCut = cause instanceof FogbankError && cause.code === "FOGBANK_NOT_CONNECTED" && !signal.aborted;
     throw isCut ? unanswered(cause.message, cause) : cause;
   }
+}
+
+/** The first Ctrl-C cuts the connection, or does what is to be done instead. */
+class Interruption implements Disposable {
+  readonly #signal: AbortSignal;
+  readonly #connection = new AbortController();
+  #act = (reason: unknown): void => this.#connection.abort(reason);
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    if (signal.aborted) this.#listener();
+    else signal.addEventListener("abort", this.#listener, { once: true });
+  }
+
+  get connection(): AbortSignal {
+    return this.#connection.signal;
+  }
+
+  instead(act: (reason: unknown) => void): void {
+    this.#act = act;
+  }
+
+  [Symbol.dispose](): void {
+    this.#signal.removeEventListener("abort", this.#listener);
+  }
+
+  readonly #listener = (): void => this.#act(this.#signal.reason);
+}
+
+function cancelling(
+  clock: CliIo["clock"],
+  client: MqttClient,
+  { topic, onCancel }: NonNullable<Exchange<unknown>["cancel"]>,
+  reject: (reason: unknown) => void,
+): (reason: unknown) => void {
+  return (reason) => {
+    onCancel();
+    client.publish({ topic, payload: new Uint8Array(0), qos: 1, retain: false }).catch(reject);
+    clock.sleep(lastWordMs, client.ended).then(
+      () => reject(reason),
+      () => undefined,
+    );
+  };
 }
 
 async function listen(client: MqttClient, topic: string): Promise<void> {

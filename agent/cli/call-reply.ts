@@ -9,13 +9,25 @@ export type MachineReply = CallReport | Refusal;
 /** How far the call is; the last one has `final`. */
 export interface CallReport {
   readonly final: boolean;
+  /** Nothing but nodes that are away is waited for. */
+  readonly settled?: boolean;
+  /** Whether the share that was asked for is done. */
+  readonly confirmed?: boolean;
   /** `matched` is the sum of the others. */
   readonly counts: Readonly<Record<"matched" | CallStatus, number>>;
   readonly results: readonly NodeAnswer[];
   /** Results left out because there are too many. */
   readonly omitted?: number;
-  /** Nodes that could not be asked or have not said anything, with the ISO 8601 time since when. */
-  readonly waiting: readonly { readonly node: string; readonly since: string }[];
+  readonly waiting: readonly UnheardNode[];
+}
+
+/** A node that could not be asked or has not said anything. */
+export interface UnheardNode {
+  readonly node: string;
+  /** ISO 8601. */
+  readonly since: string;
+  /** The node that waits for it. */
+  readonly at?: string;
 }
 
 /** What one node made of the call: also the whole answer to a call of a level. */
@@ -105,6 +117,8 @@ const machineReply: v.GenericSchema<unknown, MachineReply> = v.union([
   refusal,
   v.looseObject({
     final: v.boolean(),
+    settled: v.exactOptional(v.boolean()),
+    confirmed: v.exactOptional(v.boolean()),
     counts: v.looseObject({
       matched: count,
       queued: count,
@@ -117,7 +131,7 @@ const machineReply: v.GenericSchema<unknown, MachineReply> = v.union([
     }),
     results: v.array(nodeAnswer),
     omitted: v.exactOptional(count),
-    waiting: v.array(v.looseObject({ node: v.string(), since: v.string() })),
+    waiting: v.array(v.looseObject({ node: v.string(), since: v.string(), at: v.exactOptional(v.string()) })),
   }),
 ]);
 

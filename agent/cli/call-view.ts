@@ -1,7 +1,7 @@
 // What `fogbank call` shows: how far the call is in one line, and in the end a table with a sentence below it.
 import type { CallStatus } from "#shared/machine/receipt.ts";
 import type { LevelStatus } from "#shared/level/outcome.ts";
-import type { CallReport, LevelAnswer, NodeAnswer } from "./call-reply.ts";
+import type { CallReport, LevelAnswer, NodeAnswer, UnheardNode } from "./call-reply.ts";
 import { formatTime } from "./quantities.ts";
 import { type Cell, renderTable } from "./render-table.ts";
 import { cut, type Paint, painted, printable, type TextStyle } from "./text-style.ts";
@@ -20,35 +20,66 @@ const paints: Readonly<Record<CallStatus, Paint>> = {
 /** Names in a sentence; the rest is counted. */
 const namesMax = 10;
 
-/** Somebody matched, all of them are done, and nobody is unheard. */
-export function isSuccess({ counts, waiting }: CallReport): boolean {
-  return counts.matched > 0 && counts.done === counts.matched && waiting.length === 0;
+/** Somebody matched, all of them are done or as many as were asked for, and unless that is enough nobody is unheard. */
+export function isSuccess({ counts, waiting, confirmed }: CallReport): boolean {
+  return confirmed ?? (isAllDone(counts) && waiting.length === 0);
 }
 
-/** `3 matched: 1 done, 2 started · waiting for fog-2` */
-export function progressText({ counts, waiting }: CallReport, style: TextStyle): string {
-  const awaited = waiting.length === 0 ? "" : `waiting for ${listed(waiting.map(({ node }) => node))}`;
-  return [countsText(counts), awaited].filter((part) => part !== "").join(style.unicode ? " · " : " - ");
+/** Somebody matched, and all of them are done: of those that were heard. */
+export function isAllDone(counts: CallReport["counts"]): boolean {
+  return counts.matched > 0 && counts.done === counts.matched;
 }
 
-/** `40 matched: 37 done, 3 failed; not heard: fog-2 since 12:03:11Z`. `now`: ISO 8601; other days are named. */
-export function summaryText({ counts, waiting }: CallReport, now: string): string {
-  const matched = counts.matched === 0 ? "no node matched the condition" : countsText(counts);
-  if (waiting.length === 0) return matched;
-  return `${matched}; not heard: ${listed(waiting.map(({ node, since }) => `${node} since ${momentText(since, now)}`))}`;
+/**
+ * `3 matched: 1 done, 2 started · 1 waiting at fog-2: device-7`, and how long it goes on when only those that are away are waited for.
+ * `until`, `now`: ISO 8601.
+ */
+export function progressText(
+  { counts, waiting, settled = false }: CallReport,
+  style: TextStyle,
+  { until, now }: { readonly until: string; readonly now: string },
+): string {
+  const names = listed(waiting.map(({ node }) => node));
+  const awaited = waiting.length === 0 ? [] : [`${waitingText(waiting)}: ${names}`];
+  const open = settled ? [`open until ${momentText(until, now)}`] : [];
+  return [countsText(counts), ...awaited, ...open].join(style.unicode ? " · " : " - ");
+}
+
+/** `40 matched: 37 done, 3 failed; 1 waiting at cloud-1: fog-2 since 12:03:11Z`. `now`: ISO 8601; other days are named. */
+export function summaryText({ counts, waiting, confirmed, final }: CallReport, now: string): string {
+  const matched = counts.matched === 0 && final ? "no node matched the condition" : countsText(counts);
+  const since = listed(waiting.map((one) => `${one.node} since ${momentText(one.since, now)}`));
+  const awaited = waiting.length === 0 ? [] : [`${waitingText(waiting)}: ${since}`];
+  const share = confirmed === undefined ? [] : [confirmed ? "confirmed" : "not confirmed"];
+  return [matched, ...awaited, ...share].join("; ");
+}
+
+/** `2 waiting at fog-2, 1 waiting at cloud-1` */
+function waitingText(waiting: readonly UnheardNode[]): string {
+  const counts = new Map<string | undefined, number>();
+  for (const { at } of waiting) counts.set(at, (counts.get(at) ?? 0) + 1);
+  const parts = Array.from(counts, ([at, count]) => `${count} waiting${at === undefined ? "" : ` at ${at}`}`);
+  return listed(parts);
 }
 
 /** Every result, and the summary. */
 export function renderReport(report: CallReport, style: TextStyle, now: string): string {
   const { results, omitted = 0 } = report;
-  const line = (text: string, paint: Paint): string =>
-    `${painted(cut(printable(text), style.columns ?? Infinity, style), paint, style)}\n`;
   return [
     results.length === 0 ? "" : renderAnswers(results, style),
-    omitted === 0 ? "" : line(`and ${omitted} more that the reply leaves out`, "dim"),
+    omitted === 0 ? "" : renderLine(`and ${omitted} more that the reply leaves out`, "dim", style),
     results.length === 0 ? "" : "\n",
-    line(summaryText(report, now), isSuccess(report) ? "plain" : "bad"),
+    renderSummary(report, style, now),
   ].join("");
+}
+
+/** The sentence by itself. */
+export function renderSummary(report: CallReport, style: TextStyle, now: string): string {
+  return renderLine(summaryText(report, now), isSuccess(report) ? "plain" : "bad", style);
+}
+
+function renderLine(text: string, paint: Paint, style: TextStyle): string {
+  return `${painted(cut(printable(text), style.columns ?? Infinity, style), paint, style)}\n`;
 }
 
 /** A table, ordered by the nodes' names. */

@@ -1,32 +1,25 @@
 // `fogbank call`: calls a function on the machines from a node downward, or on the level of that node alone, and waits for the one
 // final reply.
 import { Command, Option } from "commander";
-import { parseCondition } from "#shared/condition/condition.ts";
 import { FogbankError } from "#shared/errors.ts";
-import { parseNodeName } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import { drawCallId } from "#shared/machine/call-id.ts";
 import { isFunctionName } from "#shared/machine/envelope.ts";
 import type { Random } from "#shared/system/random.ts";
-import { functionTopic, levelFunctionPrefix, levelReplyTopic, machineReplyTopic } from "#shared/topics.ts";
-import { CommandFailure, exitWith, runAction } from "./action.ts";
-import { type MqttTarget, mqttOption } from "./addresses.ts";
+import { levelFunctionPrefix, levelReplyTopic } from "#shared/topics.ts";
+import { exitWith, runAction } from "./action.ts";
+import { mqttOption } from "./addresses.ts";
 import { exchangeCall } from "./call-exchange.ts";
 import { callLevels, levelsOption } from "./call-levels.ts";
-import { type MachineReply, type Read, readLevelReply, readMachineReply } from "./call-reply.ts";
-import { isSuccess, progressText, renderAnswers, renderReport } from "./call-view.ts";
+import { callMachines, machineOptions, type MachineCallOptions, type Request } from "./call-machines.ts";
+import { readLevelReply } from "./call-reply.ts";
+import { renderAnswers } from "./call-view.ts";
 import type { CliIo } from "./io.ts";
 import { parseJsonArgument } from "./json-argument.ts";
 import { parseSeconds } from "./parse-seconds.ts";
-import { withProgressLine } from "./progress-line.ts";
 import { printable, textStyleOf } from "./text-style.ts";
 
-interface CallOptions {
-  readonly on?: string;
-  readonly if?: string;
-  readonly ttl: number;
-  readonly mqtt: MqttTarget;
-  readonly json?: true;
+interface CallOptions extends MachineCallOptions {
   readonly level?: true;
   readonly levels?: readonly string[];
   readonly sequential?: true;
@@ -38,10 +31,11 @@ const levelCaller = "fogbank-call";
 /**
  * Ends with commander's CommanderError: exit code 1 when not every matching node is done or somebody was not heard, when the call
  * is refused and when nobody answers, of several levels when not all have
- * succeeded (with --sequential: none), 2 for usage, 3 when not connected, 130 when interrupted.
+ * succeeded (with --sequential: none), 2 for usage, 3 when not connected, 4 when with --no-wait all are done but those that are away,
+ * 130 when interrupted.
  */
 export function callCommand(io: CliIo, random: Random): Command {
-  return new Command("call")
+  const call = new Command("call")
     .description("call a function on the machines below a node, and wait for the answer of all of them")
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
@@ -77,36 +71,8 @@ export function callCommand(io: CliIo, random: Random): Command {
         else await callMachines(io, options, name, request);
       }),
     );
-}
-
-interface Request {
-  readonly id: string;
-  readonly args: unknown;
-  /** Seconds. */
-  readonly ttl: number;
-}
-
-async function callMachines(io: CliIo, options: CallOptions, name: string, request: Request): Promise<void> {
-  const condition = conditionOf(options);
-  const style = textStyleOf(io);
-  const { raw, reply } = await withProgressLine(io, options.json, "called, not heard of anybody yet", (show) =>
-    exchangeCall<Read<MachineReply>>(io, options.mqtt, {
-      topic: functionTopic(name),
-      request: { ...request, if: condition },
-      replyTopic: machineReplyTopic(request.id),
-      ttlMs: options.ttl * 1000,
-      take(payload) {
-        const answer = readMachineReply(payload);
-        if (answer.reply.final) return answer;
-        if ("counts" in answer.reply) show(progressText(answer.reply, style));
-        return undefined;
-      },
-    }),
-  );
-  if (options.json) io.stdout(`${JSON.stringify(raw)}\n`);
-  if ("error" in reply) throw new CommandFailure("FOGBANK_CALL_REFUSED", printable(reply.error.message));
-  if (!options.json) io.stdout(renderReport(reply, textStyleOf(io), new Date(io.clock.now()).toISOString()));
-  if (!isSuccess(reply)) exitWith(1);
+  for (const option of machineOptions()) call.addOption(option);
+  return call;
 }
 
 async function callLevel(io: CliIo, options: CallOptions, name: string, request: Request): Promise<void> {
@@ -120,22 +86,6 @@ async function callLevel(io: CliIo, options: CallOptions, name: string, request:
   });
   io.stdout(options.json ? `${JSON.stringify(raw)}\n` : renderAnswers([reply], textStyleOf(io)));
   if (reply.status !== "done") exitWith(1);
-}
-
-function conditionOf({ on, if: condition = "" }: CallOptions): string {
-  if (on === undefined) return condition;
-  const isNode = `name == '${parseNodeName(on)}'`;
-  // By itself first: within the parentheses the positions of its faults, and their meaning, would be others.
-  const parsed = parseCondition(condition);
-  if ("error" in parsed) {
-    const { message, position } = parsed.error;
-    throw new CommandFailure(
-      "FOGBANK_CALL_REFUSED",
-      `the condition cannot be used: line ${position.line}, column ${position.column}: ${message}`,
-    );
-  }
-  // A line of its own: it may end with a comment.
-  return parsed.ok.tree === undefined ? isNode : `${isNode} && (${condition}\n)`;
 }
 
 function argumentsOf(text: string | undefined): unknown {

@@ -1,5 +1,6 @@
 // What `fogbank status` shows: the tree, the streams with their accounts, the store.
 import type { StatusReport, StreamReport } from "#shared/reports.ts";
+import { reachOf, reachText } from "#shared/presence/reach.ts";
 import { maskPasswords } from "../config/uplink-url.ts";
 import { formatAgo, formatBytes, formatDuration, formatSince, formatTime } from "./quantities.ts";
 import { type Cell, type Column, renderTable } from "./render-table.ts";
@@ -22,6 +23,7 @@ export function renderStatus(report: StatusReport, style: TextStyle): string {
     "\n",
     renderTree(report, style),
     uplinkLine(report, line),
+    ...networkLines(report).map((text) => line(text, "bad")),
     "\n",
     report.streams.length === 0 ? line("no streams yet") : renderStreams(report, style),
     "\n",
@@ -64,6 +66,22 @@ function uplinkLine({ node, uplink }: StatusReport, line: (text: string, paint: 
   const to = uplink.url === undefined ? "" : ` to ${maskPasswords(uplink.url)}`;
   const reason = uplink.reason === undefined ? "" : `: ${uplink.reason}`;
   return line(`uplink${to} down since ${formatSince(uplink.since, node.now)}${reason}`, "bad");
+}
+
+/** What is out of reach above although the parent is there; what the node concludes of its network; nothing when all is well. */
+function networkLines({ node, uplink, network }: StatusReport): readonly string[] {
+  const lines: string[] = [];
+  if (uplink.state === "up") {
+    const hops = uplink.path.map((hop) => ({ ...hop, name: hop.node, sinceMs: Date.parse(hop.since) }));
+    const reach = reachOf({ name: node.name, uplink: "up", sinceMs: Date.parse(uplink.since) }, hops);
+    const since = (ms: number): string => formatSince(new Date(ms).toISOString(), node.now);
+    if (reach.broken !== undefined) lines.push(`PATH broken at ${reach.broken.at}: ${reachText(reach, since)}`);
+  }
+  if (network?.reason !== undefined && network.conclusion !== "starting") {
+    const { conclusion, reason } = network;
+    lines.push(`NETWORK ${conclusion} since ${formatSince(network.since, node.now)}: ${reason}`);
+  }
+  return lines;
 }
 
 function renderStreams({ node, uplink, streams }: StatusReport, style: TextStyle): string {

@@ -52,6 +52,15 @@ export const statusSchema: v.GenericSchema<unknown, StatusReport> = v.looseObjec
     reason: v.exactOptional(text),
     path: v.array(v.looseObject({ node: text, level, uplink: v.picklist(["up", "down", "root"]), since: text })),
   }),
+  network: v.exactOptional(
+    v.looseObject({
+      conclusion: text,
+      since: text,
+      reason: v.exactOptional(text),
+      children: v.looseObject({ online: count, lost: count, left: count, awaited: count }),
+      lost: v.array(text),
+    }),
+  ),
   below: v.array(
     v.looseObject({
       node: text,

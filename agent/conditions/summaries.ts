@@ -63,8 +63,9 @@ export class Summaries {
 
   #mayHold(condition: Condition, name: string): boolean {
     const child = this.#tree.child(name);
-    // Not heard since this node's start, or more than it could report: anything may be below it.
-    if (child?.epoch === undefined || child.descendants.length >= limits.descendants) return true;
+    // Nothing known since before this node's start, or more than it could report: anything may be below it.
+    if (child === undefined || (child.epoch === undefined && child.wasLeaf !== true)) return true;
+    if (child.descendants.length >= limits.descendants) return true;
     if (condition.tree === undefined || this.#mayHoldNow(condition, child)) return true;
     const nowMs = this.#clock.monotonic();
     return (child.earlier ?? []).some(

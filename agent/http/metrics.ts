@@ -14,6 +14,9 @@ const gauges: ReadonlySet<string> = new Set([
   "open",
   "online",
   "alarms",
+  "childrenOnline",
+  "childrenLost",
+  "partitioned",
 ]);
 
 /** The sum of the reasons would be counted twice. */

@@ -2,6 +2,7 @@
 import { elsewhereOf, isBalanced, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
 import type { NodePlace, PathHop } from "#shared/link/hello.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
+import type { NetworkReport } from "#shared/presence/network.ts";
 import type { AccountingReport, BelowReport, PlaceReport, StatusReport, StreamReport } from "#shared/reports.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
@@ -22,12 +23,14 @@ export interface TreeReport {
     readonly path: readonly PathHop[];
   };
   children(): readonly ChildPresence[];
+  child(name: string): ChildPresence | undefined;
   alarms(): readonly TreeAlarm[];
 }
 
 export interface NodeViewDeps {
   readonly store: NodeStore;
   readonly tree: TreeReport;
+  readonly network: () => NetworkReport;
   readonly clock: Clock;
   readonly documents: DocumentStore | undefined;
   readonly counters: () => Readonly<Record<string, number>>;
@@ -49,9 +52,7 @@ export interface Self {
 export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
   const isRoot = deps.tree.uplink().state === "none";
   const heardAtMs = (origin: string): number =>
-    origin === self.name
-      ? deps.clock.now()
-      : (deps.tree.children().find((child) => child.name === origin)?.heardAtMs ?? 0);
+    origin === self.name ? deps.clock.now() : (deps.tree.child(origin)?.heardAtMs ?? 0);
   return {
     documents: deps.documents,
     counters: () => deps.counters(),
@@ -66,6 +67,7 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
       return {
         node: nodeReport(self, nowMs),
         uplink: uplinkReport(deps.tree),
+        network: networkReport(deps.network()),
         below: deps.tree.children().flatMap((child) => belowReports(child, self.name, nowMs)),
         streams: rows.map((row) => streamReport(row, isRoot)),
         ...(oldestPendingMs === undefined ? {} : { oldestPendingAt: iso(oldestPendingMs) }),
@@ -111,6 +113,16 @@ function uplinkReport(tree: TreeReport): StatusReport["uplink"] {
     ...(reason === undefined ? {} : { reason }),
     path: path.map((hop) => ({ node: hop.name, level: hop.level, uplink: hop.uplink, since: iso(hop.sinceMs) })),
   };
+}
+
+function networkReport({
+  conclusion,
+  sinceMs,
+  reason,
+  children,
+  lost,
+}: NetworkReport): NonNullable<StatusReport["network"]> {
+  return { conclusion, since: iso(sinceMs), ...(reason === undefined ? {} : { reason }), children, lost };
 }
 
 /** The child and what it reported; all of it is as old as the child's last word. */

@@ -51,8 +51,10 @@ export function createJournalNotices(deps: {
   readonly bus: Pick<Bus, "publish">;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Hears of each change of state. */
+  readonly changed?: (state: JournalState) => void;
 }): JournalNotices {
-  const { bus, clock, log } = deps;
+  const { bus, clock, log, changed } = deps;
   let reason: string | undefined;
   /** When the state began that would hold without the other: of refusals, of evictions. */
   let refusalMs = 0;
@@ -99,7 +101,9 @@ export function createJournalNotices(deps: {
   }
 
   function tell(): void {
-    const { state: name, sinceMs } = state();
+    const now = state();
+    changed?.(now);
+    const { state: name, sinceMs } = now;
     const notice = {
       state: name,
       since: new Date(sinceMs).toISOString(),

@@ -6,13 +6,14 @@
 // A segment that the store refuses while it takes others is set aside, tried again, and quarantined at the third refusal: it stays
 // in the journal, and blocks nobody. A store that takes nothing is away, and everything waits; but where it says of a few segments that
 // it is their data which it cannot take, these refusals count too.
-import { addInterval, type IntervalSet } from "#shared/journal/interval-set.ts";
+import { addInterval } from "#shared/journal/interval-set.ts";
 import type { StreamState } from "#shared/journal/stream.ts";
 import type { Frame } from "#shared/journal/tree-clock.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { DocumentStore } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
+import type { HandedOn } from "../store/link-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { StoredSegment } from "../store/segment-repository.ts";
 import { storeSegments, type BatchOutcome } from "./sink-batch.ts";
@@ -84,7 +85,7 @@ class Drain implements Sink {
   readonly #done: Promise<void>;
   /** By id. A restart forgets it, and reads the journal from its beginning. */
   readonly #aside = new Map<number, Aside>();
-  readonly #stored = new Map<string, StoredNumbers>();
+  readonly #stored = new Map<string, HandedOn>();
   #forgetting: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
   #cursor = 0;
@@ -238,10 +239,12 @@ class Drain implements Sink {
   /** What has become of segments, told to the journal. */
   async #settle({ taken, corrupt }: BatchOutcome): Promise<void> {
     if (taken.some(({ body }) => body !== null)) this.#sinceTaken = 0;
-    for (const { origin, epoch, streamId, first, items } of taken) {
-      const key = `${epoch} ${streamId} ${origin}`;
-      const ranges = addInterval(this.#stored.get(key)?.ranges ?? [], first, first + items - 1);
-      this.#stored.set(key, { origin, epoch, streamId, ranges });
+    const readTo = taken.reduce((highest, { id }) => Math.max(highest, id), 0);
+    for (const { origin, epoch, streamId, first, items, body } of taken) {
+      // Messages are in the document store, whichever row has them by now. Those of a gap may have come since it was read, and nobody
+      // has them then: only what was read goes.
+      const idMax = body === null ? readTo : undefined;
+      this.#addStored({ origin, epoch, streamId, idMax, ranges: [[first, first + items - 1]] });
     }
     if (taken.length > 0) this.#forgetting ??= this.#forget();
     for (const segment of corrupt) await this.#quarantine(segment, "corrupt");
@@ -258,7 +261,7 @@ class Drain implements Sink {
         failures = 0;
       } catch (error) {
         // Still there, and stored: the next write takes them along.
-        for (const numbers of acked) this.#restore(numbers);
+        for (const numbers of acked) this.#addStored(numbers);
         if (this.#stop.signal.aborted) break;
         if (failures++ === 0) log.error({ error: String(error) }, "stored segments cannot be deleted from the journal");
         await clock.sleep(retryMsMin, this.#stop.signal).catch(() => undefined);
@@ -267,10 +270,10 @@ class Drain implements Sink {
     this.#forgetting = undefined;
   }
 
-  #restore(numbers: StoredNumbers): void {
-    const key = `${numbers.epoch} ${numbers.streamId} ${numbers.origin}`;
-    const newer = this.#stored.get(key)?.ranges ?? [];
-    const ranges = newer.reduce((set, [first, last]) => addInterval(set, first, last), numbers.ranges);
+  #addStored(numbers: HandedOn): void {
+    const key = `${numbers.epoch} ${numbers.streamId} ${numbers.idMax} ${numbers.origin}`;
+    const before = this.#stored.get(key)?.ranges ?? [];
+    const ranges = numbers.ranges.reduce((set, [first, last]) => addInterval(set, first, last), before);
     this.#stored.set(key, { ...numbers, ranges });
   }
 
@@ -292,13 +295,6 @@ class Drain implements Sink {
     this.#wake = Promise.withResolvers<void>();
     if (this.#stop.signal.aborted) this.#wake.resolve();
   }
-}
-
-interface StoredNumbers {
-  readonly origin: string;
-  readonly epoch: number;
-  readonly streamId: number;
-  readonly ranges: IntervalSet;
 }
 
 const takesNoOthers = (): Promise<boolean> => Promise.resolve(false);

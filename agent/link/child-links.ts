@@ -13,7 +13,6 @@ import {
   encodeRefusal,
   encodeWelcome,
   protocolVersion,
-  type Descendant,
   type Hello,
   type Heartbeat,
   type Refusal,
@@ -36,7 +35,10 @@ import type { Contested, Heard, IngestOutcome, Unnamed } from "../store/intake-o
 import { movableBuffers } from "../store/movable-bodies.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
+import { isLeaf, knownChildOf } from "./known-child.ts";
 import type { OwnIdentity } from "./own-identity.ts";
+import { namesOf } from "./names-below.ts";
+import { PathNews } from "./path-news.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 import { unfitHello } from "./unfit-hello.ts";
@@ -90,8 +92,7 @@ class ChildLinks implements AsyncDisposable {
   readonly #intercepting = new DisposableStack();
   readonly #beating: Promise<void>;
   readonly #work = new Set<Promise<void>>();
-  /** What each child was last told of the path above. */
-  readonly #pathTold = new Map<string, number>();
+  readonly #paths = new PathNews(watchMs);
   readonly #marks: FinalMarkNews;
   /** Of names that two nodes bear: what each child was last told in its session. */
   readonly #rulingsTold = new Map<string, string>();
@@ -114,6 +115,7 @@ class ChildLinks implements AsyncDisposable {
         for (const { name } of deps.tree.children()) this.#disconnect(name);
       }),
     );
+    this.#intercepting.use(deps.tree.onPath(() => this.#tellPath()));
     for (const kind of ["h", "b", "w"] as const) {
       this.#intercepting.use(
         deps.bus.intercept(upFilterOf(kind), (publish, settle) => {
@@ -213,9 +215,9 @@ class ChildLinks implements AsyncDisposable {
 
   async #welcome(child: ChildPresence, hello: Hello): Promise<void> {
     const { store, tree } = this.#deps;
-    const { name, uuid, session, conn, place, state, sinceMs } = child;
+    const { name, session } = child;
     if (!(await this.#hear(name, hello))) return;
-    await store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } });
+    await store.write("putChild", { child: knownChildOf(child) });
     this.#marks.begin(name, hello.streams);
     const holdings = await store.read("holdings", { node: name });
     const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
@@ -235,7 +237,7 @@ class ChildLinks implements AsyncDisposable {
       synced: this.#deps.time.synced(),
       path: tree.path(),
     });
-    this.#pathTold.set(name, tree.version().above);
+    this.#paths.tell(name, tree.version().above);
     this.#rulingsTold.delete(name);
     this.#send(name, "h", welcome);
   }
@@ -243,7 +245,9 @@ class ChildLinks implements AsyncDisposable {
   async #heartbeat(child: string, beat: Heartbeat): Promise<void> {
     const known = this.#deps.tree.child(child);
     if (known?.state !== "online") return;
-    this.#deps.tree.setChild(heardChild(known, this.#moment(), beat.descendants));
+    const now = heardChild(known, this.#moment(), beat.descendants);
+    this.#deps.tree.setChild(now);
+    if (isLeaf(now) !== isLeaf(known)) void this.#track(this.#put(now));
     const { streams, descendants, relays } = beat;
     const below = namesOf(descendants, relays);
     if (streams.length === 0 && below.length === 0) return;
@@ -358,6 +362,7 @@ class ChildLinks implements AsyncDisposable {
       await clock.sleep(watchMs, this.#stop.signal).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
       this.#dropSilent();
+      this.#tellPath();
       if (clock.monotonic() - beatAtMs < limits.heartbeatMs) continue;
       beatAtMs = clock.monotonic();
       await this.#lookAtStore();
@@ -375,6 +380,15 @@ class ChildLinks implements AsyncDisposable {
     }
   }
 
+  #tellPath(): void {
+    const { tree, time, clock } = this.#deps;
+    const due = this.#paths.due(tree.children(), tree.version().above, clock.monotonic());
+    if (due.length === 0) return;
+    const beat = { nowMs: time.now(), synced: time.synced(), streams: [], ...this.#credit() };
+    const frame = encodeHeartbeat({ ...beat, path: tree.path(), descendants: undefined });
+    for (const name of due) this.#send(name, "h", frame);
+  }
+
   #sendBeats(): void {
     const { tree, time } = this.#deps;
     const path = tree.path();
@@ -383,8 +397,8 @@ class ChildLinks implements AsyncDisposable {
     const rulings = this.#enforceNames();
     for (const { name, state } of tree.children()) {
       if (state !== "online") continue;
-      const news = this.#pathTold.get(name) === above ? undefined : path;
-      this.#pathTold.set(name, above);
+      const news = this.#paths.knows(name, above) ? undefined : path;
+      this.#paths.tell(name, above);
       const beat: Heartbeat = {
         nowMs: time.now(),
         synced: time.synced(),
@@ -429,10 +443,11 @@ class ChildLinks implements AsyncDisposable {
   #update(before: ChildPresence | undefined, after: ChildPresence): void {
     if (after === before) return;
     this.#deps.tree.setChild(after);
-    const { name, uuid, session, conn, place, state, sinceMs } = after;
-    void this.#track(
-      this.#deps.store.write("putChild", { child: { name, uuid, session, conn, place, state, sinceMs } }, "lazy"),
-    );
+    void this.#track(this.#put(after));
+  }
+
+  #put(child: ChildPresence): Promise<unknown> {
+    return this.#deps.store.write("putChild", { child: knownChildOf(child) }, "lazy");
   }
 
   #setFull(full: boolean, error?: FogbankError): void {
@@ -478,12 +493,4 @@ class ChildLinks implements AsyncDisposable {
   #moment(): { readonly nowMs: number; readonly monotonicMs: number } {
     return { nowMs: this.#deps.clock.now(), monotonicMs: this.#deps.clock.monotonic() };
   }
-}
-
-/** Whose messages the child may send besides its own. */
-function namesOf(
-  descendants: readonly Descendant[] | undefined,
-  relays: readonly NodeName[] | undefined,
-): readonly NodeName[] {
-  return [...(descendants ?? []).map(({ name }) => name), ...(relays ?? [])];
 }

@@ -10,7 +10,7 @@ import type { Lane, StreamState } from "#shared/journal/stream.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
-import type { OutgoingAnswer } from "../store/link-operations.ts";
+import type { HandedOn, OutgoingAnswer } from "../store/link-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { TreeTime } from "./tree-time.ts";
 
@@ -23,6 +23,7 @@ export interface SendingDeps {
 }
 
 type ReadEffect = UplinkEffect & { readonly type: "read" };
+type ForgetEffect = UplinkEffect & { readonly type: "forget" };
 type ReadEvent = UplinkEvent & { readonly type: "read" };
 
 const forgetRetryMs = 1_000;
@@ -34,7 +35,9 @@ export class Sending implements AsyncDisposable {
   /** Number of the session in this process. */
   #session = 0;
   /** What the last read of each lane found. */
-  readonly #found = new Map<Lane, NonNullable<OutgoingAnswer["found"]>>();
+  readonly #found = new Map<Lane, NonNullable<OutgoingAnswer["found"]> & { readonly idMax: number }>();
+  /** By lane and frame number: no segment in the frame has a larger id. Of frames that may still be answered. */
+  readonly #idMaxOf: Record<Lane, Map<number, number>> = { control: new Map(), bulk: new Map() };
   /** Streams that this session has named on a lane, and low marks that it has told. */
   readonly #named = new Set<string>();
   readonly #lows = new Map<string, number>();
@@ -74,6 +77,7 @@ export class Sending implements AsyncDisposable {
   /** The session is over. */
   end(): void {
     this.#found.clear();
+    for (const frames of Object.values(this.#idMaxOf)) frames.clear();
     this.#named.clear();
     this.#lows.clear();
   }
@@ -84,6 +88,7 @@ export class Sending implements AsyncDisposable {
     await this.#cleared;
     const acked = this.#acked;
     this.#acked = [];
+    const idMax = backlog.releasedId();
     const read = await store.read("outgoing", {
       lane,
       generation,
@@ -93,11 +98,11 @@ export class Sending implements AsyncDisposable {
       acked,
       crowded: this.#crowded,
       session: this.#session,
-      idMax: backlog.releasedId(),
+      idMax,
       nowMs: clock.monotonic(),
     });
     if (read.damaged.length > 0) void this.#track(this.#giveUp(read.damaged));
-    if (read.found !== null && !signal.aborted) this.#found.set(lane, read.found);
+    if (read.found !== null && !signal.aborted) this.#found.set(lane, { ...read.found, idMax });
     const { found, dry } = read;
     if (found === null) return { type: "read", lane, generation, found, dry };
     const bytes = found.segments.end - found.segments.start;
@@ -109,6 +114,7 @@ export class Sending implements AsyncDisposable {
     const read = this.#found.get(lane);
     if (read === undefined) return undefined;
     this.#found.delete(lane);
+    this.#idMaxOf[lane].set(frameNumber, read.idMax);
     const streams = read.streams.filter((stream) => this.#isNew(`${lane}/${streamKey(stream)}`));
     const lows = read.lows.filter(({ epoch, streamId, low }) => {
       const key = `${epoch}/${streamId}`;
@@ -122,10 +128,20 @@ export class Sending implements AsyncDisposable {
     return frameBatch({ session, lane, frameNumber, streams, lows, relays }, read.segments);
   }
 
-  /** The parent has committed these. The reader of the store hears of it with the next read, so that they are not sent once more. */
-  forget(acked: readonly AckedRanges[]): void {
+  /**
+   * The parent has committed these. The reader of the store hears of it with the next read, so that they are not sent once more. What has
+   * come since the frame was read stays: the frame may have carried a gap of the same numbers.
+   */
+  forget({ lane, frameNumber, acked }: Pick<ForgetEffect, "lane" | "frameNumber" | "acked">): void {
+    const frames = this.#idMaxOf[lane];
+    const idMax = frames.get(frameNumber);
+    // A frame that was not sent in this session, or was answered long ago: whatever its answer names is sent again.
+    if (idMax === undefined) return;
+    // Frames of before have been answered, or are lost.
+    for (const number of frames.keys()) if (number < frameNumber) frames.delete(number);
     this.#acked.push(...acked);
-    void this.#track(this.#forget(acked, true));
+    const handedOn = acked.map((numbers) => ({ ...numbers, idMax }));
+    void this.#track(this.#forget(handedOn, true));
   }
 
   /** What was refused or lost took the descriptions of its streams with it. */
@@ -162,7 +178,7 @@ export class Sending implements AsyncDisposable {
     }
   }
 
-  async #forget(acked: readonly AckedRanges[], isLazy: boolean): Promise<void> {
+  async #forget(acked: readonly HandedOn[], isLazy: boolean): Promise<void> {
     for (let failures = 0; !this.#stop.signal.aborted; failures++) {
       try {
         await this.#deps.store.write("forget", { acked }, isLazy ? "lazy" : undefined);

@@ -14,7 +14,7 @@ export function unfitHello(tree: TreeView, self: string, child: string, hello: H
     return { code: "name-taken", retryAfterMs, text: `the hello of "${child}" gives the name "${hello.name}"` };
   }
   const ring = "names must be unique in a tree, and links must not form a ring";
-  if (tree.child(child) === undefined && tree.children().length >= limits.childrenKnown) {
+  if (tree.child(child) === undefined && tree.knownChildren() >= limits.childrenKnown) {
     const text = `this node has had ${limits.childrenKnown} children, and remembers no more`;
     return { code: "busy", retryAfterMs, text };
   }

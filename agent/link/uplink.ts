@@ -192,7 +192,7 @@ class Uplink implements ParentLink, AsyncDisposable {
         this.#send(effect.lane, effect.frameNumber);
         return;
       case "forget":
-        this.#sending.forget(effect.acked);
+        this.#sending.forget(effect);
         return;
       case "refused":
         this.#sending.refuse(effect.naks);
@@ -470,6 +470,6 @@ class Uplink implements ParentLink, AsyncDisposable {
   #report(): void {
     const state = this.#state;
     if (state.at === "running") this.#deps.tree.setUplink({ state: "up", reason: undefined, path: state.path });
-    else this.#deps.tree.setUplink({ state: "down", reason: state.reason });
+    else this.#deps.tree.setUplink({ state: "down", reason: state.reason, cause: state.cause });
   }
 }

@@ -5,11 +5,11 @@ import { drawCallId } from "#shared/machine/call-id.ts";
 import { isFunctionName, phases, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import { badTime, isReplyTopic, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
+import { readRequestProperties, type RequestProperties } from "#shared/machine/request-properties.ts";
 import type { InboundPublish } from "#shared/system/bus.ts";
 import type { Random } from "#shared/system/random.ts";
 import { machineReplyTopic } from "#shared/topics.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
-import { readReplyProperties } from "./reply-properties.ts";
 
 export interface IntakeDeps {
   readonly random: Random;
@@ -34,11 +34,13 @@ export function takeIn(
   { random, treeNow }: IntakeDeps,
   self: NodeName,
   kind: Exclude<Kind, "cancel">,
-  { topic, payload, properties, qos, repeated = false }: InboundPublish,
+  publish: InboundPublish,
 ): Taken | NotTaken {
+  const { topic, payload, qos, repeated = false } = publish;
   const name = topic.slice(topic.lastIndexOf("/") + 1);
   const isCall = kind === "function";
-  const request = parseRequest(payload, isCall ? "call" : "event");
+  const properties = readRequestProperties(publish);
+  const request = parseRequest(payload, isCall ? "call" : "event", properties);
   const id = request.id ?? drawCallId(random);
   const replies = isCall ? replyTopicsOf(request, id, properties) : new Map<string, undefined>();
   const { encoding } = request;
@@ -103,8 +105,11 @@ function timeOf(at: CallRequest["at"]): number | undefined {
 }
 
 /** Where the answers go: the topic of the body, or that of MQTT 5, or that of the call. */
-function replyTopicsOf(request: CallRequest | BadRequest, id: string, properties: Uint8Array | undefined): ReplyTopics {
-  const { responseTopic, correlationData } = readReplyProperties(properties);
+function replyTopicsOf(
+  request: CallRequest | BadRequest,
+  id: string,
+  { responseTopic, correlation }: RequestProperties,
+): ReplyTopics {
   const response = responseTopic !== undefined && isReplyTopic(responseTopic, id) ? responseTopic : undefined;
-  return new Map([[request.reply ?? response ?? machineReplyTopic(id), correlationData]]);
+  return new Map([[request.reply ?? response ?? machineReplyTopic(id), correlation]]);
 }

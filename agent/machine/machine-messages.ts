@@ -11,6 +11,7 @@ import { above, type Neighbour, type NeighbourView } from "#shared/machine/neigh
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
 import { decodeReceipt, encodeReceipt } from "#shared/machine/receipt-wire.ts";
+import { replyProperties } from "#shared/machine/request-properties.ts";
 import { encodeReply } from "#shared/machine/request.ts";
 import type { Bus, InboundPublish, Message, Verdict } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
@@ -34,7 +35,6 @@ import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
-import { replyProperties } from "./reply-properties.ts";
 import { eventBody, refusalBody, replyBody } from "./report-bodies.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
 
@@ -65,6 +65,11 @@ export interface MachineStats {
   readonly refused: number;
   readonly ran: number;
   readonly open: number;
+  /** Envelopes and receipts on the links to neighbours, and their bytes. */
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly frameBytesIn: number;
+  readonly frameBytesOut: number;
 }
 
 export interface MachineMessaging extends AsyncDisposable {
@@ -125,6 +130,7 @@ class MachineMessages implements MachineMessaging {
   /** Ends a long sleep when something happens. */
   #nap: AbortController | undefined;
   #refused = 0;
+  readonly #traffic = { framesIn: 0, framesOut: 0, frameBytesIn: 0, frameBytesOut: 0 };
   readonly #refusedBefore = new Set<string>();
   #isStopping = false;
 
@@ -185,7 +191,7 @@ class MachineMessages implements MachineMessaging {
 
   stats(): MachineStats {
     const stats = this.#core.stats();
-    return { ...stats, refused: stats.refused + this.#refused };
+    return { ...stats, ...this.#traffic, refused: stats.refused + this.#refused };
   }
 
   endAll(): void {
@@ -292,6 +298,8 @@ class MachineMessages implements MachineMessaging {
   }
 
   #frame(kind: "c" | "r", from: NeighbourView, payload: Uint8Array): void {
+    this.#traffic.framesIn++;
+    this.#traffic.frameBytesIn += payload.length;
     const world = this.#surroundings.world();
     const decoded = kind === "c" ? decodeEnvelope(payload) : decodeReceipt(payload);
     if ("malformed" in decoded) {
@@ -429,6 +437,8 @@ class MachineMessages implements MachineMessaging {
   }
 
   #send(to: Neighbour, kind: FrameKind, payload: Uint8Array): void {
+    this.#traffic.framesOut++;
+    this.#traffic.frameBytesOut += payload.length;
     if (to === above) this.#deps.parent.send(kind, payload);
     else this.#emit({ topic: downTopic(to, kind), payload, qos: 0, retain: false });
   }

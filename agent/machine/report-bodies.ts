@@ -10,6 +10,7 @@ export function replyBody({ id, confirm }: Envelope, { receipt, isFinal }: CallR
   return {
     id,
     final: isFinal,
+    ...(!isFinal && receipt.settled ? { settled: true } : {}),
     counts,
     ...(confirm > 0 && isFinal ? { confirmed: isConfirmed(receipt.counts, confirm) } : {}),
     results: receipt.results.map(({ node, status, value, reason }) => ({

@@ -1,10 +1,15 @@
 // What this node knows of the tree around it: the children below, the path above. Published retained on the node's own level
-// for every local client: `/level/presence/<child>`, `/level/uplink`.
+// for every local client: `/level/presence/<child>`, `/level/uplink`, with what has changed since the node was started. Kept in memory
+// only: what an earlier life knew is no news. What it costs to tell of a child does not grow with the number of children.
 import type { Level, NodeName } from "#shared/ids.ts";
 import type { Descendant, PathHop } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
-import { descendantsOf, type ChildPresence } from "#shared/link/child-presence.ts";
+import { descendantsOf, type ChildPresence, type ChildState } from "#shared/link/child-presence.ts";
 import { textOf, type NameRuling } from "#shared/link/name-rulings.ts";
+import type { OutageCause } from "#shared/link/uplink-machine.ts";
+import { emptyHistory, withChange, type Change, type History } from "#shared/presence/history.ts";
+import type { UplinkWord } from "#shared/presence/network.ts";
+import { reachOf, reachText } from "#shared/presence/reach.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
@@ -32,6 +37,8 @@ export interface Presence {
   setUplink(change: {
     readonly state: "up" | "down";
     readonly reason: string | undefined;
+    /** Why it is down; absent: it broke, or cannot be opened. */
+    readonly cause?: OutageCause;
     readonly path?: readonly PathHop[];
   }): void;
   /** Whose child this node is and was. */
@@ -40,6 +47,8 @@ export interface Presence {
   setUplinkAlarm(reason: string): void;
   children(): readonly ChildPresence[];
   onlineChildren(): number;
+  /** How many are known, whatever their state. */
+  knownChildren(): number;
   child(name: string): ChildPresence | undefined;
   setChild(child: ChildPresence): void;
   /** Stands in the child's presence until nobody has said so for `limits.duplicateNameMs`. */
@@ -63,12 +72,16 @@ export interface Presence {
   descendants(): readonly Descendant[];
   /** This node as a hop, and what is above it: what it tells its children. */
   path(): readonly PathHop[];
+  /** Hears each time `path` has changed, at once. */
+  onPath(handler: () => void): Disposable;
   /** Grows with every change of `descendants` or `path`. */
   version(): { readonly below: number; readonly above: number };
 }
 
 /** What a node keeps of its children beyond its own life. */
-export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs">;
+export type KnownChild = Pick<ChildPresence, "name" | "uuid" | "session" | "conn" | "place" | "state" | "sinceMs"> & {
+  readonly isLeaf?: boolean;
+};
 
 export interface TreeAlarm {
   /** Name of a child, or "uplink". */
@@ -87,10 +100,20 @@ interface Alarm {
 /** Of a child that has many below it: the alarm's length is bounded. */
 const rulingsNamed = 5;
 
+/** Whoever draws conclusions from changes. */
+export interface PresenceWatch {
+  uplink(word: UplinkWord): void;
+  /** Its state has changed, or its session. */
+  child(child: ChildPresence): void;
+  /** A child of an earlier life. `isAwaited`: it was there when the node stopped. */
+  restored(child: ChildPresence, isAwaited: boolean): void;
+}
+
 export interface PresenceDeps {
   readonly bus: Pick<Bus, "publish">;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly watch?: PresenceWatch;
 }
 
 export function createPresence(
@@ -98,9 +121,11 @@ export function createPresence(
   self: { readonly name: NodeName; readonly level: Level; readonly url: string | undefined },
 ): Presence {
   const childrenByName = new Map<string, ChildPresence>();
+  const histories = new Map<string, History<ChildState>>();
   const alarms = new Map<string, Alarm>();
   const names = new NameWatch(deps, self.name);
   let nameAlarm: string | undefined;
+  const pathHandlers = new Set<() => void>();
   let onlineChildren = 0;
   let below = 1;
   let above = 1;
@@ -113,16 +138,22 @@ export function createPresence(
     path: [],
     alarm: undefined,
   };
+  let uplinkHistory = withChange(emptyHistory<UplinkStatus["state"]>(), changeOf(uplink));
   publishUplink();
 
   return {
     uplink: () => uplink,
-    setUplink(change) {
-      const changed = change.state !== uplink.state;
-      uplink = { ...uplink, ...change, sinceMs: changed ? deps.clock.now() : uplink.sinceMs };
-      above++;
+    setUplink({ cause = "lost", ...change }) {
+      const before = uplink;
+      const changed = change.state !== before.state;
+      uplink = { ...before, ...change, sinceMs: changed ? deps.clock.now() : before.sinceMs };
+      if (changed) uplinkHistory = withChange(uplinkHistory, changeOf(uplink));
+      deps.watch?.uplink({ state: uplink.state, cause, reason: uplink.reason });
+      const isPathNews = changed || !isSamePath(before.path, uplink.path);
+      if (isPathNews) above++;
       if (changed) logUplink();
-      publishUplink();
+      if (isPathNews || before.reason !== uplink.reason) publishUplink();
+      if (isPathNews) for (const handler of pathHandlers) handler();
     },
     setUplinkAlarm(reason) {
       uplink = { ...uplink, alarm: reason };
@@ -130,6 +161,7 @@ export function createPresence(
     },
     children: () => [...childrenByName.values()],
     onlineChildren: () => onlineChildren,
+    knownChildren: () => childrenByName.size,
     child: (name) => childrenByName.get(name),
     setChild,
     setAlarm,
@@ -146,17 +178,23 @@ export function createPresence(
       const ofUplink = uplinkAlarms().map((reason) => ({ about: "uplink", reason }));
       return [...ofUplink, ...ofChildren];
     },
-    restoreChild(known) {
+    restoreChild({ isLeaf = false, ...known }) {
       const nowMs = deps.clock.now();
       const wasOnline = known.state === "online";
-      setChild({
+      // Lost a moment before this node started, it may have been a life too short for anybody to come back.
+      const isAwaited = wasOnline || (known.state === "lost" && nowMs - known.sinceMs < limits.childReturnMs);
+      const child: ChildPresence = {
         ...known,
         state: wasOnline ? "lost" : known.state,
         sinceMs: wasOnline ? nowMs : known.sinceMs,
+        ...(known.state !== "left" && { reason: "not heard since this node was started" }),
         heardAtMs: known.sinceMs,
         heardMonotonicMs: deps.clock.monotonic(),
         descendants: [],
-      });
+        wasLeaf: isLeaf,
+      };
+      keepChild(child);
+      deps.watch?.restored(child, isAwaited);
     },
     setParents: (parents) => names.setParents(parents),
     vouched: (child, origin, epoch) => names.vouched(child, origin, epoch),
@@ -182,8 +220,11 @@ export function createPresence(
     rulingAgainst: (child, uuid) => names.against(child, uuid),
     descendants: () => descendantsOf(childrenByName.values(), self.name),
     path() {
-      const state = uplink.state === "none" ? "root" : uplink.state;
-      return [{ name: self.name, level: self.level, uplink: state, sinceMs: uplink.sinceMs }, ...uplink.path];
+      return [{ name: self.name, level: self.level, uplink: ownUplink(), sinceMs: uplink.sinceMs }, ...uplink.path];
+    },
+    onPath(handler) {
+      pathHandlers.add(handler);
+      return { [Symbol.dispose]: () => void pathHandlers.delete(handler) };
     },
     version: () => ({ below, above }),
   };
@@ -207,6 +248,11 @@ export function createPresence(
   }
 
   function setChild(child: ChildPresence): void {
+    if (keepChild(child)) deps.watch?.child(child);
+  }
+
+  /** Whether that was news. */
+  function keepChild(child: ChildPresence): boolean {
     const before = childrenByName.get(child.name);
     childrenByName.set(child.name, child);
     onlineChildren += Number(child.state === "online") - Number(before?.state === "online");
@@ -215,9 +261,14 @@ export function createPresence(
       below++;
       names.put(child);
     }
-    if (!changed) return;
-    if (before?.state !== child.state) deps.log.info({ child: child.name, state: child.state }, "child changed");
+    if (!changed) return false;
+    if (before?.state !== child.state) {
+      const history = histories.get(child.name) ?? emptyHistory();
+      histories.set(child.name, withChange(history, changeOf(child)));
+      deps.log.info({ child: child.name, state: child.state }, "child changed");
+    }
     publishChild(child);
+    return true;
   }
 
   function publishChild(child: ChildPresence): void {
@@ -225,11 +276,17 @@ export function createPresence(
     publish(presenceTopic(child.name), {
       node: child.name,
       state: child.state,
-      since: new Date(child.sinceMs).toISOString(),
+      since: iso(child.sinceMs),
+      ...(child.reason === undefined ? {} : { reason: child.reason }),
       level: child.place.level,
       parent: self.name,
-      ...(alarm && { alarm: { reason: alarm.reason, since: new Date(alarm.sinceMs).toISOString() } }),
+      ...(alarm && { alarm: { reason: alarm.reason, since: iso(alarm.sinceMs) } }),
+      history: historyBody(histories.get(child.name) ?? emptyHistory()),
     });
+  }
+
+  function ownUplink(): PathHop["uplink"] {
+    return uplink.state === "none" ? "root" : uplink.state;
   }
 
   function logUplink(): void {
@@ -239,17 +296,27 @@ export function createPresence(
   }
 
   function publishUplink(): void {
+    const { name } = self;
+    const reach = reachOf({ name, uplink: ownUplink(), sinceMs: uplink.sinceMs }, uplink.path);
+    const { broken, hops } = reach;
     publish(uplinkTopic, {
       state: uplink.state,
-      since: new Date(uplink.sinceMs).toISOString(),
+      since: iso(uplink.sinceMs),
       ...(uplink.reason === undefined ? {} : { reason: uplink.reason }),
       ...(uplinkAlarms().length === 0 ? {} : { alarm: uplinkAlarms().join("; ") }),
-      path: uplink.path.map((hop) => ({
-        node: hop.name,
-        level: hop.level,
-        uplink: hop.uplink,
-        since: new Date(hop.sinceMs).toISOString(),
-      })),
+      path: uplink.path.map((hop, index) => {
+        const unreachableSinceMs = hops[index]?.unreachableSinceMs;
+        return {
+          node: hop.name,
+          level: hop.level,
+          uplink: hop.uplink,
+          since: iso(hop.sinceMs),
+          ...(unreachableSinceMs === undefined ? {} : { unreachableSince: iso(unreachableSinceMs) }),
+        };
+      }),
+      ...(broken === undefined ? {} : { broken: { at: broken.at, since: iso(broken.sinceMs) } }),
+      ...(hops.length === 0 ? {} : { summary: reachText(reach, iso) }),
+      history: historyBody(uplinkHistory),
     });
   }
 
@@ -259,4 +326,41 @@ export function createPresence(
       deps.log.warn({ topic, error: String(error) }, "presence not published");
     });
   }
+}
+
+function changeOf<State extends string>({
+  state,
+  sinceMs,
+  reason,
+}: {
+  readonly state: State;
+  readonly sinceMs: number;
+  readonly reason?: string | undefined;
+}): Change<State> {
+  return { state, sinceMs, ...(reason !== undefined && { reason }) };
+}
+
+/** As local clients read it. */
+export function historyBody({ changes, counts }: History<string>): object {
+  return {
+    counts,
+    changes: changes.map(({ state, sinceMs, reason }) => ({
+      state,
+      since: iso(sinceMs),
+      ...(reason !== undefined && { reason }),
+    })),
+  };
+}
+
+function isSamePath(a: readonly PathHop[], b: readonly PathHop[]): boolean {
+  const isSame = (one: PathHop, other: PathHop | undefined): boolean =>
+    one.name === other?.name &&
+    one.level === other.level &&
+    one.uplink === other.uplink &&
+    one.sinceMs === other.sinceMs;
+  return a.length === b.length && a.every((hop, index) => isSame(hop, b[index]));
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }

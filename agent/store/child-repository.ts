@@ -18,6 +18,8 @@ export interface ChildRow {
   readonly state: ChildPresence;
   /** Milliseconds since 1970. */
   readonly sinceMs: number;
+  /** It has said last that nothing is below it. */
+  readonly isLeaf?: boolean;
 }
 
 export class ChildRepository {
@@ -37,7 +39,13 @@ export class ChildRepository {
 
   put(row: ChildRow): void {
     const { level, zone, tags, site } = row.place;
-    const place = encodeCbor([level, zone ?? null, tags, ...(site === undefined ? [] : [packSite(site)])]);
+    const place = encodeCbor([
+      level,
+      zone ?? null,
+      tags,
+      site === undefined ? null : packSite(site),
+      row.isLeaf === true,
+    ]);
     this.#put.run(row.name, row.uuid, row.session, row.conn, place, row.state, row.sinceMs);
   }
 
@@ -56,7 +64,7 @@ export class ChildRepository {
         uuid: String(row["uuid"]),
         session: Number(row["session"]),
         conn: Number(row["conn"]),
-        place: unpackPlace(row["place"]),
+        ...unpackPlace(row["place"]),
         state: row["state"] === "left" ? "left" : row["state"] === "online" ? "online" : "lost",
         sinceMs: Number(row["since_ms"]),
       });
@@ -65,15 +73,17 @@ export class ChildRepository {
   }
 }
 
-function unpackPlace(blob: unknown): NodePlace {
+/** Of a row that was written by an older version there is no site, and nobody is known to be a leaf. */
+function unpackPlace(blob: unknown): Pick<ChildRow, "place" | "isLeaf"> {
   const value = blob instanceof Uint8Array ? decodeCbor(blob)?.value : undefined;
-  const [level, zone, tags, site]: readonly unknown[] = Array.isArray(value) ? value : [];
-  return {
+  const [level, zone, tags, site, isLeaf]: readonly unknown[] = Array.isArray(value) ? value : [];
+  const place = {
     level: levels.find((known) => known === level) ?? "device",
     zone: typeof zone === "string" ? zone : undefined,
     tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [],
     ...siteOf(site),
   };
+  return { place, ...(isLeaf === true && { isLeaf }) };
 }
 
 /** As lenient as the rest of the row. */

@@ -5,6 +5,7 @@ import {
   contiguousEnd,
   emptyIntervals,
   missingFrom,
+  removeInterval,
   type Interval,
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
@@ -35,16 +36,19 @@ export class FinalMarks {
 
   /**
    * Remembers what the parent has: it is not sent again, unless the parent loses it. What came here after the root's mark had passed it,
-   * by another way than to the root, goes. Answers how many messages went.
+   * by another way than to the root, goes. What has an id above `idMax` came here since, and is not what the parent has. Answers how many
+   * messages went.
    */
-  handOn(key: StreamKey, row: StreamRow, ranges: IntervalSet, isOwn: boolean): number {
+  handOn(key: StreamKey, row: StreamRow, ranges: IntervalSet, isOwn: boolean, idMax?: number): number {
     const passed = ranges
       .map(([first, last]) => [first, Math.min(last, row.finalMark)] as const)
       .filter(([first, last]) => first <= last);
-    const delivered = this.#segments.forget(key, passed, isOwn);
+    const delivered = this.#segments.forget(key, passed, isOwn, idMax);
     const kept = this.#keptFrom(key, row.finalMark);
     let handed = row.handed;
-    for (const [first, last] of ranges) {
+    const since = idMax === undefined ? [] : ranges.flatMap((range) => this.#segments.numbersBehind(key, range, idMax));
+    const had = since.reduce((set, [first, last]) => removeInterval(set, first, last), ranges);
+    for (const [first, last] of had) {
       if (last <= row.finalMark) continue;
       const [from, to] = this.#whole(key, Math.max(first, kept), Math.min(last, row.high));
       if (from <= to) handed = addInterval(handed, from, to);

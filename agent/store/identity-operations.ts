@@ -31,6 +31,8 @@ export interface Opened {
   readonly renewed: Renewal | undefined;
   /** The document store may have what this database does not know of: `adopt` has to follow, before anything else. */
   readonly adopts: boolean;
+  /** The life of the node before this one, if there was any. Milliseconds since 1970; not stopped: it was killed. */
+  readonly earlier?: { readonly beganMs: number; readonly stoppedMs: number | undefined };
 }
 
 export interface IdentityOperationsDeps {
@@ -49,6 +51,9 @@ export interface IdentityOperationsDeps {
 
 /** Counter that is 1 from the opening of a database that knows less than the documents may have until it knows it. */
 const adopting = "adopting";
+/** When the node was started, and when it was stopped: 0 while it runs. Milliseconds since 1970. */
+const started = "started";
+const stopped = "stopped";
 
 /** `name`: whose database this is. */
 export function createIdentityOperations(deps: IdentityOperationsDeps, name: NodeName) {
@@ -91,7 +96,14 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       const before = children.all();
       children.loseAll(args.nowMs);
       const parents = identity.parents();
-      return { identity: known, renewed, adopts, cursors, newestId, children: before, streamIds, parents };
+      const earlier = beginLife(identity, args.nowMs);
+      return { identity: known, renewed, adopts, cursors, newestId, children: before, streamIds, parents, ...earlier };
+    },
+
+    /** The node stops on purpose. */
+    endLife(args: { readonly nowMs: number }): null {
+      identity.setCounter(stopped, args.nowMs);
+      return null;
     },
 
     /** Counts as delivered what the document store has. `isLast`: that was all. */
@@ -121,4 +133,12 @@ export function createIdentityOperations(deps: IdentityOperationsDeps, name: Nod
       return { isDone: epochs.renumber(), newestId: segments.newestId() };
     },
   };
+}
+
+function beginLife(identity: IdentityRepository, nowMs: number): Pick<Opened, "earlier"> {
+  const beganMs = identity.counter(started);
+  const stoppedMs = identity.counter(stopped);
+  identity.setCounter(started, nowMs);
+  identity.setCounter(stopped, 0);
+  return beganMs === 0 ? {} : { earlier: { beganMs, stoppedMs: stoppedMs === 0 ? undefined : stoppedMs } };
 }

@@ -61,6 +61,15 @@ interface Greeting extends StreamsAsked {
   readonly parents: readonly NodeName[];
 }
 
+/** Numbers that someone else has now. */
+export interface HandedOn extends AckedRanges {
+  /**
+   * When that was read which was handed on, no segment had a larger id. What has a larger one came since: where a gap was handed on, the
+   * messages may have come after all, and nobody else has those. Absent: whatever is stored under the numbers.
+   */
+  readonly idMax?: number | undefined;
+}
+
 interface GiveUpArgs extends SegmentRef {
   readonly reason: LossReason;
   readonly nowMs: number;
@@ -115,14 +124,14 @@ export function createLinkOperations(
     },
 
     /** Deletes what was handed on and confirmed; of class final it stays until the root's mark has passed it. */
-    forget(args: { readonly acked: readonly Pick<AckedRanges, "origin" | "epoch" | "streamId" | "ranges">[] }): number {
+    forget(args: { readonly acked: readonly HandedOn[] }): number {
       let delivered = 0;
-      for (const { origin, epoch: of, streamId, ranges } of args.acked) {
+      for (const { origin, epoch: of, streamId, ranges, idMax } of args.acked) {
         const key = { origin: streams.originId(origin, of), stream: streamId };
         const row = streams.find(key);
         const isOwn = origin === name;
-        if (row !== undefined && finals.keeps(row)) delivered += finals.handOn(key, row, ranges, isOwn);
-        else delivered += segments.forget(key, ranges, isOwn);
+        if (row !== undefined && finals.keeps(row)) delivered += finals.handOn(key, row, ranges, isOwn, idMax);
+        else delivered += segments.forget(key, ranges, isOwn, idMax);
         outgoing.forget(key, ranges);
       }
       return delivered;

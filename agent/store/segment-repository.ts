@@ -60,6 +60,7 @@ export class SegmentRepository {
   readonly #ascending: StatementSync;
   readonly #descending: StatementSync;
   readonly #unreleased: StatementSync;
+  readonly #behind: StatementSync;
   readonly #outgoing: StatementSync;
   readonly #takeOut: StatementSync;
   readonly #ofOrigin: StatementSync;
@@ -84,7 +85,7 @@ export class SegmentRepository {
     );
     // Bounded on both sides, or each acknowledgement would walk the whole backlog.
     this.#deleteRange = database.prepare(
-      `DELETE FROM segment WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND first + items - 1 <= ?
+      `DELETE FROM segment WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND first + items - 1 <= ? AND id <= ?
        RETURNING first, items, crc, clock, length(body) AS bytes`,
     );
     this.#takeOut = database.prepare(
@@ -105,6 +106,10 @@ export class SegmentRepository {
     this.#unreleased = database.prepare(
       `SELECT id FROM segment INDEXED BY segment_by_number
        WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND id > ? LIMIT 1`,
+    );
+    this.#behind = database.prepare(
+      `SELECT first, first + items - 1 AS last FROM segment INDEXED BY segment_by_number
+       WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND id > ?`,
     );
     this.#outgoing = database.prepare(
       `SELECT ${columns}, g.clock AS clock FROM segment g JOIN origin o ON o.id = g.origin WHERE g.id = ?`,
@@ -171,16 +176,16 @@ export class SegmentRepository {
   }
 
   /**
-   * Deletes the segments that lie wholly inside `ranges`: they have been handed on. Answers how many messages that were. Of the own
-   * streams (`isOwn`) the highest segment is remembered.
+   * Deletes the segments that lie wholly inside `ranges` and have ids up to `idMax`: they have been handed on. Answers how many messages
+   * that were. Of the own streams (`isOwn`) the highest segment is remembered.
    */
-  forget(key: StreamKey, ranges: readonly Interval[], isOwn = false): number {
+  forget(key: StreamKey, ranges: readonly Interval[], isOwn = false, idMax = Number.MAX_SAFE_INTEGER): number {
     let delivered = 0;
     let bytes = 0;
     let rows = 0;
     let mark: StreamChange["mark"];
     for (const [first, last] of ranges) {
-      for (const row of this.#deleteRange.all(key.origin, key.stream, first, last, last)) {
+      for (const row of this.#deleteRange.all(key.origin, key.stream, first, last, last, idMax)) {
         rows++;
         if (row["bytes"] === null) continue; // a gap: counted as lost already
         delivered += Number(row["items"]);
@@ -245,6 +250,13 @@ export class SegmentRepository {
   idBehind(key: StreamKey, [first, last]: Interval, idMax: number): number | undefined {
     const row = this.#unreleased.get(key.origin, key.stream, first, last, idMax);
     return row === undefined ? undefined : Number(row["id"]);
+  }
+
+  /** Numbers of the segments that begin within `interval` and lie behind `idMax`. */
+  numbersBehind(key: StreamKey, [first, last]: Interval, idMax: number): readonly Interval[] {
+    return this.#behind
+      .all(key.origin, key.stream, first, last, idMax)
+      .map((row) => [Number(row["first"]), Number(row["last"])]);
   }
 
   /** The segment with that id. */

@@ -27,6 +27,8 @@ export interface BenchNode extends AsyncDisposable {
 
 export interface BenchNodePlan {
   readonly folder: string;
+  /** `bench-` and its level when absent. */
+  readonly name?: string;
   readonly level: Level;
   readonly uplinkPort: number | undefined;
   /** Whether it measures this machine, as a device does by default. */
@@ -40,9 +42,9 @@ export interface BenchNodePlan {
 /** Of every node of a benchmark. */
 export const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 
-/** Named `bench-` and its level. It does not run yet. */
+/** It does not run yet. */
 export async function createBenchNode(deps: BenchNodeDeps, plan: BenchNodePlan): Promise<BenchNode> {
-  const name = `bench-${plan.level}`;
+  const name = plan.name ?? `bench-${plan.level}`;
   const [mqttPort, httpPort] = [await deps.pickPort(), await deps.pickPort()];
   const configFile = join(plan.folder, `${name}.conf`);
   const logFile = join(plan.folder, `${name}.log`);

@@ -70,7 +70,8 @@ export async function fetchStoredRows(httpPort: number, origin: string): Promise
   }
 }
 
-async function fetchText(httpPort: number, path: string): Promise<string> {
+/** Rejects when the node does not answer well. */
+export async function fetchText(httpPort: number, path: string): Promise<string> {
   const url = `http://127.0.0.1:${httpPort}${path}`;
   const answer = await fetch(url, { signal: AbortSignal.timeout(answerMsMax) });
   const text = await answer.text();

@@ -24,6 +24,8 @@ export interface ChildPresence {
   readonly state: ChildState;
   /** When the state changed, milliseconds since 1970. */
   readonly sinceMs: number;
+  /** How it became known that it is not online; absent while it is. */
+  readonly reason?: string;
   /** Last word of it, milliseconds since 1970 and on the monotonic clock. */
   readonly heardAtMs: number;
   readonly heardMonotonicMs: number;
@@ -33,6 +35,8 @@ export interface ChildPresence {
   readonly isKeptOut?: boolean;
   /** What it last reported to be below it. */
   readonly descendants: readonly Descendant[];
+  /** Of one that has not said hello since this node started: the last that it said was that nothing is below it. */
+  readonly wasLeaf?: boolean;
   /** What it reported before that, a short while ago: at most `limits.earlierReports`, oldest first. */
   readonly earlier?: readonly EarlierReport[];
 }
@@ -113,7 +117,8 @@ function withEarlier(
 /** Its will, or its notice that it goes. Of an older connection: unchanged. */
 export function departedChild(child: ChildPresence, departure: Departure, nowMs: number): ChildPresence {
   if (child.state !== "online" || departure.conn !== child.conn) return child;
-  return { ...child, state: departure.onPurpose ? "left" : "lost", sinceMs: nowMs };
+  const reason = departure.onPurpose ? "stopped on purpose" : "its connection broke";
+  return { ...child, state: departure.onPurpose ? "left" : "lost", sinceMs: nowMs, reason };
 }
 
 /** The child after a look at the clock: silent for too long, it is lost; one that is kept out has given it up. */
@@ -121,7 +126,7 @@ export function watchedChild(child: ChildPresence, at: Moment): ChildPresence {
   if (child.isKeptOut === true && at.monotonicMs - child.heardMonotonicMs >= limits.duplicateNameMs)
     return { ...child, isKeptOut: false };
   if (child.state !== "online" || at.monotonicMs - child.heardMonotonicMs < limits.linkSilenceMs) return child;
-  return { ...child, state: "lost", sinceMs: at.nowMs };
+  return { ...child, state: "lost", sinceMs: at.nowMs, reason: "fell silent" };
 }
 
 /** The child and everything below it, as this node reports it upward. `parent` is this node. */

@@ -60,7 +60,7 @@ export interface Bearer {
   readonly parents: readonly NodeName[];
 }
 
-/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer?, isKeptOut?, site?]`. */
+/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer | null, isKeptOut, site?]`. */
 export interface Descendant extends NodePlace {
   readonly name: NodeName;
   readonly parent: NodeName;
@@ -304,14 +304,6 @@ function packPlace(place: NodePlace): readonly unknown[] {
   return [levels.indexOf(level), zone ?? null, tags, ...(site === undefined ? [] : [packSite(site)])];
 }
 
-/** What may be absent, as far as the last that is there. */
-function packRest({ bearer, isKeptOut, site }: Descendant): readonly unknown[] {
-  const who = bearer === undefined ? null : [bearer.uuid, bearer.epochs, bearer.parents];
-  if (site !== undefined) return [who, bearer !== undefined && isKeptOut === true, packSite(site)];
-  if (bearer === undefined) return [];
-  return isKeptOut === true ? [who, true] : [who];
-}
-
 function packDescendant(node: Descendant): readonly unknown[] {
   return [
     node.name,
@@ -321,8 +313,17 @@ function packDescendant(node: Descendant): readonly unknown[] {
     node.tags,
     node.online,
     BigInt(node.sinceMs),
-    ...packRest(node),
+    ...descendantTail(node),
   ];
+}
+
+/** Bearer, kept out, site: what is absent at the end is left out. */
+function descendantTail({ bearer, isKeptOut, site }: Descendant): readonly unknown[] {
+  const packed = bearer === undefined ? null : [bearer.uuid, bearer.epochs, bearer.parents];
+  const isOut = bearer !== undefined && isKeptOut === true;
+  if (site !== undefined) return [packed, isOut, packSite(site)];
+  if (isOut) return [packed, isOut];
+  return packed === null ? [] : [packed];
 }
 
 function packHop(hop: PathHop): readonly unknown[] {
@@ -434,11 +435,8 @@ function readPlace(value: unknown): NodePlace {
 }
 
 function readDescendant(value: unknown): Descendant {
-  const [name, parent, level, zone, tags, online, sinceMs, bearerValue, keptOut, site] = asArray(
-    value,
-    "descendant",
-    16,
-  );
+  const [name, parent, level, zone, tags, online, sinceMs, ...tail] = asArray(value, "descendant", 16);
+  const [bearerValue, keptOut, site] = tail;
   const bearer = optional(bearerValue, readBearer);
   return {
     ...(bearer === undefined ? {} : { bearer }),

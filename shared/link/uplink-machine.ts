@@ -36,6 +36,9 @@ import {
   type LaneState,
 } from "./lane.ts";
 
+/** Why an uplink is down: it broke or cannot be opened, it made no progress, the parent does not take this node. */
+export type OutageCause = "lost" | "stuck" | "refused";
+
 /** How long the link has been away, kept through every attempt. */
 interface Outage {
   /** When it began; when the node started, for a first connection. */
@@ -43,6 +46,7 @@ interface Outage {
   /** The last wait between two attempts. */
   readonly waitMs: number;
   readonly reason: string;
+  readonly cause: OutageCause;
   /** The last one of any lane. None comes twice: by it, reads of an older session are told from those of this one [O11]. */
   readonly generation: number;
 }
@@ -106,8 +110,13 @@ export type UplinkEffect =
   | ({ readonly type: "read"; readonly generation: number; readonly deflate: boolean } & Turn)
   /** Send what the last read found. */
   | { readonly type: "send"; readonly lane: Lane; readonly frameNumber: number }
-  /** The parent has committed these: delete them. */
-  | { readonly type: "forget"; readonly acked: readonly AckedRanges[] }
+  /** The parent has committed these, out of that frame: delete them. */
+  | {
+      readonly type: "forget";
+      readonly lane: Lane;
+      readonly frameNumber: number;
+      readonly acked: readonly AckedRanges[];
+    }
   /** The parent does not take these: keep them back for a while, or give them up. */
   | { readonly type: "refused"; readonly naks: Ack["naks"] }
   | { readonly type: "stalled"; readonly lane: Lane }
@@ -115,7 +124,8 @@ export type UplinkEffect =
 
 /** The state of a node that has just started at `nowMs`: it dials at the first tick. */
 export function initialUplink(nowMs: number): UplinkState {
-  return { at: "down", retryAtMs: nowMs, lostAtMs: nowMs, waitMs: 0, reason: "not connected yet", generation: 0 };
+  const outage = { lostAtMs: nowMs, waitMs: 0, reason: "not connected yet", cause: "lost", generation: 0 } as const;
+  return { at: "down", retryAtMs: nowMs, ...outage };
 }
 
 type Step = [UplinkState, readonly UplinkEffect[]];
@@ -183,7 +193,9 @@ function tickRunning(state: RunningUplink, nowMs: number, jitter: number): Step 
     if (!isOverdue(next[lane], nowMs)) continue;
     effects.push({ type: "stalled", lane });
     const expiries = next[lane].expiries + 1;
-    if (expiries >= limits.rtoExpiriesMax) return lose(next, "connected, but without progress", nowMs, jitter, effects);
+    if (expiries >= limits.rtoExpiriesMax) {
+      return lose(next, "connected, but without progress", nowMs, jitter, effects, "stuck");
+    }
     next = rewound({ ...next, [lane]: { ...next[lane], expiries, lastAckAtMs: nowMs } }, lane, nowMs);
   }
   if (nowMs - next.beatAtMs >= limits.heartbeatMs) {
@@ -236,7 +248,7 @@ function start(state: Outage, welcome: Welcome, nowMs: number): Step {
 
 function refuse(state: Exclude<UplinkState, RunningUplink>, refusal: Refusal, nowMs: number, jitter: number): Step {
   const reason = `refused by the parent: ${refusal.text}`;
-  const [down, effects] = lose(state, reason, nowMs, jitter, []);
+  const [down, effects] = lose(state, reason, nowMs, jitter, [], "refused");
   if (down.at !== "down") return [down, effects];
   const mayPass = refusal.code === "busy" || refusal.code === "name-taken";
   const waitMs = Math.max(refusal.retryAfterMs, mayPass ? 0 : limits.refusedBackoffMs);
@@ -249,6 +261,7 @@ function lose(
   nowMs: number,
   jitter: number,
   before: readonly UplinkEffect[],
+  cause: OutageCause = "lost",
 ): Step {
   if (state.at === "down") return [state, before];
   const wasRunning = state.at === "running";
@@ -257,7 +270,7 @@ function lose(
   const held = wasRunning && nowMs - state.sinceMs >= limits.linkStableMs;
   const waitMs = nextWaitMs(held ? 0 : state.waitMs, nowMs - lostAtMs, jitter);
   const { generation } = state;
-  const down: UplinkState = { at: "down", lostAtMs, waitMs, reason, generation, retryAtMs: nowMs + waitMs };
+  const down: UplinkState = { at: "down", lostAtMs, waitMs, reason, cause, generation, retryAtMs: nowMs + waitMs };
   return [down, [...before, { type: "close", reason }, { type: "report" }]];
 }
 
@@ -289,7 +302,7 @@ function acknowledge(state: RunningUplink, ack: Ack, nowMs: number): Step {
   };
   if (isRewind) next = regenerated(next, lane);
   const effects: UplinkEffect[] = [];
-  if (ack.acked.length > 0) effects.push({ type: "forget", acked: ack.acked });
+  if (ack.acked.length > 0) effects.push({ type: "forget", lane, frameNumber, acked: ack.acked });
   const refused = ack.naks.filter(({ code }) => code !== "no-room");
   if (refused.length > 0) effects.push({ type: "refused", naks: refused });
   // Without room the rest would be refused as well: wait, then start over.

@@ -115,7 +115,8 @@ export class OpenMessage {
   /** Takes `view` as one to send to, unless it is the caller or cannot match. */
   observe(world: World, view: NeighbourView): void {
     const link = this.#links.get(view.key);
-    if (link !== undefined) this.#look(link, view, world.nowMs);
+    if (link !== undefined && this.#isOutOfQuestion(world, link, view)) this.#remove(link);
+    else if (link !== undefined) this.#look(link, view, world.nowMs);
     else if (this.#isFor(world, view)) {
       const added = new LinkState(view);
       // It came when the message was on its way already: it may have been asked elsewhere.
@@ -175,11 +176,7 @@ export class OpenMessage {
 
   /** What was never sent is not sent any more. */
   dropUnsent(): void {
-    for (const link of this.#links.values()) {
-      if (link.wasAsked) continue;
-      this.#links.delete(link.key);
-      this.#classes[link.class]--;
-    }
+    for (const link of this.#links.values()) if (!link.wasAsked) this.#remove(link);
     this.#changed();
   }
 
@@ -244,6 +241,18 @@ export class OpenMessage {
     if (key === above) return envelope.scope === "machine";
     // Who left is not waited for; should it come back, it is looked at again.
     return (state !== "left" || isEvent(envelope)) && world.mayHoldBelow(envelope.condition, name);
+  }
+
+  /** One that was away, and of which only now it is known that it cannot match: after a restart nothing was known of it. */
+  #isOutOfQuestion(world: World, link: LinkState, { key, state, name }: NeighbourView): boolean {
+    if (key === above || link.wasAsked || state !== "online") return false;
+    return !world.mayHoldBelow(this.envelope.condition, name);
+  }
+
+  #remove(link: LinkState): void {
+    this.#links.delete(link.key);
+    this.#classes[link.class]--;
+    this.#changed();
   }
 
   #add(link: LinkState): void {

@@ -3,10 +3,11 @@
 import { decodeCbor, encodeCbor } from "../cbor.ts";
 import { limits } from "../limits.ts";
 import { isTopicName } from "../mqtt/topic.ts";
-import { machineReplyTopic } from "../topics.ts";
+import { isNodeState, machineReplyTopic } from "../topics.ts";
 import { isCallId } from "./call-id.ts";
 import type { Encoding, Mode, Scope } from "./envelope.ts";
 import { toCborValue, toJsonValue, toPlainValue, type PlainValue } from "./plain-value.ts";
+import type { RequestProperties } from "./request-properties.ts";
 
 export interface CallRequest {
   readonly args: PlainValue;
@@ -34,7 +35,6 @@ export interface BadRequest {
 
 /** The fields of each kind of request. */
 const namesOf = {
-  level: ["args", "if", "ttl", "id", "reply"],
   call: ["args", "if", "ttl", "id", "reply", "mode", "scope", "at", "minNodes", "confirm"],
   event: ["args", "if", "ttl", "id", "scope"],
 } as const;
@@ -53,8 +53,15 @@ const bare = {
   confirm: 0,
 } as const;
 
-/** Reads a published request. A JSON object and a CBOR map are always the envelope; any other JSON value is the bare arguments. */
-export function parseRequest(payload: Uint8Array, kind: RequestKind = "level"): CallRequest | BadRequest {
+/**
+ * Reads a published request. A JSON object and a CBOR map are always the envelope; any other JSON value is the bare arguments.
+ * `expiryMs`: the life that MQTT 5 gives the message, for a request that does not say how long it is to live.
+ */
+export function parseRequest(
+  payload: Uint8Array,
+  kind: RequestKind,
+  { expiryMs }: Pick<RequestProperties, "expiryMs"> = { expiryMs: undefined },
+): CallRequest | BadRequest {
   const encoding: Encoding = isCborMap(payload) ? "cbor" : "json";
   const refuse = (refused: string): BadRequest => ({ refused, id: undefined, reply: undefined, encoding });
   const value = encoding === "cbor" ? toPlainValue(decodeCbor(payload)?.value) : parseJson(payload);
@@ -67,9 +74,9 @@ export function parseRequest(payload: Uint8Array, kind: RequestKind = "level"): 
       : undefined;
   if (!isRecord(value)) {
     if (tooLarge !== undefined) return refuse(tooLarge);
-    return { ...bare, args: value, encoding };
+    return expiryMs === 0 ? refuse(badTtl) : { ...bare, args: value, ttlMs: lifeOf(expiryMs), encoding };
   }
-  const request = readFields(value, encoding, kind);
+  const request = readFields(value, encoding, kind, expiryMs);
   if (tooLarge === undefined || "refused" in request) return request;
   return { refused: tooLarge, id: request.id, reply: request.reply, encoding };
 }
@@ -101,7 +108,17 @@ export function parseJson(payload: Uint8Array): PlainValue | undefined {
 
 type Fields = { readonly [key: string]: PlainValue };
 
-function readFields(fields: Fields, encoding: Encoding, kind: RequestKind): CallRequest | BadRequest {
+/** A message that lives longer than a call may is a call as long as may be. */
+function lifeOf(expiryMs = limits.callTtlMs as number): number {
+  return Math.min(expiryMs, limits.callTtlMsMax);
+}
+
+function readFields(
+  fields: Fields,
+  encoding: Encoding,
+  kind: RequestKind,
+  expiryMs: number | undefined,
+): CallRequest | BadRequest {
   const { args = null, ttl, if: condition = "", at } = fields;
   const id = typeof fields["id"] === "string" && isCallId(fields["id"]) ? fields["id"] : undefined;
   const reply = typeof fields["reply"] === "string" && isReplyTopic(fields["reply"], id) ? fields["reply"] : undefined;
@@ -118,14 +135,15 @@ function readFields(fields: Fields, encoding: Encoding, kind: RequestKind): Call
   if (fields["reply"] !== undefined && reply === undefined)
     return refuse("reply must be a topic for answers, not one of a function or of the node");
   if (typeof condition !== "string") return refuse("if must be a text: a condition in CEL");
-  const ttlMs = ttl === undefined ? limits.callTtlMs : typeof ttl === "number" ? Math.round(ttl * 1000) : -1;
-  if (!(ttlMs > 0) || ttlMs > limits.callTtlMsMax)
-    return refuse(`ttl must be a number of seconds above 0, at most ${limits.callTtlMsMax / 1000}`);
+  const ttlMs = ttl === undefined ? lifeOf(expiryMs) : typeof ttl === "number" ? Math.round(ttl * 1000) : -1;
+  if (!(ttlMs > 0) || ttlMs > limits.callTtlMsMax) return refuse(badTtl);
   if (at !== undefined && typeof at !== "string" && typeof at !== "number") return refuse(badTime);
   const options = readOptions(fields);
   if (typeof options === "string") return refuse(options);
   return { args, condition, ttlMs, id, reply, at, ...options, encoding };
 }
+
+const badTtl = `ttl must be a number of seconds above 0, at most ${limits.callTtlMsMax / 1000}`;
 
 export const badTime = "at must be a time to come within the call's ttl: ISO 8601, or milliseconds since 1970";
 
@@ -145,7 +163,7 @@ function readOptions(fields: Fields): Pick<CallRequest, "mode" | "scope" | "minN
 export function isReplyTopic(topic: string, id: string | undefined): boolean {
   if (!isTopicName(topic) || topic.startsWith("$") || topic.startsWith("/from/")) return false;
   if (topic.startsWith("/machine/")) return id !== undefined && topic === machineReplyTopic(id);
-  return !/^\/level\/(?:functions|calls|presence|uplink|journal|losses)(?:\/|$)/.test(topic);
+  return !isNodeState(topic) && !/^\/level\/(?:functions|calls)(?:\/|$)/.test(topic);
 }
 
 function isRecord(value: PlainValue): value is Fields {

@@ -10,7 +10,7 @@ import { nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-un
 
 /** What a node says on a topic. */
 export interface Listening {
-  /** All of it, as "topic payload", long payloads cut. */
+  /** All of it, as "topic payload", long payloads cut, without what a node tells of earlier states. */
   readonly heard: readonly string[];
   /** Resolves when something heard from now on contains `text`, with the milliseconds that it took. */
   next(text: string): Promise<number>;
@@ -65,7 +65,7 @@ export async function withFaultyLink(work: (link: FaultyLink) => Promise<void>):
   });
 }
 
-async function ended(node: NodeUnderTest): Promise<void> {
+export async function ended(node: NodeUnderTest): Promise<void> {
   await node.end();
 }
 
@@ -96,18 +96,18 @@ async function connected(
   };
 }
 
-async function clientOf(port: number, stack: AsyncDisposableStack): Promise<MqttClient> {
+export async function clientOf(port: number, stack: AsyncDisposableStack): Promise<MqttClient> {
   const options = { host: "127.0.0.1", port, protocol: "mqtt", protocolVersion: 4, reconnectPeriod: 0 } as const;
   const client = (await connectAsync(options)).on("error", () => undefined);
   stack.defer(() => void client.end(true));
   return client;
 }
 
-async function listen(client: MqttClient, filter: string): Promise<Listening> {
+export async function listen(client: MqttClient, filter: string): Promise<Listening> {
   const heard: string[] = [];
   const waiting = new Set<(line: string) => void>();
   client.on("message", (topic, payload) => {
-    const line = `${topic} ${payload.toString("utf8", 0, lineCharsMax)}`;
+    const line = `${topic} ${withoutHistory(payload.toString()).slice(0, lineCharsMax)}`;
     heard.push(line);
     for (const look of waiting) look(line);
   });
@@ -130,4 +130,10 @@ async function listen(client: MqttClient, filter: string): Promise<Listening> {
       if (heard.at(-1)?.includes(text) !== true) await next(text);
     },
   };
+}
+
+function withoutHistory(payload: string): string {
+  if (!payload.includes('"history":')) return payload;
+  const { history: _, ...body } = JSON.parse(payload) as { readonly history: unknown };
+  return JSON.stringify(body);
 }

@@ -116,6 +116,12 @@ export class MemoryTree implements AsyncDisposable {
     await this.settle();
   }
 
+  /** How something that is none of these nodes reaches `parent`, over a link that is known by `name`. */
+  dialFrom(name: string, parent: string): DialParent {
+    this.#join(name, { level: "device", parent });
+    return this.#dialParent(name);
+  }
+
   /** Stops it as SIGTERM does. Time passes. */
   async stop(name: string): Promise<void> {
     const member = this.#member(name);

@@ -1,9 +1,10 @@
 // A cloud, a fog and two devices as real processes, and `fogbank call` at one of them.
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
@@ -18,13 +19,21 @@ interface Tree {
   readonly devices: readonly NodeUnderTest[];
 }
 
-/** A cloud, a fog below it and two devices below that, all linked. */
-export async function withTree(work: (tree: Tree) => Promise<void>): Promise<void> {
+/** A cloud, a fog below it and two devices below that, all linked. `more`: settings of single nodes. */
+export async function withTree(
+  work: (tree: Tree) => Promise<void>,
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "fogbank-call-"));
   const pick = createPortPicker();
   const add = async (name: string, settings: string, parent?: NodeUnderTest): Promise<NodeUnderTest> => {
     const uplink = parent === undefined ? "" : `uplink: { url = "mqtt://127.0.0.1:${parent.mqttPort}"; };`;
-    return nodeUnderTest(folder, name, { mqtt: await pick(), http: await pick() }, `${settings} ${uplink}`);
+    return nodeUnderTest(
+      folder,
+      name,
+      { mqtt: await pick(), http: await pick() },
+      `${settings} ${uplink} ${more[name] ?? ""}`,
+    );
   };
   const cloud = await add("cloud-1", "level = cloud;");
   const fog = await add("fog-1", "level = fog;", cloud);
@@ -63,10 +72,22 @@ export interface Ended {
 }
 
 /** `fogbank call` at `node`, to its end. */
-export async function call(node: NodeUnderTest, ...args: readonly string[]): Promise<Ended> {
+export function call(node: NodeUnderTest, ...args: readonly string[]): Promise<Ended> {
+  return begin(node, ...args).ended;
+}
+
+/** `fogbank call` at `node`, which may be interrupted. */
+export function begin(
+  node: NodeUnderTest,
+  ...args: readonly string[]
+): { readonly ended: Promise<Ended>; readonly interrupt: () => void } {
   const child = spawn(process.execPath, [program, "call", "--mqtt", `mqtt://127.0.0.1:${node.mqttPort}`, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
+  return { ended: endOf(child), interrupt: () => void child.kill("SIGINT") };
+}
+
+async function endOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ended> {
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

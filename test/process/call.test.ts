@@ -2,7 +2,7 @@
 import { connectAsync } from "mqtt";
 import { expect, test } from "vitest";
 import { eventually } from "../../scripts/torture/node-under-test.ts";
-import { call, linked, linkedMsMax, lines, seen, withTree } from "./call-tree.ts";
+import { begin, call, linked, linkedMsMax, lines, seen, withTree } from "./call-tree.ts";
 
 const slow = { timeout: 90_000 };
 const everyDevice = ["--if", "level == 'device'"];
@@ -53,9 +53,9 @@ test(
         (state) => state === "lost",
         linkedMsMax,
       );
-      const above = await call(cloud, ...everyDevice, "ping");
-      expect(above).toMatchObject({ code: 1, stderr: "" });
-      expect(above.stdout).toMatch(/^no node matched the condition; not heard: fog-1 since \S+Z\n$/);
+      const above = await call(cloud, ...everyDevice, "--no-wait", "ping");
+      expect(above).toMatchObject({ code: 4, stderr: "" });
+      expect(above.stdout).toMatch(/^0 matched; 1 waiting at cloud-1: fog-1 since \S+Z\n$/);
       await cloud.end();
       await fog.start();
       for (const device of devices) await linked(device, fog);
@@ -67,6 +67,38 @@ test(
       const again = await call(cloud, ...everyDevice, "ping");
       expect(again).toMatchObject({ code: 0, stderr: "" });
     }),
+);
+
+test("Ctrl-C calls the call off also where a program is at it, and tells so", slow, () =>
+  withTree(async ({ cloud, devices: [device] }) => {
+    if (device === undefined) throw new Error("unreachable");
+    const program = await connectAsync(`mqtt://127.0.0.1:${device.mqttPort}`, {
+      protocolVersion: 4,
+      reconnectPeriod: 0,
+    });
+    try {
+      const heard = new Map<string, () => void>();
+      const asked = new Promise<void>((resolve) => heard.set("functions", resolve));
+      const off = new Promise<void>((resolve) => heard.set("results", resolve));
+      program.on("message", (topic) => heard.get(topic.split("/")[2] ?? "")?.());
+      await program.subscribeAsync(["/machine/functions/hang", "/machine/results/+/cancel"], { qos: 1 });
+      const calling = begin(cloud, "--on", "device-1", "hang");
+      await asked;
+      calling.interrupt();
+      await off;
+      const ended = await calling.ended;
+      expect(ended).toMatchObject({ code: 130, stderr: "" });
+      expect(lines(ended)).toEqual([
+        "NODE STATUS RESULT",
+        "device-1 cancelled its caller called it off",
+        "",
+        "1 matched: 1 cancelled",
+        "",
+      ]);
+    } finally {
+      await program.endAsync(true);
+    }
+  }),
 );
 
 test("any MQTT client calls with a JSON body, is answered where the body says, and can offer a function", slow, () =>

@@ -16,6 +16,7 @@ test("[J8] [T3] a call reaches a device that comes back an hour later, and runs 
   await tree.advance(1000);
   expect(call.last()).toMatchObject({
     final: false,
+    settled: true,
     counts: { matched: 0 },
     waiting: [{ node: "device-1", at: "fog-1" }],
   });
@@ -52,6 +53,13 @@ test("[T5] a caller's node that was stopped in mid-call says the last word after
   const call = await beginCall(tree, "cloud-1", "ping", body);
   await tree.advance(2000);
   expect(call.replies().some(({ final }) => final)).toBe(false);
+  expect(call.replies().map(({ settled = false }) => settled)).toEqual([
+    ...call
+      .replies()
+      .slice(1)
+      .map(() => false),
+    true,
+  ]);
   await tree.stop("cloud-1");
   await tree.start("cloud-1");
   const after = await beginCall(tree, "cloud-1", "ping", body);

@@ -10,6 +10,7 @@ export interface Reply {
   readonly final: boolean;
   readonly error?: { readonly code: string; readonly message: string };
   readonly confirmed?: boolean;
+  readonly settled?: boolean;
   readonly counts?: Readonly<Record<string, number>>;
   readonly results: readonly {
     readonly node: string;

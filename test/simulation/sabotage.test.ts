@@ -7,16 +7,17 @@ import { shrinkHistory } from "./shrink.ts";
 
 const steps = 120;
 const seedsMax = 5;
-/** Of histories with few kinds of faults, each of them rare. */
-const rareSeedsMax = 60;
+/** Of histories with few kinds of faults, each of them rare. They begin shortly before the first that shows the fault today. */
+const rareSeedsMax = 40;
 
 /** What is said of the first history that fails. */
 async function complaintOf(
   broken: Pick<HistorySetting, "wrap" | "hidesSessions" | "isQuiet">,
   faults: readonly FaultName[] = faultsByDefault,
+  from = 1,
 ): Promise<string> {
   const most = faults === faultsByDefault ? seedsMax : rareSeedsMax;
-  for (let seed = 1; seed <= most; seed++) {
+  for (let seed = from; seed < from + most; seed++) {
     const { failure } = await runHistory({ seed, steps, faults, isQuiet: true, ...broken });
     if (failure !== undefined) return failure.faults.join("\n");
   }
@@ -40,21 +41,23 @@ test.each([
 });
 
 test.each([
-  ["[O9] segments that cannot be stored and are never given up", sabotage.neverGivesUp, ["refuse"], /\[O9\]/],
+  ["[O9] segments that cannot be stored and are never given up", sabotage.neverGivesUp, ["refuse"], /\[O9\]/, 1],
   [
     "[O10] a file of which nobody sees that it is a copy",
     sabotage.ignoresFingerprint,
     ["clone", "restore", "move"],
     /\[O4\]|\[O10\]/,
+    45,
   ],
   [
     "[O1] messages of class final that are not sent again to another parent",
     sabotage.ignoresParents,
     ["restore", "cut", "silence", "documents", "swap"],
     /\[O1\]|not drained/,
+    55,
   ],
-] as const)("%s are found", { timeout: 120_000 }, async (_, wrap, faults, complaint) => {
-  expect(await complaintOf({ wrap }, faults)).toMatch(complaint);
+] as const)("%s are found", { timeout: 120_000 }, async (_, wrap, faults, complaint, from) => {
+  expect(await complaintOf({ wrap }, faults, from)).toMatch(complaint);
 });
 
 test.each([

@@ -53,7 +53,8 @@ function acknowledged(args: unknown): unknown {
     streamId,
     ranges: [[first, first + items - 1]],
   }));
-  return { acked, naks: [], stored: segments.length, duplicates: 0, newestId: 0 };
+  const unnamed = { streams: [], reason: undefined };
+  return { acked, naks: [], stored: segments.length, duplicates: 0, newestId: 0, unnamed };
 }
 
 /** Parents acknowledge batches that they do not commit. */

@@ -3,18 +3,9 @@ import type { Figures } from "../benchmark.ts";
 import { nameSeparator } from "../broker/broker-case.ts";
 import { median } from "../percentiles.ts";
 import type { BenchResult } from "../rounds.ts";
+import { target, type Target } from "../targets-table.ts";
 import { newestFirst } from "./fogbank-chain.ts";
 import { scenarios } from "./forward-benchmark.ts";
-
-export type Verdict = "reached" | "missed" | "not measured";
-
-export interface Target {
-  readonly name: string;
-  readonly bound: string;
-  /** NaN when a run has failed, or the case is not supported. */
-  readonly figure: number;
-  readonly verdict: Verdict;
-}
 
 /** One run of a row each; of a run that failed there are no figures. */
 type Runs = readonly Figures[];
@@ -60,11 +51,6 @@ export function judge(results: readonly BenchResult[]): readonly Target[] {
 
 function runsOf(rows: BenchResult["rows"], name: string): Runs {
   return rows.find((row) => row.name === name)?.runs ?? [];
-}
-
-function target(name: string, bound: string, figure: number, isReached: (figure: number) => boolean): Target {
-  const verdict = Number.isNaN(figure) ? "not measured" : isReached(figure) ? "reached" : "missed";
-  return { name, bound, figure, verdict };
 }
 
 /** Of all runs: NaN when one has no figure. */

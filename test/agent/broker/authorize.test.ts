@@ -67,9 +67,23 @@ test("only the node itself speaks about origins, presence, its uplink and its jo
     "/level/presence/x",
     "/level/uplink",
     "/level/journal",
+    "/level/network",
+    "/level/node",
+    "/level/losses/x",
+    "/level/presence",
+    "/level/uplink/x",
   ];
   expect(mayPublish("c", ...nodeOnly)).toEqual(nodeOnly.map(() => false));
-  const free = ["/data/a", "/fromage", "/level/calls/f", "/level/uplinks", "from/x", "machine/x"];
+  const free = [
+    "/data/a",
+    "/fromage",
+    "/level/calls/f",
+    "/level/uplinks",
+    "/level/nodes",
+    "/level",
+    "from/x",
+    "machine/x",
+  ];
   expect(mayPublish("c", ...free)).toEqual(free.map(() => true));
 });
 

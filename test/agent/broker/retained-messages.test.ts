@@ -90,6 +90,17 @@ test("what is stored is read page by page", async () => {
   expect([retained.size, retained.needsSweep, gone]).toEqual([31, true, ["e/5"]]);
 });
 
+test("[J-T8] [X12] what is stored about the state of a node is not that of its present life: it is forgotten", async () => {
+  const store = createMemorySessionStore();
+  const stale = ["presence/ghost", "uplink", "network", "node", "journal", "losses/c"].map((name) => `/level/${name}`);
+  await new Committer(store).commit({ retained: [...stale, "/level/nodes", "a"].map((topic) => retain(topic, 1)) });
+  const retained = new RetainedMessages();
+  const gone: string[] = [];
+  await retained.load(store.reopen(), 5, (topic) => void gone.push(topic));
+  expect(gone.toSorted()).toEqual(stale.toSorted());
+  expect(topicsOf(retained, "#").toSorted()).toEqual(["/level/nodes", "a"]);
+});
+
 test("what has expired is forgotten and told, a bounded number at a time, each in its turn [B2]", () => {
   const retained = new RetainedMessages();
   const gone: string[] = [];

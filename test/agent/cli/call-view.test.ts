@@ -13,22 +13,45 @@ function report(counts: Partial<typeof noCounts>, rest: Partial<CallReport> = {}
 }
 
 test("progress names how many stand where, and who has not been heard", () => {
-  const some = report({ matched: 3, done: 1, started: 2 }, { waiting: [{ node: "fog-2", since }] });
-  expect(progressText(some, plain)).toBe("3 matched: 1 done, 2 started · waiting for fog-2");
-  expect(progressText(some, { ...plain, unicode: false })).toBe("3 matched: 1 done, 2 started - waiting for fog-2");
-  expect(progressText(report({}), plain)).toBe("0 matched");
+  const until = "2026-07-10T13:00:00.000Z";
+  const progress = (given: CallReport, style = plain): string => progressText(given, style, { until, now });
+  const waiting = [{ node: "device-7", since, at: "fog-2" }];
+  const some = report({ matched: 3, done: 1, started: 2 }, { waiting });
+  expect(progress(some)).toBe("3 matched: 1 done, 2 started · 1 waiting at fog-2: device-7");
+  expect(progress(some, { ...plain, unicode: false })).toBe(
+    "3 matched: 1 done, 2 started - 1 waiting at fog-2: device-7",
+  );
+  expect(progress({ ...report({ matched: 1, done: 1 }, { waiting }), settled: true })).toBe(
+    "1 matched: 1 done · 1 waiting at fog-2: device-7 · open until 13:00:00Z",
+  );
+  expect(progress(report({}))).toBe("0 matched");
 });
 
 test.each([
   [report({ matched: 3, done: 3 }), "3 matched: 3 done"],
   [
-    report({ matched: 40, done: 37, failed: 3 }, { waiting: [{ node: "fog-2", since }] }),
-    "40 matched: 37 done, 3 failed; not heard: fog-2 since 12:03:11Z",
+    report({ matched: 39, done: 37, expired: 2 }, { waiting: [{ node: "device-7", since, at: "fog-2" }] }),
+    "39 matched: 37 done, 2 expired; 1 waiting at fog-2: device-7 since 12:03:11Z",
   ],
+  [
+    report(
+      { matched: 1, done: 1 },
+      {
+        waiting: [
+          { node: "device-7", since, at: "fog-2" },
+          { node: "fog-3", since, at: "cloud-1" },
+          { node: "device-8", since, at: "fog-2" },
+        ],
+      },
+    ),
+    "1 matched: 1 done; 2 waiting at fog-2, 1 waiting at cloud-1: device-7 since 12:03:11Z, fog-3 since 12:03:11Z, device-8 since 12:03:11Z",
+  ],
+  [report({ matched: 5, done: 4, failed: 1 }, { confirmed: true }), "5 matched: 4 done, 1 failed; confirmed"],
+  [report({ matched: 5, done: 1, failed: 4 }, { confirmed: false }), "5 matched: 1 done, 4 failed; not confirmed"],
   [report({}), "no node matched the condition"],
   [
     report({}, { waiting: [{ node: "fog-1", since: "2026-07-09T23:00:00.000Z" }] }),
-    "no node matched the condition; not heard: fog-1 since 2026-07-09 23:00:00Z",
+    "no node matched the condition; 1 waiting: fog-1 since 2026-07-09 23:00:00Z",
   ],
   [report({ matched: 2, refused: 1, expired: 1 }), "2 matched: 1 refused, 1 expired"],
 ])("the summary in words: %#", (given, text) => {
@@ -37,14 +60,16 @@ test.each([
 
 test("of very many unheard nodes some are named and the rest is counted", () => {
   const waiting = Array.from({ length: 12 }, (_, i) => ({ node: `fog-${i + 1}`, since }));
-  expect(progressText(report({ matched: 1, done: 1 }, { waiting }), plain)).toMatch(
-    /waiting for fog-1, .*fog-10 and 2 more$/,
+  expect(progressText(report({ matched: 1, done: 1 }, { waiting }), plain, { until: now, now })).toMatch(
+    /12 waiting: fog-1, .*fog-10 and 2 more$/,
   );
 });
 
 test("it went well when somebody matched, all of them are done and nobody is unheard", () => {
   expect(isSuccess(report({ matched: 2, done: 2 }))).toBe(true);
   expect(isSuccess(report({}))).toBe(false);
+  expect(isSuccess(report({ matched: 5, done: 4, failed: 1 }, { confirmed: true }))).toBe(true);
+  expect(isSuccess(report({ matched: 2, done: 2 }, { confirmed: false }))).toBe(false);
   expect(isSuccess(report({ matched: 2, done: 1, failed: 1 }))).toBe(false);
   expect(isSuccess(report({ matched: 2, done: 2 }, { waiting: [{ node: "fog-2", since }] }))).toBe(false);
 });

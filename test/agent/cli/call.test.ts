@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { IPublishPacket } from "mqtt-packet";
 import { expect, test } from "vitest";
 import { callCommand } from "#agent/cli/call.ts";
@@ -92,7 +95,7 @@ test("on a terminal a line on stderr tells how far it is, and is gone in the end
   const ended = await call(server, ["ping"], { isTerminal: true, columns: 30 });
   expect(ended.stderr.split("\r").slice(1)).toEqual([
     "called, not heard of anybo...\u001b[K",
-    "2 matched: 2 started - wai...\u001b[K",
+    "2 matched: 2 started - 1 w...\u001b[K",
     "\u001b[K",
   ]);
   await using other = await startScriptedMqttServer(answers(progress, done));
@@ -103,7 +106,7 @@ test.each([
   [{ ...done, counts: noCounts, results: [] }, "no node matched the condition\n"],
   [
     { ...done, waiting: [{ node: "fog-2", since: "2026-07-10T11:59:00.000Z" }] },
-    "1 matched: 1 done; not heard: fog-2 since 11:59:00Z\n",
+    "1 matched: 1 done; 1 waiting: fog-2 since 11:59:00Z\n",
   ],
   [{ ...done, counts: { ...noCounts, matched: 2, done: 1, expired: 1 } }, "2 matched: 1 done, 1 expired\n"],
 ])("exit code 1 when not all is well: %#", async (reply, summary) => {
@@ -257,18 +260,121 @@ test("no node is exit code 3", async () => {
   expect(await call(server, ["ping"])).toMatchObject({ code: 3, stderr: expect.stringMatching(/^FOGBANK_NOT_CONN/) });
 });
 
-test("Ctrl-C while it waits is exit code 130, and leaves no line behind", async () => {
+test("Ctrl-C while a level is asked is exit code 130, and leaves no line behind", async () => {
   const arrived = Promise.withResolvers<void>();
   await using server = await startScriptedMqttServer(({ cmd }) => {
     if (cmd === "publish") arrived.resolve();
     return false;
   });
   const bench = createBench({ isTerminal: true });
-  const code = bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, "ping"]);
+  const code = bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, "--levels", "fog", "ping"]);
   await arrived.promise;
   bench.interrupt();
   expect(await code).toBe(130);
   expect(bench.written.stderr.endsWith("\r\u001b[K")).toBe(true);
+});
+
+/** A node that answers a call when it is called off, and then, if it does, with `last`. */
+async function cancelled(last: unknown): Promise<{ readonly bench: Bench; readonly code: Promise<number> }> {
+  const arrived = Promise.withResolvers<void>();
+  const off = Promise.withResolvers<void>();
+  const server = await startScriptedMqttServer((packet, { send }) => {
+    if (packet.cmd !== "publish") return false;
+    send({ cmd: "puback", messageId: packet.messageId ?? 0 });
+    if (packet.topic.startsWith("/machine/functions/")) arrived.resolve();
+    else if (packet.topic === `/machine/calls/${id}/cancel`) {
+      off.resolve();
+      const payload = Buffer.from(JSON.stringify(last ?? null));
+      if (last !== undefined)
+        send({ cmd: "publish", topic: machineReplies, payload, qos: 0, retain: false, dup: false });
+    }
+    return true;
+  });
+  const bench = createBench({ isTerminal: true, env: { NO_COLOR: "1" } });
+  const code = bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, "ping"]);
+  await arrived.promise;
+  bench.interrupt();
+  await off.promise;
+  void code.finally(() => server[Symbol.asyncDispose]());
+  return { bench, code };
+}
+
+test("Ctrl-C calls the call off, shows what became of it, and is exit code 130", async () => {
+  const counts = { ...noCounts, matched: 2, done: 1, cancelled: 1 };
+  const off = { node: "device-2", status: "cancelled", reason: "its caller called it off" };
+  const { bench, code } = await cancelled({ id, final: true, counts, results: [result, off], waiting: [] });
+  expect(await code).toBe(130);
+  expect(bench.written.stdout).toMatch(/device-2 +cancelled .*\n\n2 matched: 1 done, 1 cancelled\n$/s);
+  expect(bench.written.stderr).toMatch(/calling it off\u001b\[K\r\u001b\[K$/);
+});
+
+test("a node that says nothing about a call that is called off is waited for five seconds", async () => {
+  const { bench, code } = await cancelled(undefined);
+  await bench.clock.advance(5_000);
+  expect(await code).toBe(130);
+  expect(bench.written.stdout).toBe("");
+});
+
+test("how the call is to be made: scope, sync, a common start, a barrier, a share", async () => {
+  await using server = await startScriptedMqttServer(answers({ ...done, confirmed: true }));
+  const at = "2026-07-10T12:00:30Z";
+  const all = ["--scope", "machine", "--at", at, "--min-nodes", "2", "--confirm", "0.5"];
+  expect(await call(server, [...all, "ping"])).toMatchObject({ code: 0 });
+  expect(await call(server, ["--sync", "ping"])).toMatchObject({ code: 0 });
+  const [first, second] = published(server);
+  const asked = { id, if: "", ttl: 60, mode: "sync" };
+  expect(first?.body).toEqual({ ...asked, scope: "machine", at, minNodes: 2, confirm: 0.5 });
+  expect(second?.body).toEqual(asked);
+});
+
+test("a share that is not reached is exit code 1, also when nobody failed", async () => {
+  await using server = await startScriptedMqttServer(answers({ ...done, confirmed: false }));
+  const ended = await call(server, ["--confirm", "1", "ping"]);
+  expect([ended.code, ended.stdout.split("\n").at(-2)]).toEqual([1, "1 matched: 1 done; not confirmed"]);
+});
+
+const waiting = [{ node: "device-7", since: "2026-07-10T11:59:00.000Z", at: "fog-2" }];
+
+test.each([
+  [{ matched: 1, done: 1 }, 4, "1 matched: 1 done"],
+  [{ matched: 0 }, 4, "0 matched"],
+  [{ matched: 2, done: 1, failed: 1 }, 1, "2 matched: 1 done, 1 failed"],
+])("--no-wait ends when only those that are away are waited for: %j is exit code %i", async (counts, code, words) => {
+  const open = { id, final: false, counts: { ...noCounts, ...counts }, results: [], waiting };
+  await using server = await startScriptedMqttServer(answers(open, { ...open, settled: true }));
+  expect(await call(server, ["--no-wait", "ping"])).toEqual({
+    code,
+    stdout: `${words}; 1 waiting at fog-2: device-7 since 11:59:00Z\n`,
+    stderr: "",
+  });
+});
+
+test("a settled call goes on without --no-wait", async () => {
+  const settled = { ...done, final: false, settled: true, waiting };
+  await using server = await startScriptedMqttServer(answers(settled, done));
+  expect(await call(server, ["ping"])).toMatchObject({ code: 0 });
+});
+
+test("--results writes each node's result once, as a line of JSON, and no table", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fogbank-results-"));
+  const file = join(folder, "results.jsonl");
+  const started = { node: "device-2", status: "started" };
+  const counts = { ...noCounts, matched: 2, done: 1, started: 1 };
+  const progress = { ...done, final: false, counts, results: [result, started] };
+  const failed = { node: "device-2", status: "failed", reason: "no power" };
+  const last = { ...done, counts: { ...noCounts, matched: 2, done: 1, failed: 1 }, results: [failed, result] };
+  await using server = await startScriptedMqttServer(answers(progress, last));
+  expect(await call(server, ["--results", file, "ping"])).toMatchObject({
+    code: 1,
+    stdout: "2 matched: 1 done, 1 failed\n",
+  });
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([result, failed]);
+  expect(await call(server, ["--results", join(folder, "none", "x"), "ping"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^FOGBANK_USAGE: cannot write the results to /),
+  });
+  rmSync(folder, { recursive: true });
 });
 
 test("what cannot be called is refused before anything is sent", async () => {
@@ -293,6 +399,12 @@ test("what cannot be called is refused before anything is sent", async () => {
     ["--ttl", "604801"],
     ["--level", "--if", "true"],
     ["--level", "--on", "fog-1"],
+    ["--level", "--sync"],
+    ["--levels", "fog", "--results", "x"],
+    ["--at", "soon"],
+    ["--min-nodes", "0"],
+    ["--confirm", "1.5"],
+    ["--scope", "all"],
   ]) {
     expect(await refused(...wrong, "ping")).toEqual([1, expect.stringMatching(/^error: option /)]);
   }

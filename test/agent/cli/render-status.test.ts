@@ -81,3 +81,29 @@ test("a stream that only the documents know has not been heard of yet", () => {
   const streams = [withoutRanges(madeStream({ heardAt: new Date(0).toISOString() }))];
   expect(renderStatus(madeStatus({ streams }), plain)).toMatch(/^device-1 +data .* not yet$/m);
 });
+
+test("[J16.5] what the node concludes of its network is shown while something is wrong", () => {
+  const children = { online: 1, lost: 3, left: 0, awaited: 0 };
+  const network = {
+    conclusion: "segment-failed",
+    since: ago(40),
+    reason: "3 nodes were lost at once",
+    children,
+    lost: [],
+  };
+  const text = renderStatus(madeStatus({ streams: [], network }), plain);
+  expect(text).toContain("NETWORK segment-failed since 2026-07-10 11:59:20Z (40 s ago): 3 nodes were lost at once\n");
+  const well = { conclusion: "connected", since: ago(40), children, lost: [] };
+  expect(renderStatus(madeStatus({ streams: [], network: well }), plain)).not.toContain("NETWORK");
+});
+
+test("[J16.4] a path that is broken behind the parent is shown with since when", () => {
+  const path = [
+    { node: "fog-2", level: "fog", uplink: "down", since: ago(60) },
+    { node: "cloud-1", level: "cloud", uplink: "root", since: ago(7200) },
+  ] as const;
+  const text = renderStatus({ ...madeFogStatus({ state: "up", since: ago(90), path }) }, plain);
+  expect(text).toContain(
+    "PATH broken at fog-2: cloud-1 unreachable since 2026-07-10 11:59:00Z (1 min ago), fog-2 ok\n",
+  );
+});

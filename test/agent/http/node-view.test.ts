@@ -5,6 +5,7 @@ import { openNodeStoreInThread } from "#agent/store/node-store.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { encodeSegment } from "#shared/journal/segment.ts";
+import { NetworkState } from "#shared/presence/network.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { createMemoryDocumentStore } from "../../fakes/memory-document-store.ts";
@@ -22,19 +23,13 @@ async function rootAt(clock: FakeClock) {
   await store.write("open", { fresh: identity, streams, nowMs: clock.now(), idsAbove: 0 });
   const documents = createMemoryDocumentStore();
   const uplink = { state: "none" as const, sinceMs: 0, url: undefined, reason: undefined, path: [] };
-  const tree: TreeReport = { uplink: () => uplink, children: () => [], alarms: () => [] };
+  const tree: TreeReport = { uplink: () => uplink, children: () => [], child: () => undefined, alarms: () => [] };
   const health = { state: "accepting" as const, sinceMs: noon, reason: undefined, givenUp: [], scattered: [] };
   const explain = (condition: string) => ({ condition, nodes: [] });
-  const parts = {
-    store,
-    tree,
-    clock,
-    documents,
-    explain,
-    counters: () => ({}),
-    journal: () => health,
-    sink: () => undefined,
-  };
+  const root = { state: "none", cause: "lost", reason: undefined } as const;
+  const network = new NetworkState({ nowMs: 0, monotonicMs: 0 }, root);
+  const told = { journal: () => health, network: () => network.conclude({ nowMs: 0, monotonicMs: 0 }) };
+  const parts = { store, tree, clock, documents, explain, counters: () => ({}), ...told, sink: () => undefined };
   const place = { level: "cloud" as const, zone: undefined, tags: [] };
   const view = createNodeView(parts, {
     name,

@@ -350,6 +350,42 @@ test("what is stored while a delete is under way is deleted together, and a dele
   expect(sink.status().drained).toBe(8);
 });
 
+test("[O1] messages that come after the gap of their numbers was read are drained too, before they leave the journal", async () => {
+  const { clock, log, store, backlog, release, append, documents, stored, held } = await world();
+  await append(3);
+  const [segment] = (await store.read("after", { id: 0, bytesMax: 1 })).segments;
+  if (segment === undefined) throw new Error("nothing is stored");
+  const { origin, epoch, streamId, first } = segment;
+  const { newestId } = await store.write("quarantine", {
+    origin,
+    epoch,
+    streamId,
+    first,
+    reason: "rejected",
+    nowMs: 1,
+  });
+  // They come back from below between the read and the write that deletes the gap.
+  const batch = { streams: [], lows: [], relays: [parseNodeName("cloud-1")], segments: [segment] };
+  const ingest = { child: "fog-1", batch, nowMs: 1 } as const;
+  let lastId = 0;
+  const late = {
+    ...store,
+    async write(name: "forget", args: never) {
+      if (lastId === 0) lastId = (await store.write("ingest", ingest)).newestId;
+      return store.write(name, args);
+    },
+  } as unknown as NodeStore;
+  await using sink = startSink({ store: late, documents, backlog, clock, log });
+  release(newestId);
+  await clock.advance(0);
+  expect(await held()).toBe(3);
+  release(lastId);
+  await clock.advance(0);
+  expect(await stored()).toEqual([1, 2, 3]);
+  expect(await held()).toBe(0);
+  expect(sink.status()).toMatchObject({ drained: 3 });
+});
+
 test("[O2] a crash between storing and deleting stores nothing twice, and arrivals stay the same", async () => {
   const { clock, log, store, backlog, release, append, documents } = await world();
   await append(3);

@@ -33,7 +33,8 @@ async function startSending() {
     nowMs: 1,
     idsAbove: 0,
   });
-  const backlog = { releasedId: () => 1e9, onReleased: () => ({ [Symbol.dispose]: () => undefined }) };
+  let releasedId = 1e9;
+  const backlog = { releasedId: () => releasedId, onReleased: () => ({ [Symbol.dispose]: () => undefined }) };
   const sending = new Sending({ store, backlog, clock, log, time: createTreeTime(clock, false) }, name);
   sending.begin([], []);
   let generation = 1;
@@ -58,6 +59,8 @@ async function startSending() {
       return decoded?.frame;
     },
     beginAnew: () => generation++,
+    /** Segments up to that id may go. */
+    release: (id: number) => (releasedId = id),
     async [Symbol.asyncDispose]() {
       await sending[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
@@ -84,13 +87,36 @@ test("what is acknowledged is not sent again while its deletion waits for compan
   for (const payload of ["a", "b"]) await node.append(payload);
   await node.next();
   await node.next();
-  node.sending.forget(acked(1, 1));
+  node.sending.forget({ lane: "bulk", frameNumber: 1, acked: acked(1, 1) });
   node.beginAnew();
   expect(await node.next()).toMatchObject({ segments: [{ first: 2 }] });
   expect(await node.next()).toBeUndefined();
   expect(await node.store.read("accounting", {})).toMatchObject([{ row: { held: 2 } }]);
   await node.clock.advance(1_000);
   expect(await node.store.read("accounting", {})).toMatchObject([{ row: { held: 1, delivered: 1 } }]);
+});
+
+test("[O5] messages that come while a gap of their numbers is on its way outlive its acknowledgement, also a late one", async () => {
+  await using node = await startSending();
+  await node.append("a");
+  const own = { origin: name, epoch: 5, streamId: 1, first: 1 };
+  const [mine] = (await node.store.read("after", { id: 0, bytesMax: 1 })).segments;
+  if (mine === undefined) throw new Error("nothing is stored");
+  node.release((await node.store.write("quarantine", { ...own, reason: "corrupt", nowMs: 1 })).newestId);
+  expect(await node.next()).toMatchObject({ frameNumber: 1, segments: [{ first: 1, body: null }] });
+  // The frame goes unanswered, and the message comes back from below before it is sent again.
+  node.beginAnew();
+  const batch = { streams: [], lows: [], relays: [name], segments: [mine] };
+  const { newestId, stored } = await node.store.write("ingest", { child: "device-2", batch, nowMs: 1 });
+  expect(stored).toBe(1);
+  node.release(newestId);
+  expect(await node.next()).toMatchObject({ frameNumber: 2, segments: [{ first: 1, body: mine.body }] });
+  node.sending.forget({ lane: "bulk", frameNumber: 1, acked: acked(1, 1) });
+  await node.clock.advance(1_000);
+  expect(await node.store.read("accounting", {})).toMatchObject([{ row: { held: 1, lost: 0, delivered: 0 } }]);
+  node.sending.forget({ lane: "bulk", frameNumber: 2, acked: acked(1, 1) });
+  await node.clock.advance(1_000);
+  expect(await node.store.read("accounting", {})).toMatchObject([{ row: { held: 0, delivered: 1 } }]);
 });
 
 test("what a Welcome says the parent has is deleted before anything is sent", async () => {

@@ -47,6 +47,67 @@ test("children that are online are counted through every change of state", () =>
   );
 });
 
+function watched(url: string | undefined = "mqtt://c") {
+  const said: { readonly topic: string; readonly body: Record<string, unknown> }[] = [];
+  const bus = {
+    publish: async ({ topic, payload }: { readonly topic: string; readonly payload: Uint8Array }) =>
+      void said.push({ topic, body: JSON.parse(new TextDecoder().decode(payload)) as Record<string, unknown> }),
+  };
+  const clock = new FakeClock(1_000);
+  const self = { name: parseNodeName("fog-1"), level: "fog", url } as const;
+  return { said, clock, presence: createPresence({ bus, clock, log: silentLogger() }, self) };
+}
+
+test("[X15] ten thousand children that come and go cost one message each, and no list of them is made", () => {
+  const { presence, said } = watched();
+  const count = 10_000;
+  for (const state of ["online", "lost"] as const) {
+    for (let index = 0; index < count; index++) presence.setChild(madeChild(`d-${index}`, state));
+  }
+  // What is only heard again is no news.
+  for (let index = 0; index < count; index++) presence.setChild(madeChild(`d-${index}`, "lost"));
+  expect(said.length).toBe(1 + 2 * count);
+  expect(presence.knownChildren()).toBe(count);
+});
+
+test("the last twenty changes of a child and of the uplink are told, and all are counted", async () => {
+  const { presence, said, clock } = watched();
+  for (let turn = 0; turn < 30; turn++) {
+    await clock.advance(10);
+    presence.setUplink({ state: turn % 2 === 0 ? "up" : "down", reason: turn % 2 === 0 ? undefined : "cut" });
+    presence.setChild(madeChild("d", turn % 2 === 0 ? "online" : "lost"));
+  }
+  const uplink = said.findLast(({ topic }) => topic === "/level/uplink")?.body["history"] as HistoryBody;
+  const child = said.findLast(({ topic }) => topic === "/level/presence/d")?.body["history"] as HistoryBody;
+  expect(uplink.counts).toEqual({ up: 15, down: 16 });
+  expect(child.counts).toEqual({ online: 15, lost: 15 });
+  for (const { changes } of [uplink, child]) expect(changes).toHaveLength(limits.presenceChanges);
+  expect(uplink.changes.at(-1)).toEqual({ state: "down", since: new Date(1_300).toISOString(), reason: "cut" });
+});
+
+interface HistoryBody {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly changes: readonly object[];
+}
+
+test("the path is news to the children when it has changed, not when the parent was only dialled again", () => {
+  const { presence } = watched();
+  let heard = 0;
+  const handler = presence.onPath(() => heard++);
+  const hop = { name: parseNodeName("cloud-1"), level: "cloud", uplink: "root", sinceMs: 5 } as const;
+  presence.setUplink({ state: "up", reason: undefined, path: [hop] });
+  presence.setUplink({ state: "up", reason: undefined, path: [{ ...hop }] });
+  expect(heard).toBe(1);
+  presence.setUplink({ state: "down", reason: "cut" });
+  for (const reason of ["refused", "timed out"]) presence.setUplink({ state: "down", reason });
+  expect(heard).toBe(2);
+  presence.setUplink({ state: "up", reason: undefined, path: [{ ...hop, sinceMs: 6 }] });
+  expect(heard).toBe(3);
+  handler[Symbol.dispose]();
+  presence.setUplink({ state: "down", reason: "cut" });
+  expect(heard).toBe(3);
+});
+
 function madeChild(name: string, state: ChildState): ChildPresence {
   const place = { level: "fog", zone: undefined, tags: [] } as const;
   const heard = { heardAtMs: 1, heardMonotonicMs: 1, descendants: [] };

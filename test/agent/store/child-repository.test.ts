@@ -22,6 +22,7 @@ test("[J8] a child's place is kept, with what is known of it and what is not", (
     child("a", { level: "device", zone: "hall", tags: ["x"], site: { lat: 52.5, lon: undefined, class: "pump" } }),
     child("b", { level: "fog", zone: undefined, tags: [], site: { lat: undefined, lon: undefined, class: undefined } }),
     child("c", { level: "fog", zone: undefined, tags: [] }),
+    { ...child("d", { level: "device", zone: undefined, tags: [] }), isLeaf: true },
   ];
   for (const row of rows) children.put(row);
   expect(children.all()).toEqual(rows);

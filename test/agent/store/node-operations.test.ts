@@ -315,6 +315,35 @@ test("[O5] only segments that lie wholly inside the acknowledged ranges go", () 
   expect(entry?.row).toMatchObject({ delivered: 5, held: 7 });
 });
 
+test("[O5] messages that have come since a gap of their numbers was read are not deleted with it", () => {
+  const node = open("fog-1");
+  const numbers = { origin: "device-1", epoch: 9, streamId: 1, ranges: [[1, 9]] as const };
+  const row = () => node.reads.accounting({ origin: "device-1" })[0]?.row;
+  const read = ingest(node, [segmentOf(1, 4), gapOf(5, 9)]).newestId;
+  const { newestId } = ingest(node, [segmentOf(6, 7)]);
+  expect(node.writes.forget({ acked: [{ ...numbers, idMax: read }] })).toBe(4);
+  expect(storedNumbers(node)).toEqual([6, 7]);
+  expect(row()).toMatchObject({ delivered: 4, held: 2, lost: 3 });
+  expect(node.writes.forget({ acked: [{ ...numbers, idMax: newestId }] })).toBe(2);
+  expect(row()).toMatchObject({ delivered: 6, held: 0, lost: 3 });
+});
+
+test("[O5] nor do they count as handed on in class final", () => {
+  const node = open("fog-1");
+  const numbers = { origin: "device-1", epoch: 9, streamId: 1, ranges: [[1, 9]] as const };
+  const row = () => node.reads.accounting({ origin: "device-1" })[0]?.row;
+  const take = (segments: readonly WireSegment[]) => {
+    const batch = { streams: [{ ...stream, class: "final" as const }], lows: [], segments };
+    return node.writes.ingest({ child: "device-1", batch, nowMs: 1 }).newestId;
+  };
+  const read = take([segmentOf(1, 4), gapOf(5, 9)]);
+  const newestId = take([segmentOf(6, 7)]);
+  node.writes.forget({ acked: [{ ...numbers, idMax: read }] });
+  expect(row()).toMatchObject({ handed: 4, held: 6, lost: 3 });
+  node.writes.forget({ acked: [{ ...numbers, idMax: newestId }] });
+  expect(row()).toMatchObject({ handed: 9, held: 6, lost: 3 });
+});
+
 test("heartbeats raise what is known to be given, so that what is still below shows as missing", () => {
   const node = open("cloud-1");
   ingest(node, [segmentOf(1, 10)]);

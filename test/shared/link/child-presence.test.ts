@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseNodeName } from "#shared/ids.ts";
 import type { Hello } from "#shared/link/hello.ts";
@@ -91,4 +92,39 @@ test("[J8] what a child no longer reports is believed for a while, and not for l
   expect(restless.earlier).toHaveLength(limits.earlierReports);
   const { epoch: _, ...restored } = first;
   expect(bornChild(restored, hello, at(0)).earlier).toBeUndefined();
+});
+
+test("[P1] [J-T7] [J-T8] [X1] [X2] wills and notices of older connections, in any order and number, at any time, change nothing", () => {
+  /** What becomes of each connection, and which departures of connections up to then come behind it. */
+  const life = fc.record({
+    end: fc.constantFrom("runs", "will", "notice", "silence"),
+    late: fc.array(fc.record({ back: fc.nat(4), onPurpose: fc.boolean() }), { maxLength: 5 }),
+  });
+  fc.assert(
+    fc.property(fc.array(life, { minLength: 1, maxLength: 12 }), (lives) => {
+      let child: ReturnType<typeof bornChild> | undefined;
+      let ms = 0;
+      for (const [index, { end, late }] of lives.entries()) {
+        const conn = 100 + index;
+        ms += 10;
+        child = bornChild(child, { ...hello, conn }, at(ms));
+        expect(child).toMatchObject({ state: "online", conn, session: index + 1 });
+        // Of connections before this one: also its own predecessor, which was taken over.
+        for (const { back, onPurpose } of late)
+          child = departedChild(child, { name: "device-1", conn: conn - 1 - back, onPurpose }, 1000 + ++ms);
+        expect(child.state).toBe("online");
+        if (end === "silence") child = watchedChild(child, at((ms += limits.linkSilenceMs)));
+        else if (end !== "runs")
+          child = departedChild(child, { name: "device-1", conn, onPurpose: end === "notice" }, 1000 + ++ms);
+        const state = { runs: "online", will: "lost", notice: "left", silence: "lost" }[end];
+        expect(child.state).toBe(state);
+        // Whatever of it comes again changes neither the state nor since when.
+        const settled = child;
+        if (end !== "runs")
+          for (const onPurpose of [true, false])
+            child = departedChild(child, { name: "device-1", conn, onPurpose }, 1000 + ++ms);
+        expect(child).toBe(settled);
+      }
+    }),
+  );
 });

@@ -153,7 +153,7 @@ test("an acknowledgement lets the store forget, and the lane goes on without wha
   const { generation } = world.running();
   expect(world.read("bulk", 1000)).toEqual(["send bulk", "read bulk"]);
   world.read("bulk", null);
-  expect(world.ack(1)).toEqual(["forget"]);
+  expect(world.ack(1)).toEqual(["forget bulk"]);
   expect(world.step({ type: "stored" })).toEqual(["read control", "read bulk"]);
   expect(world.effects.at(-1)).toMatchObject({ generation });
 });
@@ -162,7 +162,7 @@ test("an acknowledgement that makes room is followed by the next frame at once",
   const world = new World().run();
   for (let frame = 1; frame <= limits.framesInFlight; frame++) world.read("bulk", 100);
   expect(world.running().bulk.reading).toBeUndefined();
-  expect(world.ack(1)).toEqual(["forget", "read bulk"]);
+  expect(world.ack(1)).toEqual(["forget bulk", "read bulk"]);
 });
 
 test("what is stored while a read is under way is not overlooked", () => {
@@ -179,7 +179,7 @@ test("the window bounds what is in flight, and one frame may always go", () => {
     beat: { nowMs: 0, streams: [], creditBytes: 10_000, path: undefined, descendants: undefined },
   });
   expect(world.read("bulk", 300_000)).toEqual(["send bulk"]);
-  expect(world.ack(1, { creditBytes: 10_000 })).toEqual(["forget", "read bulk"]);
+  expect(world.ack(1, { creditBytes: 10_000 })).toEqual(["forget bulk", "read bulk"]);
   const many = new World().run();
   for (let frame = 1; frame < limits.framesInFlight; frame++)
     expect(many.read("bulk", 100)).toEqual(["send bulk", "read bulk"]);
@@ -249,7 +249,7 @@ test("a frame that the next answer overtook is lost: reading starts at the oldes
   world.read("bulk", 100);
   world.read("bulk", null);
   const { generation } = world.running();
-  expect(world.ack(2)).toEqual(["forget", "read bulk"]);
+  expect(world.ack(2)).toEqual(["forget bulk", "read bulk"]);
   expect(world.effects.at(-1)).toMatchObject({ generation: generation + 1 });
 });
 
@@ -269,7 +269,7 @@ test("[O9] a segment that the parent does not take holds up nothing else", () =>
   world.read("bulk", 100);
   world.read("bulk", 100);
   const nak = { origin: "device-1", epoch: 1, streamId: 1, first: 1, code: "corrupt" as const };
-  expect(world.ack(1, { naks: [nak] })).toEqual(["forget", "refused"]);
+  expect(world.ack(1, { naks: [nak] })).toEqual(["forget bulk", "refused"]);
   expect(world.read("bulk", 100)).toEqual(["send bulk", "read bulk"]);
 });
 

@@ -58,6 +58,26 @@ test("a call is complete when its own outcome and every child are final; one tha
   expect(call.receipt(self)).toMatchObject({ complete: true, counts: { done: 4 }, waiting: [] });
 });
 
+test("[T4] one that was away without a word is not asked when what it says on its return rules it out, and not waited for", () => {
+  const call = open();
+  call.setReceipt(a, said(done(a)), 1);
+  call.setReceipt(b, said(done(b)), 1);
+  expect(call.isComplete(self)).toBe(false);
+  const back = neighbourOf("device-c", { session: 2 });
+  const world = worldOf(500, [back], { mayHoldBelow: (_condition, child) => child !== lost });
+  call.observe(world, back);
+  expect(call.takeDue(world)).toEqual([]);
+  expect(call.isComplete(self)).toBe(true);
+  expect(call.receipt(self)).toMatchObject({ complete: true, counts: { done: 2 }, waiting: [] });
+});
+
+test("one that was asked stays asked, whatever it says of itself later", () => {
+  const call = open();
+  const world = worldOf(500, children, { mayHoldBelow: () => false });
+  call.observe(world, neighbourOf("device-a", { session: 2 }));
+  expect(call.takeDue(world)).toEqual([a]);
+});
+
 test("nobody is named as waiting here before the message is on disk", () => {
   const call = open();
   call.kept = "asked";

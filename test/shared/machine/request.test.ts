@@ -7,7 +7,7 @@ import { limits } from "#shared/limits.ts";
 const json = (text: string) => new TextEncoder().encode(text);
 
 test("an object is the envelope, any other JSON value is the arguments", () => {
-  expect(parseRequest(json('{"args":[1],"if":"true","ttl":2.5,"reply":"/my/answers"}'))).toMatchObject({
+  expect(parseRequest(json('{"args":[1],"if":"true","ttl":2.5,"reply":"/my/answers"}'), "call")).toMatchObject({
     args: [1],
     condition: "true",
     ttlMs: 2500,
@@ -20,7 +20,7 @@ test("an object is the envelope, any other JSON value is the arguments", () => {
     ["null", null],
     ["[1,{}]", [1, {}]],
   ] as const) {
-    expect(parseRequest(json(text))).toMatchObject({ args, condition: "", ttlMs: limits.callTtlMs });
+    expect(parseRequest(json(text), "call")).toMatchObject({ args, condition: "", ttlMs: limits.callTtlMs });
   }
 });
 
@@ -32,12 +32,12 @@ test("a CBOR map is the envelope too, and the answer comes in CBOR", () => {
     ]),
   );
   expect(isCborMap(bytes)).toBe(true);
-  expect(parseRequest(bytes)).toMatchObject({ args: { on: true }, ttlMs: 3000, encoding: "cbor" });
+  expect(parseRequest(bytes, "call")).toMatchObject({ args: { on: true }, ttlMs: 3000, encoding: "cbor" });
   expect(isCborMap(encodeReply({ final: true }, "cbor"))).toBe(true);
 });
 
 test("what cannot be answered keeps as much as an answer needs", () => {
-  expect(parseRequest(json('{"id":"00112233445566778899aabbccddeeff","reply":"/r","x":1}'))).toMatchObject({
+  expect(parseRequest(json('{"id":"00112233445566778899aabbccddeeff","reply":"/r","x":1}'), "call")).toMatchObject({
     refused: expect.stringContaining('no field "x"'),
     id: "00112233445566778899aabbccddeeff",
     reply: "/r",
@@ -45,7 +45,7 @@ test("what cannot be answered keeps as much as an answer needs", () => {
 });
 
 test("keys that mean something to JavaScript are data", () => {
-  const request = parseRequest(json('{"args":{"__proto__":{"polluted":1},"constructor":2}}'));
+  const request = parseRequest(json('{"args":{"__proto__":{"polluted":1},"constructor":2}}'), "call");
   expect("args" in request && JSON.parse(new TextDecoder().decode(encodeReply(request.args, "json")))).toEqual(
     JSON.parse('{"__proto__":{"polluted":1},"constructor":2}'),
   );
@@ -55,7 +55,7 @@ test("keys that mean something to JavaScript are data", () => {
 test("random bytes give a request or a refusal, never a throw", () => {
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 80 }), fc.json().map(json)), (bytes) => {
-      const request = parseRequest(bytes);
+      const request = parseRequest(bytes, "call");
       expect("refused" in request || request.ttlMs > 0).toBe(true);
     }),
   );
@@ -69,4 +69,15 @@ test("values come back as they went, in either encoding", () => {
       expect(JSON.parse(new TextDecoder().decode(encodeReply(plain, "json")))).toEqual(JSON.parse(text));
     }),
   );
+});
+
+test("what MQTT 5 says about the life of the message holds where the body says nothing, in bounds", () => {
+  const lives = (text: string, expiryMs: number | undefined) => {
+    const request = parseRequest(json(text), "event", { expiryMs });
+    return "refused" in request ? request.refused : request.ttlMs;
+  };
+  expect([lives("7", 5_000), lives("{}", 5_000), lives('{"ttl":2}', 5_000)]).toEqual([5_000, 5_000, 2_000]);
+  expect([lives("7", undefined), lives("{}", undefined)]).toEqual([limits.callTtlMs, limits.callTtlMs]);
+  expect([lives("7", 4e12), lives("{}", 4e12)]).toEqual([limits.callTtlMsMax, limits.callTtlMsMax]);
+  for (const text of ["7", "{}"]) expect(lives(text, 0)).toMatch(/^ttl must be/);
 });
