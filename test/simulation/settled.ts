@@ -28,7 +28,7 @@ export async function settledFaults(tree: SimulatedTree): Promise<readonly strin
     ...storedFaults(tree, stored),
     ...entries.flatMap(({ row }) => ledgerFaults(row, stored, lost)),
     ...[...lost].flatMap(([key, reason]) => reasonFaults(tree, { key, reason })),
-    ...missingFaults(tree, stored, lost),
+    ...missingFaults(tree, stored, lost, await evictedByCopies(tree)),
   ];
 }
 
@@ -102,17 +102,34 @@ function reasonFaults(tree: SimulatedTree, { key, reason }: LostNumber): readonl
   return fits[reason]() ? [] : [`[O1] ${key} (${messages.join(", ")}) is named as ${reason}, which it was not`];
 }
 
+/**
+ * What an older copy has given up before it was known as one, under numbers that stand for the original's messages at the root: its own
+ * ledger alone can say so.
+ */
+async function evictedByCopies({ machines }: SimulatedTree): Promise<ReadonlySet<string>> {
+  const evicted = new Set<string>();
+  for (const { name, wasUnaware, life } of machines) {
+    if (!wasUnaware) continue;
+    for (const { row, gaps } of (await life?.store?.read("accounting", { origin: name })) ?? []) {
+      const own = gaps.filter(({ reason }) => reason === "evicted" || reason === "expired");
+      for (const { first, last } of own) for (const key of keysOf(row, first, last)) evicted.add(key);
+    }
+  }
+  return evicted;
+}
+
 function missingFaults(
   { numbered, publishers, forgiven }: SimulatedTree,
   stored: ReadonlyMap<string, Uint8Array>,
   lost: ReadonlyMap<string, GapRow["reason"]>,
+  evicted: ReadonlySet<string>,
 ): readonly string[] {
   const messages = new Set([...stored.values()].map(nameMessage));
   const faults: string[] = [];
   for (const message of publishers.acknowledged) {
     const keys = numbered.numbers.get(message) ?? [];
     // What was numbered anew has another number that says what has become of it.
-    const isNamed = keys.some((key) => lost.has(key) && lost.get(key) !== "renumbered");
+    const isNamed = keys.some((key) => (lost.has(key) && lost.get(key) !== "renumbered") || evicted.has(key));
     if (messages.has(message) || isNamed || forgiven.has(message)) continue;
     faults.push(`[O1] ${message} (${keys.join(", ")}) was acknowledged and is missing`);
   }
