@@ -119,8 +119,9 @@ export const limits = {
   /** How long a change must stand before an event tells it; a loss longer: a segment that falls silent shows within one heartbeat. */
   newsSettleMs: 1_000,
   lossSettleMs: 3_500,
-  /** Events about single nodes; what is beyond is told as a number. */
-  nodeEventsPerSecond: 10,
+  /** Events about single nodes, at once and in the long run; what is beyond is told as a number. Every fog hears those of every other. */
+  nodeEventsBurst: 10,
+  nodeEventsPerSecond: 2,
   /** Life of the event of a partition: whoever was cut off hears of it afterwards. */
   partitionEventMs: 600_000,
   /** A second node of one name is reported until it has not tried for this long: more than its longest wait. */

@@ -69,13 +69,14 @@ export function ownEvent(
   event: Pick<Envelope, "name" | "args" | "durable"> & {
     readonly kind: "internal" | "external";
     readonly ttlMs?: number;
+    readonly scope?: Envelope["scope"];
     readonly condition?: string;
   },
 ): Envelope {
-  const { name, kind, args, durable, condition = "", ttlMs = limits.callTtlMs } = event;
+  const { name, kind, args, durable, scope = "machine", condition = "", ttlMs = limits.callTtlMs } = event;
   const timeMs = treeNow();
   const id = drawCallId(random);
-  const how = { mode: "async", scope: "machine", encoding: "json", phase: phases.begin, hops: 0, look: 0 } as const;
+  const how = { mode: "async", scope, encoding: "json", phase: phases.begin, hops: 0, look: 0 } as const;
   const nothing = { startAtMs: undefined, minNodes: 0, confirm: 0 };
   return {
     id,

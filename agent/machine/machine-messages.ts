@@ -86,6 +86,8 @@ export interface MachineMessaging extends AsyncDisposable {
     readonly args: PlainValue;
     readonly durable: boolean;
     readonly ttlMs?: number;
+    /** The whole machine, unless given. */
+    readonly scope?: "subtree" | "machine";
     readonly condition?: string;
   }): Promise<void>;
 }
