@@ -42,6 +42,9 @@ export class FinalMarkNews {
       if (told.has(keyOf(stream))) continue;
       told.set(keyOf(stream), 0);
       this.#open.add(child);
+      const [longestKnown] = told.keys();
+      // What is forgotten here is told when the child names it again, at its next session at the latest.
+      if (told.size > limits.namedBelow && longestKnown !== undefined) told.delete(longestKnown);
     }
   }
 
