@@ -244,6 +244,9 @@ export const limits = {
   /** What is not heard of is sent again after this, doubled each time up to the longest. */
   askAgainMs: 2_000,
   askAgainMsMax: 60_000,
+  /** Whoever was heard and has not finished is asked again after this much silence, doubled each time: its last word may be lost. */
+  silentMs: 60_000,
+  silentMsMax: 3_600_000,
   /** From the decision that enough nodes are ready to their common start. */
   barrierStartMs: 200,
   /** Nodes that a call may want to be ready: what a tree can have. */
@@ -257,6 +260,8 @@ export const limits = {
   /** Bytes of all results in one receipt: it must fit into a packet, as JSON too. */
   callReceiptBytes: 256 * kib,
   callResultBytes: 16 * kib,
+  /** Bytes of the results of one call at one node when its caller wants all of them, one by one: what is beyond is left out. */
+  callStreamBytes: 64 * mib,
   callReasonChars: 1_024,
   /** Bytes of the JSON Schema of a function's arguments, the subschemas that one value is held against (referred ones each time), and compiled ones kept. */
   schemaBytes: 16 * kib,

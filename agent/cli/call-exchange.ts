@@ -17,6 +17,8 @@ export interface Exchange<T> {
   readonly ttlMs: number;
   /** What an answer comes to; undefined: it is not the last one. May throw. */
   readonly take: (payload: Uint8Array) => T | undefined;
+  /** What comes there beside the answers. May throw. */
+  readonly beside?: { readonly topic: string; readonly take: (payload: Uint8Array) => void };
   /** How the call is called off when the person asks the command to stop: it then waits for the last word. Absent: it just stops. */
   readonly cancel?: { readonly topic: string; readonly onCancel: () => void };
 }
@@ -39,8 +41,9 @@ export async function exchangeCall<T>(
   const { promise: answered, resolve, reject } = Promise.withResolvers<T>();
   answered.catch(() => undefined); // it may fail before anybody waits for it
   const onMessage = ({ topic, payload }: Message): void => {
-    if (topic !== call.replyTopic) return;
     try {
+      if (topic === call.beside?.topic) call.beside.take(payload);
+      if (topic !== call.replyTopic) return;
       const last = call.take(payload);
       if (last !== undefined) resolve(last);
     } catch (error) {
@@ -49,6 +52,7 @@ export async function exchangeCall<T>(
   };
   using interruption = new Interruption(signal);
   await using client = await connectMqttClient(clock, { ...target, onMessage }, interruption.connection);
+  if (call.beside !== undefined) await listen(client, call.beside.topic);
   await listen(client, call.replyTopic);
   const unanswered = (reason: string, cause?: unknown): CommandFailure =>
     new CommandFailure(

@@ -1,13 +1,13 @@
 // `fogbank call` without --level and --levels: a function on the machines of a tree, and what became of it.
 import { InvalidArgumentError, Option } from "commander";
 import { limits } from "#shared/limits.ts";
-import { functionTopic, machineCancelTopic, machineReplyTopic } from "#shared/topics.ts";
+import { functionTopic, machineCancelTopic, machineReplyTopic, machineResultsTopic } from "#shared/topics.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
 import { CommandFailure, exitWith } from "./action.ts";
 import type { MqttTarget } from "./addresses.ts";
 import { type Nodes, conditionOf } from "./call-condition.ts";
 import { exchangeCall } from "./call-exchange.ts";
-import { type CallReport, type MachineReply, type Read, readMachineReply } from "./call-reply.ts";
+import { type CallReport, type MachineReply, type Read, readMachineReply, readNodeAnswer } from "./call-reply.ts";
 import { isAllDone, isSuccess, progressText, renderReport, renderSummary } from "./call-view.ts";
 import type { CliIo } from "./io.ts";
 import { withProgressLine } from "./progress-line.ts";
@@ -68,7 +68,8 @@ export async function callMachines(
   const { raw, reply } = await exchange(io, options, { name, condition, request, file });
   if (options.json) io.stdout(`${JSON.stringify(raw)}\n`);
   if ("error" in reply) throw new CommandFailure("FOGBANK_CALL_REFUSED", printable(reply.error.message));
-  file?.finish(reply.results);
+  // Of a call that goes on, or of a node that does not tell them one by one.
+  for (const result of reply.results) file?.take(result);
   const now = new Date(io.clock.now()).toISOString();
   const render = file === undefined ? renderReport : renderSummary;
   if (!options.json) io.stdout(render(reply, textStyleOf(io), now));
@@ -89,19 +90,20 @@ function exchange(
   { name, condition, request, file }: MachineCall,
 ): Promise<Read<MachineReply>> {
   const style = textStyleOf(io);
+  const topic = machineResultsTopic(request.id);
   const until = new Date(io.clock.now() + options.ttl * 1000).toISOString();
   return withProgressLine(io, options.json, "called, not heard of anybody yet", (show) =>
     exchangeCall<Read<MachineReply>>(io, options.mqtt, {
       topic: functionTopic(name),
-      request: { ...request, if: condition, ...wishesOf(options) },
+      request: { ...request, if: condition, ...wishesOf(options), ...(file === undefined ? {} : { results: topic }) },
       replyTopic: machineReplyTopic(request.id),
+      ...(file === undefined ? {} : { beside: { topic, take: (payload) => file.take(readNodeAnswer(payload).reply) } }),
       ttlMs: options.ttl * 1000,
       cancel: { topic: machineCancelTopic(request.id), onCancel: () => show("calling it off") },
       take(payload) {
         const answer = readMachineReply(payload);
         const { reply } = answer;
         if ("error" in reply) return answer;
-        for (const result of reply.results) file?.take(result);
         if (reply.final || (reply.settled === true && !options.wait)) return answer;
         const now = new Date(io.clock.now()).toISOString();
         if (!io.signal.aborted) show(progressText(reply, style, { until, now }));

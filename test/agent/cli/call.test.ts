@@ -358,18 +358,32 @@ test("a settled call goes on without --no-wait", async () => {
 test("--results writes each node's result once, as a line of JSON, and no table", async () => {
   const folder = mkdtempSync(join(tmpdir(), "fogbank-results-"));
   const file = join(folder, "results.jsonl");
-  const started = { node: "device-2", status: "started" };
-  const counts = { ...noCounts, matched: 2, done: 1, started: 1 };
-  const progress = { ...done, final: false, counts, results: [result, started] };
   const failed = { node: "device-2", status: "failed", reason: "no power" };
-  const last = { ...done, counts: { ...noCounts, matched: 2, done: 1, failed: 1 }, results: [failed, result] };
-  await using server = await startScriptedMqttServer(answers(progress, last));
+  const counts = { ...noCounts, matched: 1_500, done: 1, failed: 1_499 };
+  const last = { ...done, counts, results: [result, failed], omitted: 1_498 };
+  const results = `${machineReplies}/results`;
+  const told = Array.from({ length: 1_499 }, (_, index) => ({ ...failed, node: `device-${index + 2}` }));
+  await using server = await startScriptedMqttServer((packet, { send }) => {
+    if (packet.cmd !== "publish") return false;
+    const tell = (topic: string, body: unknown): void =>
+      send({ cmd: "publish", topic, payload: Buffer.from(JSON.stringify(body)), qos: 0, retain: false, dup: false });
+    send({ cmd: "puback", messageId: packet.messageId ?? 0 });
+    // A node that was killed tells some of them again.
+    for (const one of [...told, result, ...told.slice(0, 3)]) tell(results, one);
+    tell(machineReplies, last);
+    return true;
+  });
   expect(await call(server, ["--results", file, "ping"])).toMatchObject({
     code: 1,
-    stdout: "2 matched: 1 done, 1 failed\n",
+    stdout: "1500 matched: 1 done, 1499 failed\n",
   });
+  expect(server.packets.filter(({ cmd }) => cmd === "subscribe")).toMatchObject([
+    { subscriptions: [{ topic: results }] },
+    { subscriptions: [{ topic: machineReplies }] },
+  ]);
+  expect(published(server)[0]?.body).toMatchObject({ results });
   const lines = readFileSync(file, "utf8").trimEnd().split("\n");
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([result, failed]);
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([...told, result]);
   expect(await call(server, ["--results", join(folder, "none", "x"), "ping"])).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/^FOGBANK_USAGE: cannot write the results to /),

@@ -8,6 +8,7 @@ import type { InboundPublish } from "#shared/system/bus.ts";
 const nowMs = Date.parse("2026-07-10T12:00:00Z");
 const deps = { random: { unit: () => 0.5, uint32: () => 7, uuid: () => "" }, treeNow: () => nowMs };
 const self = parseNodeName("fog-1");
+const anybody = { user: "", mayBeToldOn: () => true };
 
 function publish(topic: string, body: unknown, rest: Partial<InboundPublish> = {}): InboundPublish {
   const payload = new TextEncoder().encode(JSON.stringify(body));
@@ -24,6 +25,7 @@ test.each(["function", "internal", "external"] as const)(
         self,
         kind,
         publish(topic, body, expirySeconds === undefined ? {} : { expirySeconds }),
+        anybody,
       );
       if ("refused" in taken) throw new Error(taken.refused);
       return taken.envelope.deadlineMs - nowMs;
@@ -35,9 +37,36 @@ test.each(["function", "internal", "external"] as const)(
 
 test("the answer goes to the response topic with the correlation data, unless the body names a topic", () => {
   const properties = encodeProperties({ responseTopic: "/answers/here", correlationData: Uint8Array.of(1, 2) });
-  const repliesOf = (body: unknown) => [
-    ...takeIn(deps, self, "function", publish("/machine/functions/ping", body, { properties })).replies,
-  ];
+  const repliesOf = (body: unknown) => {
+    const taken = takeIn(deps, self, "function", publish("/machine/functions/ping", body, { properties }), anybody);
+    return "refused" in taken ? taken.refused : [...taken.caller.replies];
+  };
   expect(repliesOf(null)).toEqual([["/answers/here", Uint8Array.of(1, 2)]]);
   expect(repliesOf({ reply: "/answers/there" })).toEqual([["/answers/there", Uint8Array.of(1, 2)]]);
+});
+
+test("answers and results go nowhere where the caller may not publish itself, but to the replies of that very call", () => {
+  const id = "00112233445566778899aabbccddeeff";
+  const own = `/machine/replies/${id}`;
+  const narrow = { user: "anna", mayBeToldOn: (topic: string) => topic.startsWith("/anna/") };
+  const take = (body: unknown, rest: Partial<InboundPublish> = {}) =>
+    takeIn(deps, self, "function", publish("/machine/functions/ping", body, rest), narrow);
+  expect(take({ id, reply: "/anna/answers", results: "/anna/results" })).toMatchObject({
+    caller: { user: "anna", results: "/anna/results", replies: new Map([["/anna/answers", undefined]]) },
+    envelope: { wantsAll: true },
+  });
+  expect(take({ id, results: `${own}/results` })).toMatchObject({ caller: { results: `${own}/results` } });
+  const properties = encodeProperties({ responseTopic: "/data/x" });
+  for (const [body, rest] of [
+    [{ id, results: "/data/x" }, {}],
+    [{ id, reply: "/data/x" }, {}],
+    [{ id, reply: "/data/x", ttl: -1 }, {}],
+    [{ id }, { properties }],
+  ] as const) {
+    const taken = take(body, rest);
+    // Nor does the refusal.
+    expect(taken).toMatchObject({ refused: expect.any(String), replies: new Map([[own, undefined]]) });
+  }
+  for (const results of ["/machine/functions/ping", "/machine/replies/other", "$SYS/x", "/from/a", "a/+", 7])
+    expect(take({ id, results })).toMatchObject({ refused: expect.stringContaining("results must be a topic") });
 });
