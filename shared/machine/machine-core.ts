@@ -273,6 +273,7 @@ export class MachineCore {
     }
     const { caller } = known;
     if (caller.kind === "local" || caller.key !== from.key) return [this.#reports.nothing(from, envelope)];
+    known.callersLook = envelope.look;
     const reason = typeof envelope.args === "string" ? envelope.args : "its caller called it off";
     return [...this.#cancel(world, known, reason), ...this.#reports.repeat(world, known)];
   }

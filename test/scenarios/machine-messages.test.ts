@@ -197,6 +197,19 @@ test("a cancelled call ends everywhere: what runs, what waits for its start, and
   expect(late.asked).toBe(0);
 });
 
+test("[T5] a call that is called off while a fog is to be asked anew, because a node has come below it, ends at once", async () => {
+  await using tree = await sixNodes();
+  const runs = await blinker(tree, "device-1");
+  await tree.add("device-4", { level: "device", parent: "fog-1" });
+  const call = await beginCall(tree, "cloud-1", "blink", { id: callId, if: "name == 'device-1'", ttl: 300 });
+  // The news of it is at the cloud after a second; the fog would be asked anew after two.
+  await tree.advance(1500);
+  expect(runs.asked).toBe(1);
+  await publish(call.client, `/machine/calls/${callId}/cancel`, "");
+  await tree.advance(200);
+  expect(statuses(call.final())).toEqual({ "device-1": "cancelled" });
+});
+
 test("who calls off what nobody called is told so", async () => {
   await using tree = await sixNodes();
   const { client, heard } = await program(tree, "cloud-1", "/machine/replies/#");
