@@ -5,7 +5,6 @@ import {
   contiguousEnd,
   coversInterval,
   countIntervals,
-  highestOf,
   missingFrom,
   addInterval,
 } from "#shared/journal/interval-set.ts";
@@ -57,12 +56,10 @@ export class Epochs {
     const to = streams.originId(this.#name, fresh.epoch);
     const targets = this.#targets(old, fresh.epoch);
     for (const { streamId } of streams.statesOf(this.#name, old)) {
-      const held = holds.find((one) => one.epoch === old && one.streamId === streamId);
-      if (held === undefined) continue;
       const key = { origin: from, stream: streamId };
-      const contested = this.#givenUp(old, streamId).filter(({ first }) => first <= highestOf(held.ranges));
-      this.#nameAnew(key, { origin: to, stream: targets.get(streamId) ?? streamId }, contested);
-      this.#close(key, held);
+      this.#nameAnew(key, { origin: to, stream: targets.get(streamId) ?? streamId }, this.#givenUp(old, streamId));
+      const held = holds.find((one) => one.epoch === old && one.streamId === streamId);
+      if (held !== undefined) this.#close(key, held);
     }
     identity.renew(fresh);
   }
@@ -178,8 +175,8 @@ export class Epochs {
   }
 
   /**
-   * Above, the numbers of these stand for messages of the other database, and would not be taken for lost: they are lost under the next
-   * numbers of the new epoch instead, behind those that are set aside.
+   * Above, the numbers of these may stand for messages of the other database, and would not be taken for lost: they are lost under the
+   * next numbers of the new epoch instead, behind those that are set aside.
    */
   #nameAnew(source: StreamKey, target: StreamKey, lost: readonly Loss[]): void {
     const { streams, losses } = this.#deps;

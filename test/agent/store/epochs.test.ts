@@ -175,21 +175,23 @@ test("[O3] what an older copy has given up under numbers that its lost original 
   while (!node.writes.renumber({}).isDone);
   expect(rows(node)).toEqual([
     { epoch: 5, high: 6, delivered: 0, lost: 6, held: 0 },
-    { epoch: 7, high: 4, delivered: 0, lost: 2, held: 2 },
+    { epoch: 7, high: 5, delivered: 0, lost: 3, held: 2 },
   ]);
   const gaps = node.reads
     .accounting({})
     .map((entry) => entry.gaps.map(({ first, last, reason }) => [first, last, reason]));
-  // The first one, and the one that the original had not given, are lost under the numbers that they had.
+  // The first one the original had as well: it is lost under the number that it had.
   expect(gaps).toEqual([
     [
       [1, 1, "evicted"],
-      [2, 5, "renumbered"],
-      [6, 6, "expired"],
+      [2, 6, "renumbered"],
     ],
-    [[3, 4, "evicted"]],
+    [
+      [3, 4, "evicted"],
+      [5, 5, "expired"],
+    ],
   ]);
-  expect(append(node, 7)).toBe(5);
+  expect(append(node, 7)).toBe(6);
 });
 
 test("[O10] [O3] an earlier epoch of which everything was given up waits for its numbers to be compared too", () => {
@@ -212,4 +214,18 @@ test("[O10] [O3] an earlier epoch of which everything was given up waits for its
   while (!node.writes.renumber({}).isDone);
   expect(rows(node)).toContainEqual({ epoch: 7, high: 1, delivered: 0, lost: 1, held: 0 });
   expect(node.reads.evidence({ holds }).own).toMatchObject([{ epoch: 5, isWaiting: false }]);
+});
+
+test("[O10] a new epoch is taken once: what was given up in the old one, also beyond what the parent has, waits for nothing more", () => {
+  const node = open();
+  for (const value of [1, 2, 3]) append(node, value);
+  for (const first of [1, 3])
+    node.writes.quarantine({ origin: "device-1", epoch: 5, streamId: 1, first, reason: "evicted", nowMs: 3 });
+  const holds = [{ epoch: 5, streamId: 1, ranges: [[1, 2]] }] as const;
+  for (const nothing of [[], holds]) {
+    node.writes.renewEpoch({ fresh, of: 5, holds: nothing, nowMs: 2 });
+    while (!node.writes.renumber({}).isDone);
+    expect(node.reads.evidence({ holds }).own).toMatchObject([{ epoch: 5, isWaiting: false }]);
+    expect(rows(node)).toContainEqual({ epoch: 7, high: 3, delivered: 0, lost: 2, held: 1 });
+  }
 });
