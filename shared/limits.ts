@@ -43,6 +43,8 @@ export const limits = {
   epochsTold: 16,
   /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
   rangesOnWire: 64,
+  /** Of streams of class final that a child hands on for others, in one Welcome. */
+  finalRangesTold: 8_192,
   /** Ranges of a stream beyond which an alarm is raised: its numbers come in too many pieces [O6]. */
   rangesAlarm: 64,
   /** Running time of a root after which a hole that stays as it is counts as lost: a month of holidays, and a spare part. */

@@ -328,7 +328,9 @@ class Uplink implements ParentLink, AsyncDisposable {
       return;
     }
     await this.#sending.settled(); // of what another parent had
-    const { parents } = await this.#deps.store.write("meet", { parent, instance, holds: welcome.holds });
+    const { holds, relayed } = welcome;
+    const args = { parent, instance, holds, ...(relayed === undefined ? {} : { relayed }) };
+    const { parents } = await this.#deps.store.write("meet", args);
     this.#deps.tree.setParents(parents);
     if (signal.aborted) return;
     // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it
