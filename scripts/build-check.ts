@@ -25,6 +25,9 @@ const emulatedProcessors: Readonly<Record<Architecture, readonly string[]>> = {
   armv7: ["cortex-a7"],
 };
 
+/** An environment with the path alone, and with a variable for which Node itself would not start. */
+const nothingOfOurs = ["env", "-i", `PATH=${process.env["PATH"] ?? ""}`, "NODE_OPTIONS=--require=/nowhere.cjs"];
+
 interface Options {
   readonly out: string;
   readonly install: boolean;
@@ -93,14 +96,12 @@ async function holds(check: Check, guard: OneHopPlan["guard"], publish: OneHopPl
   const parent = await mkdtemp(join(tmpdir(), "fogbank-build-check-"));
   const folder = join(parent, "data");
   try {
-    const command = await check.command(folder);
+    const command = [...nothingOfOurs, ...(await check.command(folder))];
     const startMs = performance.now();
     const [program = "", ...args] = command;
     const { stdout } = await run(program, [...args, "--version"]);
     if (stdout !== `${version}\n`) throw new Error(`its version is ${stdout}`);
-    // With this variable Node itself would not start.
-    const environment = { NODE_OPTIONS: "--require=/nowhere.cjs" };
-    const { messages, strayLines } = await checkOneHop({ folder, command, environment, guard, publish });
+    const { messages, strayLines } = await checkOneHop({ folder, command, guard, publish });
     if (strayLines.length > 0) throw new Error(`it wrote ${strayLines.join("\n")}`);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     tell(`passed: ${check.name}: ${messages} messages over one hop and two kill -9, each once (${seconds} s)`);

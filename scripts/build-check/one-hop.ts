@@ -16,7 +16,6 @@ export interface OneHopPlan {
   readonly folder: string;
   /** Runs the program. */
   readonly command: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
   readonly guard: OrphanGuard;
   /** Publishes each line as a message of QoS 1; rejects unless all are acknowledged. */
   publish(port: number, topic: string, lines: readonly string[]): Promise<void>;
@@ -36,11 +35,11 @@ const arriveMsMax = 60_000;
 
 /** Rejects with what went wrong. */
 export async function checkOneHop(plan: OneHopPlan): Promise<OneHopReport> {
-  const { folder, guard, environment = {}, command } = plan;
+  const { folder, guard, command } = plan;
   const pick = createPortPicker();
   const node = async (name: string, settings: string): Promise<NodeUnderTest> => {
     const ports = { mqtt: await pick(), http: await pick() };
-    return nodeUnderTest(folder, name, ports, settings, guard, environment, command);
+    return nodeUnderTest(folder, name, ports, settings, guard, {}, command);
   };
   const cloud = await node("cloud-1", "level = cloud;");
   const uplink = `uplink: { url = "mqtt://127.0.0.1:${cloud.mqttPort}"; };`;
