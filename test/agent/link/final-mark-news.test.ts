@@ -65,3 +65,34 @@ test("of what a child names, only so much is remembered, the latest", async () =
   told.name("fog-1", [described]);
   expect(told.take("fog-1")).toEqual({ marks });
 });
+
+test("[O8] a mark that grows is told to those who have named its stream, and to nobody else", async () => {
+  let fin = 9;
+  const other = { ...stream, origin: "device-2" };
+  const told = new FinalMarkNews({
+    // @ts-expect-error the two reads that it needs
+    read: async (what: string) =>
+      what === "finalMarks"
+        ? [
+            { ...stream, fin },
+            { ...other, fin: 4 },
+          ]
+        : [],
+  });
+  const begin = (child: string, one: typeof stream): void =>
+    // @ts-expect-error a description with texts for its priority and class
+    told.begin(child, [{ ...described, ...one }]);
+  begin("fog-1", stream);
+  begin("fog-2", stream);
+  begin("fog-3", other);
+  await told.refresh();
+  const all = () => ["fog-1", "fog-2", "fog-3"].map((child) => told.take(child).marks?.map((mark) => mark.fin));
+  expect(all()).toEqual([[9], [9], [4]]);
+  fin = 12;
+  await told.refresh();
+  expect(all()).toEqual([[12], [12], undefined]);
+  told.begin("fog-2", []);
+  fin = 13;
+  await told.refresh();
+  expect(all()).toEqual([[13], undefined, undefined]);
+});
