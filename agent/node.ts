@@ -133,6 +133,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     (refusing) => notices.refusing(refusing),
     () => time.stamps(),
     isUrgent(config, opened),
+    () => clock.monotonic(),
   );
   const stamping = stampingClock(clock, time);
   const data = createDataWindows(() => clock.monotonic(), config.dataWindowMs);

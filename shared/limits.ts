@@ -62,6 +62,10 @@ export const limits = {
   journalBytes: gib,
   /** Share of the database that appends leave free, so that deletes and gap rows can always be written. */
   journalReserveShare: 0.05,
+  /** Share of the room for messages that only those of priority P0 may take. */
+  urgentRoomShare: 0.04,
+  /** A stream that was refused counts as being refused for so long after its last publish: others may have room all the while. */
+  refusalStandsMs: 60_000,
   /** Bytes of disk set aside so that a full disk still drains: a sixteenth of the database's limit, within these bounds. */
   diskReserveBytesMin: mib,
   diskReserveBytesMax: 8 * mib,

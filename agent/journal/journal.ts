@@ -8,6 +8,7 @@ import { limits } from "#shared/limits.ts";
 import type { StoreReceipt, StoreWaiter } from "#shared/system/bus.ts";
 import type { PendingWrite, WriteOutcome } from "../store/group-commit.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { Refusals } from "./refusals.ts";
 
 export interface Journal {
   /**
@@ -54,7 +55,7 @@ class Gathering implements StoreReceipt {
 }
 
 /**
- * `onChange` hears when storing begins to fail and when it works again. `stamps`: the frame in which items are stamped at this moment;
+ * `onChange` hears when storing begins to fail and when it works again, by `monotonic` (milliseconds). `stamps`: the frame in which items are stamped at this moment;
  * those of different ones never share a segment. `isUrgent`: streams that no pause between commits holds up.
  */
 export function createJournal(
@@ -62,13 +63,14 @@ export function createJournal(
   onChange: (refusing: FogbankError | null) => void,
   stamps: () => Frame = () => treesTime,
   isUrgent: (streamId: number) => boolean = () => false,
+  monotonic: () => number = () => 0,
 ): Journal {
   const gatherings = new Map<number, Gathering[]>();
   let queuedBytes = 0;
   let appended = 0;
   let refused = 0;
   let dropped = 0;
-  let refusing = false;
+  const refusals = new Refusals(monotonic, onChange);
 
   store.contribute(() => {
     const writes: PendingWrite[] = [];
@@ -115,24 +117,21 @@ export function createJournal(
       transfer: [body.buffer],
       settle(outcome) {
         queuedBytes -= queued;
-        settle(outcome, gathering, items);
+        settle(outcome, gathering, { streamId, items });
       },
     };
   }
 
-  function settle(outcome: WriteOutcome, gathering: Gathering, items: number): void {
+  function settle(
+    outcome: WriteOutcome,
+    gathering: Gathering,
+    { streamId, items }: { readonly streamId: number; readonly items: number },
+  ): void {
     const failed = "error" in outcome ? outcome.error : null;
-    if (failed === null) {
-      appended += items;
-      if (refusing) onChange(null);
-      refusing = false;
-      gathering.settle(null);
-      return;
-    }
-    assert(failed instanceof FogbankError, "the store rejects with a code");
-    refused += items;
-    if (!refusing) onChange(failed);
-    refusing = true;
+    assert(failed === null || failed instanceof FogbankError, "the store rejects with a code");
+    if (failed === null) appended += items;
+    else refused += items;
+    refusals.settled(streamId, failed);
     gathering.settle(failed);
   }
 }

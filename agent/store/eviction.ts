@@ -71,7 +71,8 @@ export class Eviction {
   isNeeded(demands: readonly Demand[]): boolean {
     const { budget } = this.#deps;
     const filled = budget.usedBytes() + sumOf(demands);
-    if (filled > budget.roomBytes || (this.#isTrimming && filled > budget.roomBytes * lowWater)) return true;
+    const room = Math.min(...demands.map((demand) => this.#roomFor(demand)));
+    if (filled > room || (this.#isTrimming && filled > budget.roomBytes * lowWater)) return true;
     this.#isTrimming = false;
     return byStream(demands).some((group) => this.#ownExcess(group, filled) > 0);
   }
@@ -89,7 +90,7 @@ export class Eviction {
     for (const demand of byImportance(demands)) {
       coming += demand.bytes;
       const filled = budget.usedBytes() + coming;
-      const isOver = filled > budget.roomBytes || (this.#isTrimming && filled > budget.roomBytes * lowWater);
+      const isOver = filled > this.#roomFor(demand) || (this.#isTrimming && filled > budget.roomBytes * lowWater);
       if (isOver) removed += this.#pushOut(demand, coming, limits.upkeepSegments - removed);
     }
     this.#isTrimming = removed >= limits.upkeepSegments;
@@ -159,11 +160,18 @@ export class Eviction {
     const own = (stream?.bytes ?? 0) + sumOf(taken.filter((other) => isSame(other, demand))) + demand.bytes;
     if (most !== undefined && own > most)
       return fullError(`could not ${attempted}: the stream "${stream?.name}" has reached its max-bytes of ${most}`);
-    if (filled <= budget.roomBytes) return undefined;
+    if (filled <= this.#roomFor(demand)) return undefined;
     const full = budget.isCapped
       ? "the disk is full"
       : `the database has reached its limit of ${budget.maxBytes} bytes`;
-    return fullError(`could not ${attempted}: ${full}, and nothing may give way for it`);
+    const rest = filled <= budget.roomBytes ? ", but for what is kept for priority P0" : "";
+    return fullError(`could not ${attempted}: ${full}${rest}, and nothing may give way for it`);
+  }
+
+  /** Telemetry that gives no way could fill all, and alarms would find no room: a part of it is theirs. */
+  #roomFor({ priority }: Demand): number {
+    const { roomBytes } = this.#deps.budget;
+    return priority === 0 ? roomBytes : roomBytes * (1 - limits.urgentRoomShare);
   }
 
   /** Bytes that the stream has to give up on account of its own bound, or to be thinned out; 0 when it has none to. */
@@ -199,10 +207,10 @@ export class Eviction {
       (order.includes(incoming) ? demand.bytes : 0) +
       this.#handedBytes(
         handed.filter(({ key }) => !order.some((one) => isSameKey(one.key, key))),
-        budget.usedBytes() + coming - budget.roomBytes,
+        budget.usedBytes() + coming - this.#roomFor(demand),
       );
     // What else fills the file, queues of sessions perhaps, gives no way: then the loss would be for nothing.
-    if (budget.usedBytes() + coming - most > budget.roomBytes) return removed;
+    if (budget.usedBytes() + coming - most > this.#roomFor(demand)) return removed;
     // What the parent has is no loss, whatever the policy, so it goes first. Else one that is full of messages that wait for the
     // root's mark could not take in the very one that the mark waits for.
     for (const stream of handed) {

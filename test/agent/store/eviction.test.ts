@@ -214,7 +214,7 @@ test("what is larger than its stream may become is refused before anything gives
 
 test("[O7] a deflated body weighs what it is stored with: room is made for that", () => {
   const node = world([own("data")]);
-  const room = budgetBytes * (1 - limits.journalReserveShare);
+  const room = budgetBytes * (1 - limits.journalReserveShare) * (1 - limits.urgentRoomShare);
   while (node.usage().usedBytes < room - 50_000) node.append(1, 20_000);
   const args = node.batch("pump-1", 2, 1, 200_000);
   const segments = args.batch.segments.map((segment) => {
@@ -238,6 +238,18 @@ test("what has no room even then is refused, and nothing is given up for it", ()
   for (let count = 0; count < 10; count++) node.append(1, 20_000);
   expect(() => node.append(1, 2_000_000)).toThrow("nothing may give way for it");
   expect(row(node, "data").row).toMatchObject({ held: 10, lost: 0 });
+});
+
+test("telemetry that gives no way leaves room for alarms, and says for what", () => {
+  const node = world([
+    own("alarms", { priority: 0, policy: "newest" }),
+    own("bulk", { priority: 3, policy: "newest" }),
+  ]);
+  expect(node.fill(2, 2_000).message).toContain("but for what is kept for priority P0");
+  for (let count = 0; count < 10; count++) node.append(1, 2_000);
+  expect(row(node, "alarms").row).toMatchObject({ held: 10, lost: 0 });
+  expect(row(node, "bulk").row.lost).toBe(0);
+  expect(node.fill(1, 2_000).message).not.toContain("P0");
 });
 
 test("in one commit the important come first, whoever has no room is refused, and the rest is stored", () => {
