@@ -33,8 +33,9 @@ export function giveUp(deps: GivingUpDeps, ref: SegmentRef, reason: LossReason, 
   const { id, first, items, firstMs, lastMs, body } = segment;
   const last = first + items - 1;
   const reasonCode = lossReasonCodes[reason];
-  quarantined.keep(key, segment, reasonCode, nowMs);
+  // In this order: a full file has no room for both, and of class final everything there may wait for this one.
   segments.remove(id);
+  quarantined.keep(key, segment, reasonCode, nowMs);
   streams.change(key, { held: -items, heldBytes: -body.length, segments: -1 });
   losses.add(key, row.priority, { first, last, reasonCode, bytes: body.length, firstMs, lastMs });
   outgoing.forget(key, [[first, last]]);

@@ -169,9 +169,9 @@ function forget(tree: SimulatedTree, machine: Machine, kept: readonly HeldNumber
     if (keys.has(key)) continue;
     if (kind === "final" && origin !== machine.name && message !== undefined) continue;
     tree.vanished.add(key);
-    // Of a gap, what it names.
-    for (const gone of message === undefined ? (tree.numbered.messages.get(key) ?? []) : [message])
-      tree.forgiven.add(gone);
+    // Of a gap, what it names; what has rotten does not tell its name any more.
+    const isNameless = message === undefined || tree.rotten.has(key);
+    for (const gone of isNameless ? (tree.numbered.messages.get(key) ?? []) : [message]) tree.forgiven.add(gone);
   }
 }
 

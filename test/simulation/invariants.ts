@@ -115,14 +115,14 @@ export async function pendingIn(tree: SimulatedTree, refused: ReadonlySet<string
     for (const row of await machine.ledger()) {
       const { origin, stream, epoch, held, high } = row;
       const above = root.find((other) => other.origin === origin && other.epoch === epoch && other.stream === stream);
-      const mayHold = machine === tree.root ? holdsOnly(machine, refused) : waitsForMark(row, refused);
+      const isElsewhere = tree.machines.some(({ name, isResting }) => isResting && name === origin);
+      const mayHold = machine === tree.root ? holdsOnly(machine, refused) : waitsForMark(row, refused, isElsewhere);
       if (held > 0 && !mayHold)
         return `${machine.id} holds ${held} of ${origin}/${stream} of epoch ${epoch}${describe(row, above)}`;
       if (origin === machine.name && high > (above?.high ?? 0))
         return `the root knows ${above?.high ?? 0} of ${origin}/${stream} of epoch ${epoch}, ${high} have been given`;
       const unheard = unheardOf(tree, machine, row, above);
       if (unheard.length > 0) return `${machine.id} has not told the root of ${unheard.slice(0, 10).join(", ")}`;
-      const isElsewhere = tree.machines.some(({ name, isResting }) => isResting && name === origin);
       const missing =
         machine === tree.root && !isElsewhere ? numbersMissing(row).filter((key) => !tree.vanished.has(key)) : [];
       if (missing.length > 0) return `the root misses ${missing.slice(0, 10).join(", ")}`;
@@ -154,9 +154,17 @@ function holdsOnly(machine: Machine, keys: ReadonlySet<string>): boolean {
   return machine.held().every(({ key }) => keys.has(key));
 }
 
-/** The root's mark does not pass what the document store has not taken. The numbers of gaps are handed on as well, and not held. */
-function waitsForMark({ origin, epoch, stream, held, handed = 0 }: LedgerRow, refused: ReadonlySet<string>): boolean {
-  return held <= handed && [...refused].some((key) => key.startsWith(`${origin} ${epoch} ${stream} `));
+/**
+ * The root's mark does not pass what the document store has not taken, nor what another node of that name still has, which is put aside.
+ * The numbers of gaps are handed on as well, and not held.
+ */
+function waitsForMark(
+  { origin, epoch, stream, held, handed = 0 }: LedgerRow,
+  refused: ReadonlySet<string>,
+  isElsewhere: boolean,
+): boolean {
+  if (held > handed) return false;
+  return isElsewhere || [...refused].some((key) => key.startsWith(`${origin} ${epoch} ${stream} `));
 }
 
 function numbersMissing({ origin, epoch, stream, high, ranges }: LedgerRow): readonly string[] {

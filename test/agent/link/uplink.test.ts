@@ -88,6 +88,8 @@ async function connecting() {
     },
     /** By epoch, how many messages are stored. */
     held: async () => (await store.read("accounting", {})).map(({ row }) => [row.epoch, row.held]),
+    /** By epoch, how far the root's mark has come. */
+    marked: async () => (await store.read("accounting", {})).map(({ row }) => [row.epoch, row.finalMark]),
     async [Symbol.asyncDispose]() {
       await uplink[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
@@ -112,6 +114,7 @@ test("[O1] a mark of the root that comes before the Welcome takes nothing from a
 test("a mark of the root that comes before the Welcome counts after it, where nothing speaks against it", async () => {
   await using node = await connecting();
   await node.beat({ marks });
+  expect(await node.marked()).toEqual([[5, 0]]);
   await node.welcome(heldOf(0));
-  expect(await node.held()).toEqual([[5, 0]]);
+  expect(await node.marked()).toEqual([[5, 3]]);
 });

@@ -78,3 +78,21 @@ test("[O9] what is given up as poison is kept aside, named as lost with its reas
     [2, true],
   ]);
 });
+
+test("[O9] in a full file poison is given up all the same: what is left there may wait for it", () => {
+  const file = openDatabase(inMemory, { migrations: nodeMigrations, cacheBytes: 1_000_000, maxBytes: 1_000_000 });
+  const { writes, reads } = createNodeOperations(file, parseNodeName("device-1"), nodeHasher);
+  const traits = { priority: 2, class: "final", order: "live-first", policy: "newest" } as const;
+  const fresh = { uuid: "u", epoch: 9, instance: 6 };
+  writes.open({ fresh, streams: [{ name: "data", ...traits }], nowMs: 1, idsAbove: 0 });
+  const item = { timeMs: 1, topic: "t", payload: new Uint8Array(150_000), retain: false };
+  const large = { streamId: 1, items: 1, firstMs: 1, lastMs: 1, body: encodeSegment([item]) };
+  const fill = (): void => {
+    for (;;) writes.append(large);
+  };
+  expect(fill).toThrow(/full|limit/);
+  const poison = { origin: "device-1", epoch: 9, streamId: 1, first: 1, reason: "corrupt", nowMs: 50 } as const;
+  expect(writes.quarantine(poison).messages).toBe(1);
+  expect(reads.accounting({})[0]?.row).toMatchObject({ lost: 1 });
+  file.close();
+});
