@@ -1,4 +1,4 @@
-// Many histories at once: each runs on one thread, of which there are as many as processors.
+// Many histories at once: each runs on one thread, of which there are as many as processors, up to a few.
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -15,6 +15,9 @@ interface Histories extends HistoriesSetting {
   readonly from: number;
   readonly count: number;
 }
+
+/** Each has a heap of its own. */
+const threadsMax = 8;
 
 /** Of each seed in turn, its report, up to the first that fails. Ends when what is under way is over. */
 export async function* runHistories({
@@ -48,7 +51,7 @@ export async function* runHistories({
     }
     await thread.terminate();
   };
-  const threads = Array.from({ length: Math.min(availableParallelism(), count) }, work);
+  const threads = Array.from({ length: Math.min(availableParallelism(), threadsMax, count) }, work);
   try {
     for (let seed = from; seed < from + count; seed++) {
       const report = await reportOf(seed).promise;
