@@ -2,7 +2,8 @@
 // not, which is then made smaller and printed; 2 usage; 130 interrupted.
 import { Command } from "commander";
 import { faultNames, faultsByDefault, switchedOff, type FaultName } from "../test/simulation/faults.ts";
-import { runHistory, type HistoryCounts, type HistorySetting } from "../test/simulation/history.ts";
+import { runHistories } from "../test/simulation/histories.ts";
+import type { HistoryCounts, HistorySetting } from "../test/simulation/history.ts";
 import { shrinkHistory } from "../test/simulation/shrink.ts";
 import { failureLines, repeatCommand, summaryLines } from "../test/simulation/simulation-report.ts";
 import { listOf, parseOptions, wholeNumber } from "./demo/command-line.ts";
@@ -52,9 +53,8 @@ async function simulate({ seeds, from, seed, steps, only, shrink }: Options): Pr
     const seconds = (performance.now() - startMs) / 1000;
     for (const line of summaryLines({ histories: counts.length, steps, seconds }, counts)) say(line);
   };
-  for (let index = 0; index < count && !isInterrupted; index++) {
-    const setting: HistorySetting = { seed: first + index, steps, faults };
-    const report = await runHistory(setting);
+  for await (const { seed: present, report } of runHistories({ from: first, count, steps, faults })) {
+    const setting: HistorySetting = { seed: present, steps, faults };
     counts.push(report.counts);
     if (report.failure !== undefined) {
       say(`seed ${setting.seed} fails after step ${report.failure.step}: ${report.failure.faults.join("; ")}`);
@@ -63,6 +63,7 @@ async function simulate({ seeds, from, seed, steps, only, shrink }: Options): Pr
       summarize();
       return 1;
     }
+    if (isInterrupted) break;
     if (performance.now() - saidMs < progressMs) continue;
     saidMs = performance.now();
     say(`${counts.length} of ${count}, up to seed ${setting.seed}: all held`);

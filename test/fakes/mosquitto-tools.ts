@@ -1,7 +1,7 @@
 // mosquitto_pub and mosquitto_sub: those that are installed, or Debian's packages unpacked into the temporary folder, without root.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -32,7 +32,7 @@ export async function findMosquittoTools(): Promise<MosquittoTools | { readonly 
   try {
     const folder = join(tmpdir(), `fogbank-mosquitto-${process.getuid?.() ?? 0}`);
     const unpacked = join(folder, "root");
-    if (!isTools(join(unpacked, "usr/bin"))) await fetchDebianPackages(folder, packages);
+    if (!isTools(join(unpacked, "usr/bin"))) await fetchInto(folder);
     const libraries = readdirSync(join(unpacked, "usr/lib"), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => join(unpacked, "usr/lib", name));
@@ -48,6 +48,18 @@ export async function findMosquittoTools(): Promise<MosquittoTools | { readonly 
   } catch (error) {
     const why = error instanceof Error ? (error.message.split("\n", 1)[0] ?? "") : String(error);
     return { missing: `mosquitto_pub and mosquitto_sub are not installed, and could not be fetched: ${why}` };
+  }
+}
+
+/** Elsewhere first: another test may look for them, or fetch them too, at the same time. */
+async function fetchInto(folder: string): Promise<void> {
+  const own = mkdtempSync(`${folder}-`);
+  try {
+    await fetchDebianPackages(own, packages);
+    renameSync(own, folder);
+  } catch (error) {
+    rmSync(own, { recursive: true, force: true });
+    if (!isTools(join(folder, "root/usr/bin"))) throw error;
   }
 }
 

@@ -39,7 +39,7 @@ export class RawClient implements AsyncDisposable {
   #failure: Error | undefined;
   #wake = Promise.withResolvers<void>();
 
-  private constructor(socket: Socket, { protocolVersion = 4, waitMs = 5_000 }: RawClientOptions) {
+  private constructor(socket: Socket, { protocolVersion = 4, waitMs = 30_000 }: RawClientOptions) {
     this.#socket = socket;
     this.protocolVersion = protocolVersion;
     this.#waitMs = waitMs;

@@ -53,7 +53,7 @@ export interface ClientKind {
   connectWithWill(port: number, clientId: string, will: RealPublish): Promise<RealSubscriber>;
 }
 
-const arrivalMsMax = 15_000;
+const arrivalMsMax = 60_000;
 
 /** What has arrived, and who waits for more. */
 export class Arrivals {

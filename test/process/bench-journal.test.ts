@@ -13,4 +13,4 @@ test("[O1] the benchmark of store and forward runs, and finds every acknowledged
     expect(stdout).toMatch(new RegExp(`^${target}, in any run +0\\.00 +0: reached$`, "m"));
   }
   expect(stdout).toMatch(/killed -9 half-way +Fogbank, two hops, top dead +2,000 /);
-}, 120_000);
+});

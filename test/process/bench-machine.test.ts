@@ -12,4 +12,4 @@ test("[J7] [T5] calls that wait at a fog for devices that are away survive its k
   expect(stdout).toMatch(/^runs for each queued call that is done +1\.00 +1: reached$/m);
   // To 100 devices below two fogs: one envelope and one receipt for each link.
   expect(stdout).toMatch(/^100 devices, one zone +[\d,]+ +2 +4 /m);
-}, 180_000);
+});

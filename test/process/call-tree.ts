@@ -11,8 +11,6 @@ import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
 
 const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
-export const linkedMsMax = 30_000;
-
 interface Tree {
   readonly cloud: NodeUnderTest;
   readonly fog: NodeUnderTest;
@@ -56,7 +54,6 @@ export async function linked(child: NodeUnderTest, parent: NodeUnderTest): Promi
   await eventually(
     async () => [(await child.status()).uplink.state, await seen(child, parent)],
     ([uplink, state]) => uplink === "up" && state === "online",
-    linkedMsMax,
   );
 }
 
@@ -78,7 +75,7 @@ export function call(node: NodeUnderTest, ...args: readonly string[]): Promise<E
 
 /** `fogbank call` at `node`, which may be interrupted. */
 export function begin(
-  node: NodeUnderTest,
+  node: Pick<NodeUnderTest, "mqttPort">,
   ...args: readonly string[]
 ): { readonly ended: Promise<Ended>; readonly interrupt: () => void } {
   const child = spawn(process.execPath, [program, "call", "--mqtt", `mqtt://127.0.0.1:${node.mqttPort}`, ...args], {

@@ -2,12 +2,12 @@
 import { connectAsync } from "mqtt";
 import { expect, test } from "vitest";
 import { eventually } from "../../scripts/torture/node-under-test.ts";
-import { begin, call, linked, linkedMsMax, lines, seen, withTree } from "./call-tree.ts";
+import { startScriptedMqttServer } from "../agent/client/scripted-mqtt-server.ts";
+import { begin, call, linked, lines, seen, withTree } from "./call-tree.ts";
 
-const slow = { timeout: 90_000 };
 const everyDevice = ["--if", "level == 'device'"];
 
-test("a call at the cloud lists every device, one at a node only that node, and a level stays where it is", slow, () =>
+test("a call at the cloud lists every device, one at a node only that node, and a level stays where it is", () =>
   withTree(async ({ cloud, fog }) => {
     const all = await call(cloud, ...everyDevice, "info");
     expect(all).toMatchObject({ code: 0, stderr: "" });
@@ -39,37 +39,31 @@ test("a call at the cloud lists every device, one at a node only that node, and 
       stdout: "",
       stderr: expect.stringMatching(/^FOGBANK_CALL_REFUSED: .*line 1, column 7/),
     });
-  }),
-);
+  }));
 
-test(
-  "whatever is cut off: the node where the call is made still reaches those it can, and names the others",
-  slow,
-  () =>
-    withTree(async ({ cloud, fog, devices }) => {
-      await fog.end();
-      await eventually(
-        () => seen(fog, cloud),
-        (state) => state === "lost",
-        linkedMsMax,
-      );
-      const above = await call(cloud, ...everyDevice, "--no-wait", "ping");
-      expect(above).toMatchObject({ code: 4, stderr: "" });
-      expect(above.stdout).toMatch(/^0 matched; 1 waiting at cloud-1: fog-1 since \S+Z\n$/);
-      await cloud.end();
-      await fog.start();
-      for (const device of devices) await linked(device, fog);
-      const below = await call(fog, ...everyDevice, "ping");
-      expect(below).toMatchObject({ code: 0, stderr: "" });
-      expect(lines(below).at(-2)).toBe("2 matched: 2 done");
-      await cloud.start();
-      await linked(fog, cloud);
-      const again = await call(cloud, ...everyDevice, "ping");
-      expect(again).toMatchObject({ code: 0, stderr: "" });
-    }),
-);
+test("whatever is cut off: the node where the call is made still reaches those it can, and names the others", () =>
+  withTree(async ({ cloud, fog, devices }) => {
+    await fog.end();
+    await eventually(
+      () => seen(fog, cloud),
+      (state) => state === "lost",
+    );
+    const above = await call(cloud, ...everyDevice, "--no-wait", "ping");
+    expect(above).toMatchObject({ code: 4, stderr: "" });
+    expect(above.stdout).toMatch(/^0 matched; 1 waiting at cloud-1: fog-1 since \S+Z\n$/);
+    await cloud.end();
+    await fog.start();
+    for (const device of devices) await linked(device, fog);
+    const below = await call(fog, ...everyDevice, "ping");
+    expect(below).toMatchObject({ code: 0, stderr: "" });
+    expect(lines(below).at(-2)).toBe("2 matched: 2 done");
+    await cloud.start();
+    await linked(fog, cloud);
+    const again = await call(cloud, ...everyDevice, "ping");
+    expect(again).toMatchObject({ code: 0, stderr: "" });
+  }));
 
-test("Ctrl-C calls the call off also where a program is at it, and tells so", slow, () =>
+test("Ctrl-C calls the call off also where a program is at it, and tells so", () =>
   withTree(async ({ cloud, devices: [device] }) => {
     if (device === undefined) throw new Error("unreachable");
     const program = await connectAsync(`mqtt://127.0.0.1:${device.mqttPort}`, {
@@ -98,10 +92,24 @@ test("Ctrl-C calls the call off also where a program is at it, and tells so", sl
     } finally {
       await program.endAsync(true);
     }
-  }),
-);
+  }));
 
-test("any MQTT client calls with a JSON body, is answered where the body says, and can offer a function", slow, () =>
+test("a second Ctrl-C ends the command at once, and not when the last word has been waited for", async () => {
+  const [called, off] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  await using server = await startScriptedMqttServer((packet) => {
+    if (packet.cmd === "publish") (packet.topic.endsWith("/cancel") ? off : called).resolve();
+    return false;
+  });
+  const calling = begin({ mqttPort: server.port }, "hang");
+  await called.promise;
+  calling.interrupt();
+  await off.promise;
+  calling.interrupt();
+  // It would have said that it has not heard everything.
+  expect(await calling.ended).toEqual({ code: 130, stdout: "", stderr: "" });
+});
+
+test("any MQTT client calls with a JSON body, is answered where the body says, and can offer a function", () =>
   withTree(async ({ cloud, devices: [device] }) => {
     if (device === undefined) throw new Error("unreachable");
     const [caller, offering] = await Promise.all(
@@ -134,5 +142,4 @@ test("any MQTT client calls with a JSON body, is answered where the body says, a
     } finally {
       await Promise.all([caller.endAsync(true), offering.endAsync(true)]);
     }
-  }),
-);
+  }));

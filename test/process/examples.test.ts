@@ -12,7 +12,6 @@ import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { bareBroker } from "../client/live-node.ts";
 import { nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
 
-const slow = { timeout: 60_000 };
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "fogbank-examples-"));
 let node: NodeUnderTest;
@@ -22,7 +21,7 @@ beforeAll(async () => {
   const settings = "level = device; sources: { host: { enabled = false; }; };";
   node = nodeUnderTest(folder, "device-1", { mqtt: await pick(), http: await pick() }, settings);
   await node.start();
-}, 60_000);
+});
 
 afterAll(async () => {
   await node.end();
@@ -49,11 +48,11 @@ test("every example is run here", () => {
   expect(readdirSync(examples).toSorted()).toEqual(["call.ts", "events.ts", "implement.ts", "publish.ts"]);
 });
 
-test("publish.ts", slow, async () => {
+test("publish.ts", async () => {
   expect(await run("publish.ts")).toEqual({ code: 0, stdout: "stored\n" });
 });
 
-test("implement.ts and call.ts", slow, async () => {
+test("implement.ts and call.ts", async () => {
   const program = start("implement.ts");
   const lines: string[] = [];
   const reader = createInterface(program.stdout);
@@ -71,7 +70,7 @@ test("implement.ts and call.ts", slow, async () => {
   }
 });
 
-test("events.ts, at a broker that says of an event what a node says", slow, async () => {
+test("events.ts, at a broker that says of an event what a node says", async () => {
   await using peer = await bareBroker();
   peer.broker.intercept("/machine/events/external/+", ({ topic, payload }, settle) => {
     settle({ type: "take" });

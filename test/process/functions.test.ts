@@ -7,7 +7,6 @@ import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
 import { connect, type FogbankClient } from "../../client/client.ts";
 
-const slow = { timeout: 60_000 };
 const folder = mkdtempSync(join(tmpdir(), "fogbank-functions-"));
 const functions = join(folder, "functions");
 let node: NodeUnderTest;
@@ -21,7 +20,7 @@ beforeAll(async () => {
   node = nodeUnderTest(folder, "device-1", { mqtt: await pick(), http: await pick() }, settings);
   await node.start();
   client = await connect(`mqtt://127.0.0.1:${node.mqttPort}`);
-}, 60_000);
+});
 
 afterAll(async () => {
   await client.close();
@@ -61,7 +60,7 @@ async function pidIn(file: string): Promise<number> {
   return Number(read());
 }
 
-test("a file is a function as soon as it is there, called down the tree and at its level", slow, async () => {
+test("a file is a function as soon as it is there, called down the tree and at its level", async () => {
   expect(await answerOf("join")).toMatchObject({ status: "refused" });
   add(
     "join.sh",
@@ -77,19 +76,19 @@ test.each([
   ["floods", "exec cat /dev/zero", "more than 16384 bytes of output"],
   ["hangs", "exec sleep 1000", "it ran for more than 1 s"],
   ["crashes", "kill -SEGV $$", "ended by SIGSEGV"],
-])("one that %s is failed, with its reason", slow, async (name, script, reason) => {
+])("one that %s is failed, with its reason", async (name, script, reason) => {
   add(`${name}.sh`, script);
   expect(await answerOf(name)).toEqual({ node: "device-1", status: "failed", reason });
 });
 
-test("arguments that do not fit the schema beside it are refused", slow, async () => {
+test("arguments that do not fit the schema beside it are refused", async () => {
   add("blink.sh", "echo blinked");
   writeFileSync(join(functions, "blink.schema.json"), JSON.stringify({ type: "integer", maximum: 3 }));
   expect(await answerOf("blink", 4)).toMatchObject({ status: "refused" });
   expect(await answerOf("blink", 3)).toMatchObject({ status: "done", value: "blinked" });
 });
 
-test("at the deadline of its call, and when the node stops, it is ended", slow, async () => {
+test("at the deadline of its call, and when the node stops, it is ended", async () => {
   add("late.sh", "echo $$ > late.pid; exec sleep 1000");
   const late = answerOf("late", null, 0.3);
   const pid = await pidIn("late.pid");

@@ -8,7 +8,7 @@ import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { startOrphanGuard } from "../../scripts/demo/orphan-guard.ts";
 import { startFaultProxy, type FaultProxy } from "../../scripts/torture/fault-proxy.ts";
 import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
-import { linked, linkedMsMax } from "./call-tree.ts";
+import { linked } from "./call-tree.ts";
 
 /** Who stands below whom, and in which zone. */
 const plan = [
@@ -78,7 +78,6 @@ export async function withMachineTree(work: (tree: MachineTree) => Promise<void>
   await eventually(
     async () => (await node("cloud-1").status()).below.filter(({ state }) => state === "online").length,
     (online) => online === plan.length - 1,
-    linkedMsMax,
   );
   await work({
     node,

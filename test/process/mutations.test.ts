@@ -238,7 +238,7 @@ async function runAll(experiments: readonly Experiment[]): Promise<readonly (rea
         include: [...new Set(checks.map(({ file }) => file))],
         fileParallelism: false,
         expect: { requireAssertions: true },
-        testTimeout: 20_000,
+        testTimeout: 60_000,
       },
     }));
     const config = { root: folder, test: { pool: "forks", maxWorkers: 2, projects } };

@@ -8,31 +8,28 @@ import { brokerReportLines, runBrokerTorture } from "../../scripts/torture/broke
 
 const tortureSeconds = 30;
 
-test(
-  "[B1] [B4] a broker is killed at random, and every client with a session gets what was acknowledged, at QoS 2 once",
-  { timeout: 300_000 },
-  async () => {
-    const seed = Number(process.env["FOGBANK_TEST_SEED"] ?? Math.floor(Math.random() * 1e9));
-    console.log(`seed ${seed}: repeat with FOGBANK_TEST_SEED=${seed}`);
-    const folder = mkdtempSync(join(tmpdir(), "fogbank-torture-"));
-    let keep = false;
-    onTestFailed(() => {
-      keep = true;
-      console.log(`seed ${seed}; database and log are kept in ${folder}`);
-    });
-    using guard = startOrphanGuard();
-    const { signal } = new AbortController();
-    const say = (line: string): void => console.log(line);
-    const report = await runBrokerTorture({ folder, seed, seconds: tortureSeconds, guard, signal, say });
-    console.log(brokerReportLines(report).join("\n"));
-    expect(report.faults).toEqual([]);
-    expect(report.kills).toBeGreaterThan(5);
-    expect(report.acknowledged).toBeGreaterThan(1_000);
-    expect(report.kept).toBe(report.promised);
-    expect(report.promised).toBeGreaterThan(report.acknowledged);
-    expect(report.resent).toBeGreaterThan(0);
-    expect(report.redelivered).toBeGreaterThan(0);
-    expect(report.retainedReadings).toBeGreaterThan(5);
-    if (!keep) rmSync(folder, { recursive: true, force: true });
-  },
-);
+test("[B1] [B4] a broker is killed at random, and every client with a session gets what was acknowledged, at QoS 2 once", async () => {
+  const seed = Number(process.env["FOGBANK_TEST_SEED"] ?? Math.floor(Math.random() * 1e9));
+  console.log(`seed ${seed}: repeat with FOGBANK_TEST_SEED=${seed}`);
+  const folder = mkdtempSync(join(tmpdir(), "fogbank-torture-"));
+  let keep = false;
+  onTestFailed(() => {
+    keep = true;
+    console.log(`seed ${seed}; database and log are kept in ${folder}`);
+  });
+  using guard = startOrphanGuard();
+  const { signal } = new AbortController();
+  const say = (line: string): void => console.log(line);
+  const report = await runBrokerTorture({ folder, seed, seconds: tortureSeconds, guard, signal, say });
+  console.log(brokerReportLines(report).join("\n"));
+  expect(report.faults).toEqual([]);
+  // Else it proves little. A machine many times as slow comes as far.
+  expect(report.kills).toBeGreaterThan(5);
+  expect(report.acknowledged).toBeGreaterThan(200);
+  expect(report.kept).toBe(report.promised);
+  expect(report.promised).toBeGreaterThan(report.acknowledged);
+  expect(report.resent).toBeGreaterThan(0);
+  expect(report.redelivered).toBeGreaterThan(0);
+  expect(report.retainedReadings).toBeGreaterThan(0);
+  if (!keep) rmSync(folder, { recursive: true, force: true });
+});
