@@ -12,6 +12,7 @@ import { explainCommand } from "./cli/explain.ts";
 import { explainConditionCommand } from "./cli/explain-condition.ts";
 import type { CliIo } from "./cli/io.ts";
 import { journalCommand } from "./cli/journal.ts";
+import { noticesCommand } from "./cli/notices.ts";
 import { pubCommand } from "./cli/pub.ts";
 import { raiseCommand } from "./cli/raise.ts";
 import { runCommand, type RunCommandIo, type RunDeps } from "./cli/run.ts";
@@ -24,6 +25,7 @@ import { openNodeStore } from "./store/node-store.ts";
 import { newestDamaged } from "./store/salvage-files.ts";
 import type { SalvageReport } from "./store/salvage.ts";
 import { salvagingSqlDatabases } from "./store/sql-database.ts";
+import { embeddedText } from "./system/assets.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
 import { askSecret } from "./system/secret-prompt.ts";
 import { databaseFingerprint } from "./system/database-fingerprint.ts";
@@ -55,7 +57,8 @@ async function main(): Promise<void> {
     .addCommand(userCommand(io))
     .addCommand(journalCommand(io))
     .addCommand(configCommand(io))
-    .addCommand(benchCommand(io, systemRandom, () => process.memoryUsage.rss()));
+    .addCommand(benchCommand(io, systemRandom, () => process.memoryUsage.rss()))
+    .addCommand(noticesCommand(io, () => embeddedText("NOTICES")));
   try {
     await program.parseAsync(process.argv);
     if (io.signal.reason === "SIGINT") process.exitCode = exitInterrupted;

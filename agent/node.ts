@@ -112,7 +112,10 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const access = openAccess(deps, config, (...connection) => gate(...connection));
   const { authorizer } = access;
   const broker = stack.use(await deps.createBroker(authorizer, storedSessions(store)));
-  const network = createNetworkWatch({ bus: broker, clock, log }, { name: config.name, hasUplink: !isRoot });
+  const network = createNetworkWatch(
+    { bus: broker, clock, log },
+    { name: config.name, level: config.level, hasUplink: !isRoot },
+  );
   const presence = createPresence(
     { bus: broker, clock, log, watch: network },
     { name: config.name, level: config.level, url: config.uplink?.url },

@@ -1,9 +1,8 @@
 // `npm run bench:broker`: Fogbank as an MQTT broker beside Mosquitto and aedes, on this machine. The method is in
 // docs/benchmarks.md. Exit codes: 0 measured, 1 failure, 2 usage, 130 interrupted.
 import { writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { Command } from "commander";
-import { runInBenchFolder, say, sayProgress } from "./bench/bench-run.ts";
+import { benchCommand, extentOf, runBenchCommand, type BenchOptions } from "./bench/bench-options.ts";
+import { say, sayProgress } from "./bench/bench-run.ts";
 import { aedes } from "./bench/broker/aedes.ts";
 import { toBenchmark } from "./bench/broker/broker-case.ts";
 import { brokerNames, type BrokerKind, type BrokerName } from "./bench/broker/broker-kind.ts";
@@ -11,18 +10,15 @@ import { alignNames, compare } from "./bench/broker/comparison.ts";
 import { fogbank } from "./bench/broker/fogbank.ts";
 import { groups } from "./bench/broker/groups.ts";
 import { mosquitto } from "./bench/broker/mosquitto.ts";
-import { measureDiskSync } from "./bench/disk-sync.ts";
 import { startGenerator } from "./bench/generator-process.ts";
-import { describeMachine } from "./bench/machine.ts";
 import { renderHeader, renderResults, toJson } from "./bench/report.ts";
 import { runRounds } from "./bench/rounds.ts";
 import { renderMarkdown, renderTable } from "./bench/table.ts";
-import { listOf, parseOptions, pattern, wholeNumber } from "./demo/command-line.ts";
+import { listOf, pattern } from "./demo/command-line.ts";
 import { createPortPicker } from "./demo/free-ports.ts";
 import { startOrphanGuard } from "./demo/orphan-guard.ts";
 
 const kinds: readonly BrokerKind[] = [fogbank, mosquitto, aedes];
-const syncs = 1000;
 
 const method = [
   "closed loop: 50 × 20 is 50 publishers with 20 unacknowledged messages each, as long as at most twice as many are not received;",
@@ -31,30 +27,33 @@ const method = [
   "msg/s is what subscribers receive, or what is acknowledged where there are none; latency is of the same",
 ];
 
-interface Options {
+interface Options extends BenchOptions {
   readonly only?: RegExp;
   readonly brokers: readonly BrokerName[];
-  readonly seconds: number;
-  readonly rounds: number;
-  readonly quick?: true;
   readonly acl: boolean;
-  readonly json?: string;
   readonly markdown?: true;
-  readonly dir: string;
 }
 
-void main();
+const command = benchCommand("bench:broker", {
+  measures: "MQTT brokers beside each other",
+  howLong: "each load is",
+  seconds: 1,
+  howOften: "everything is run",
+  quick: "one short round, to see that it works",
+})
+  .option(
+    "--only <pattern>",
+    `cases whose group (${groups.map(({ name }) => name).join(", ")}) or name matches`,
+    pattern,
+  )
+  .option("--brokers <names>", "some of them, with commas", listOf(brokerNames), brokerNames)
+  .option("--no-acl", "Fogbank without users and access rules")
+  .option("--markdown", "tables for a document");
 
-async function main(): Promise<void> {
-  const options = parseArguments(process.argv);
-  if (typeof options === "number") return void (process.exitCode = options);
-  await runInBenchFolder(options.dir, (folder) => measure(options, folder));
-}
+void runBenchCommand(() => command.parse(process.argv).opts<Options>(), measure);
 
-async function measure({ quick, seconds, json, markdown, ...options }: Options, folder: string): Promise<void> {
-  const isQuick = quick === true;
-  const [measureMs, rounds] = isQuick ? [1000, 1] : [seconds * 1000, options.rounds];
-  const conditions = { machine: describeMachine(), disk: measureDiskSync(folder, syncs), rounds, measureMs };
+async function measure({ json, markdown, ...options }: Options, folder: string): Promise<void> {
+  const { isQuick, measureMs, rounds, conditions } = extentOf(options, folder);
   const brokers = presentBrokers(options.brokers);
   const benchmarks = chosenBenchmarks(brokers, options);
   using guard = startOrphanGuard();
@@ -88,24 +87,4 @@ function chosenBenchmarks(brokers: readonly BrokerKind[], { only, acl }: Pick<Op
     .filter(({ cases }) => cases.length > 0);
   if (chosen.length === 0) throw new Error("no case of these brokers matches --only");
   return chosen;
-}
-
-function parseArguments(argv: readonly string[]): Options | number {
-  const command = new Command("npm run bench:broker --")
-    .description("measures MQTT brokers beside each other on this machine; nothing else should run meanwhile")
-    .option(
-      "--only <pattern>",
-      `cases whose group (${groups.map(({ name }) => name).join(", ")}) or name matches`,
-      pattern,
-    )
-    .option("--brokers <names>", "some of them, with commas", listOf(brokerNames), brokerNames)
-    .option("--seconds <s>", "how long each load is measured, 1 to 600", wholeNumber(1, 600), 1)
-    .option("--rounds <n>", "how often everything is run, 1 to 100; the median is shown", wholeNumber(1, 100), 3)
-    .option("--quick", "one short round, to see that it works")
-    .option("--no-acl", "Fogbank without users and access rules")
-    .option("--json <file>", "write every single run too")
-    .option("--markdown", "tables for a document")
-    .option("--dir <folder>", "on the disk to be measured", tmpdir())
-    .exitOverride();
-  return parseOptions(() => command.parse(argv).opts<Options>());
 }

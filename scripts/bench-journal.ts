@@ -1,14 +1,17 @@
 // `npm run bench:journal`: store and forward beside Mosquitto's bridge and a NATS leaf node, and what a backlog costs a device. The
 // method is in docs/benchmarks.md. Exit codes: 0 measured, 1 failure, 2 usage, 130 interrupted.
-import { mkdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { resolve } from "node:path";
-import { Command } from "commander";
-import type { BenchContext, Benchmark } from "./bench/benchmark.ts";
-import { runInBenchFolder, say, sayProgress } from "./bench/bench-run.ts";
+import { writeFileSync } from "node:fs";
+import type { BenchContext } from "./bench/benchmark.ts";
+import {
+  benchCommand,
+  chosenCases,
+  extentOf,
+  profilesIn,
+  runBenchCommand,
+  type BenchOptions,
+} from "./bench/bench-options.ts";
+import { say, sayProgress } from "./bench/bench-run.ts";
 import { alignNames } from "./bench/broker/comparison.ts";
-import { summarizeProfiles } from "./bench/cpu-profile.ts";
-import { measureDiskSync } from "./bench/disk-sync.ts";
 import { startGenerator } from "./bench/generator-process.ts";
 import { backlogBenchmark } from "./bench/journal/backlog-benchmark.ts";
 import { diskBenchmark } from "./bench/journal/disk-benchmark.ts";
@@ -20,16 +23,14 @@ import { loopBenchmark } from "./bench/journal/loop-benchmark.ts";
 import { findMosquittoBridges } from "./bench/journal/mosquitto-bridge.ts";
 import { findNats } from "./bench/journal/nats-leaf.ts";
 import { judge } from "./bench/journal/targets.ts";
-import { describeMachine } from "./bench/machine.ts";
 import { renderHeader, renderResults, toJson } from "./bench/report.ts";
 import { runRounds } from "./bench/rounds.ts";
 import { renderMarkdown, renderTable } from "./bench/table.ts";
 import { renderTargets } from "./bench/targets-table.ts";
-import { listOf, parseOptions, pattern, wholeNumber } from "./demo/command-line.ts";
+import { listOf, pattern } from "./demo/command-line.ts";
 import { createPortPicker } from "./demo/free-ports.ts";
 import { startOrphanGuard } from "./demo/orphan-guard.ts";
 
-const syncs = 1000;
 /** In the order of the tables. */
 const systemNames = ["mosquitto", "nats", "fogbank"] as const;
 /** Of the publish rate with one publisher: it is the same with a hop more or a longer queue. */
@@ -41,47 +42,50 @@ const method = [
   "Mosquitto: at a subscriber with a session; NATS: in the hub's stream. first→last leaves out what the first look found",
 ];
 
-interface Options {
+interface Options extends BenchOptions {
   readonly only?: RegExp;
   readonly systems: readonly (typeof systemNames)[number][];
-  readonly seconds: number;
-  readonly rounds: number;
-  readonly quick?: true;
   readonly full?: true;
-  readonly json?: string;
   readonly markdown?: true;
-  readonly dir: string;
   readonly profile?: string;
 }
 
-void main();
+const command = benchCommand("bench:journal", {
+  measures: "store and forward beside other systems",
+  howLong: "a load at a fixed rate is",
+  seconds: 10,
+  howOften: "the systems are compared",
+  quick: "one round with little of everything, to see that it works",
+})
+  .option(
+    "--only <pattern>",
+    "cases whose group (forward, offline, live, backlog, disk, loop) or name matches",
+    pattern,
+  )
+  .option("--systems <names>", "some of them, with commas", listOf(systemNames), systemNames)
+  .option("--full", "drain a backlog of a whole day at 100 messages a second: 8.64 million")
+  .option("--markdown", "tables for a document")
+  .option("--profile <folder>", "profile all nodes' threads into this folder and show their self times");
 
-async function main(): Promise<void> {
-  const options = parseArguments(process.argv);
-  if (typeof options === "number") return void (process.exitCode = options);
-  await runInBenchFolder(options.dir, (folder) => measure(options, folder));
-}
+void runBenchCommand(() => command.parse(process.argv).opts<Options>(), measure);
 
 async function measure(options: Options, folder: string): Promise<void> {
-  const { quick, seconds, json, markdown, profile } = options;
-  const isQuick = quick === true;
-  const [measureMs, rounds] = isQuick ? [1000, 1] : [seconds * 1000, options.rounds];
-  const conditions = { machine: describeMachine(), disk: measureDiskSync(folder, syncs), rounds, measureMs };
+  const { json, markdown, profile } = options;
+  const { isQuick, measureMs, rounds, conditions } = extentOf(options, folder);
   const systems = await presentSystems(options.systems);
-  const compared = chosen(
+  const compared = chosenCases(
     [forwardBenchmark(systems), offlinePublishBenchmark(systems.filter(isOffline))],
     options.only,
   );
-  const alone = chosen(
+  const alone = chosenCases(
     [liveBenchmark, backlogBenchmark(options.full === true), diskBenchmark, loopBenchmark],
     options.only,
   );
   if (compared.length + alone.length === 0) throw new Error("no case matches --only");
-  const profileFolder = profile === undefined ? undefined : resolve(profile);
-  if (profileFolder !== undefined) mkdirSync(profileFolder, { recursive: true });
+  const { nodeArguments, summary } = profilesIn(profile);
   using guard = startOrphanGuard();
   await using generator = startGenerator();
-  const nodeDeps = { guard, pickPort: createPortPicker(), nodeArguments: () => profileArguments(profileFolder) };
+  const nodeDeps = { guard, pickPort: createPortPicker(), nodeArguments: () => nodeArguments };
   const context: BenchContext = { folder, nodeDeps, generator, measureMs, isQuick };
   const results = [
     ...(await runRounds(compared, rounds, context, sayProgress)),
@@ -98,7 +102,7 @@ async function measure(options: Options, folder: string): Promise<void> {
   say(renderResults(isMarkdown ? results : alignNames(results), isMarkdown ? renderMarkdown : renderTable));
   say(renderTargets(judge(results), isMarkdown));
   if (json !== undefined) writeFileSync(json, toJson({ ...conditions, results }));
-  if (profileFolder !== undefined) say(summarizeProfiles(profileFolder));
+  say(summary());
 }
 
 /** Those that this machine has, or can fetch; of the others a line says why not. */
@@ -115,39 +119,4 @@ async function presentSystems(names: Options["systems"]): Promise<readonly Forwa
 
 function isOffline({ name }: ForwardSystem): boolean {
   return offlineSystems.includes(name);
-}
-
-/** The cases whose benchmark or name matches. */
-function chosen(benchmarks: readonly Benchmark[], only: RegExp | undefined): readonly Benchmark[] {
-  return benchmarks
-    .map((benchmark) => ({
-      ...benchmark,
-      cases: benchmark.cases.filter(({ name }) => only?.test(`${benchmark.name} ${name}`) ?? true),
-    }))
-    .filter(({ cases }) => cases.length > 0);
-}
-
-function profileArguments(folder: string | undefined): readonly string[] {
-  return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=500"];
-}
-
-function parseArguments(argv: readonly string[]): Options | number {
-  const command = new Command("npm run bench:journal --")
-    .description("measures store and forward beside other systems on this machine; nothing else should run meanwhile")
-    .option(
-      "--only <pattern>",
-      "cases whose group (forward, offline, live, backlog, disk, loop) or name matches",
-      pattern,
-    )
-    .option("--systems <names>", "some of them, with commas", listOf(systemNames), systemNames)
-    .option("--seconds <s>", "how long a load at a fixed rate is measured, 1 to 600", wholeNumber(1, 600), 10)
-    .option("--rounds <n>", "how often the systems are compared, 1 to 100; the median is shown", wholeNumber(1, 100), 3)
-    .option("--quick", "one round with little of everything, to see that it works")
-    .option("--full", "drain a backlog of a whole day at 100 messages a second: 8.64 million")
-    .option("--json <file>", "write every single run too")
-    .option("--markdown", "tables for a document")
-    .option("--dir <folder>", "on the disk to be measured", tmpdir())
-    .option("--profile <folder>", "profile all nodes' threads into this folder and show their self times")
-    .exitOverride();
-  return parseOptions(() => command.parse(argv).opts<Options>());
 }

@@ -43,6 +43,8 @@ export const limits = {
   epochsTold: 16,
   /** Ranges of one interval set on the wire; a longer list is a fault of the sender. */
   rangesOnWire: 64,
+  /** Of streams of class final that a child hands on for others, in one Welcome. */
+  finalRangesTold: 8_192,
   /** Ranges of a stream beyond which an alarm is raised: its numbers come in too many pieces [O6]. */
   rangesAlarm: 64,
   /** Running time of a root after which a hole that stays as it is counts as lost: a month of holidays, and a spare part. */
@@ -119,8 +121,9 @@ export const limits = {
   /** How long a change must stand before an event tells it; a loss longer: a segment that falls silent shows within one heartbeat. */
   newsSettleMs: 1_000,
   lossSettleMs: 3_500,
-  /** Events about single nodes; what is beyond is told as a number. */
-  nodeEventsPerSecond: 10,
+  /** Events about single nodes, at once and in the long run; what is beyond is told as a number. Every fog hears those of every other. */
+  nodeEventsBurst: 10,
+  nodeEventsPerSecond: 2,
   /** Life of the event of a partition: whoever was cut off hears of it afterwards. */
   partitionEventMs: 600_000,
   /** A second node of one name is reported until it has not tried for this long: more than its longest wait. */
@@ -246,6 +249,9 @@ export const limits = {
   /** What is not heard of is sent again after this, doubled each time up to the longest. */
   askAgainMs: 2_000,
   askAgainMsMax: 60_000,
+  /** Whoever was heard and has not finished is asked again after this much silence, doubled each time: its last word may be lost. */
+  silentMs: 60_000,
+  silentMsMax: 3_600_000,
   /** From the decision that enough nodes are ready to their common start. */
   barrierStartMs: 200,
   /** Nodes that a call may want to be ready: what a tree can have. */
@@ -259,6 +265,8 @@ export const limits = {
   /** Bytes of all results in one receipt: it must fit into a packet, as JSON too. */
   callReceiptBytes: 256 * kib,
   callResultBytes: 16 * kib,
+  /** Bytes of the results of one call at one node when its caller wants all of them, one by one: what is beyond is left out. */
+  callStreamBytes: 64 * mib,
   callReasonChars: 1_024,
   /** Bytes of the JSON Schema of a function's arguments, the subschemas that one value is held against (referred ones each time), and compiled ones kept. */
   schemaBytes: 16 * kib,

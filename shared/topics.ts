@@ -25,6 +25,8 @@ export function isNodeState(topic: string): boolean {
 export const functionFilter = "/machine/functions/+";
 export const functionTopic = (name: string): string => `/machine/functions/${name}`;
 export const machineReplyTopic = (call: string): string => `/machine/replies/${call}`;
+/** Where the results of single nodes may be told, for a caller who draws the id itself. */
+export const machineResultsTopic = (call: string): string => `${machineReplyTopic(call)}/results`;
 /** Where a caller calls its call off. */
 export const machineCancelFilter = "/machine/calls/+/cancel";
 export const machineCancelTopic = (call: string): string => `/machine/calls/${call}/cancel`;

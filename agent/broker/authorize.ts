@@ -7,6 +7,7 @@
 //   /from/…, /machine/replies/…, /level/replies/…, /level/presence/…, /level/uplink and other state of the node    only the node itself publishes
 import { isNodeName } from "#shared/ids.ts";
 import { isNodeState, nodeOfClientId } from "#shared/topics.ts";
+import type { ClientRights } from "#shared/system/bus.ts";
 import type { Authorizer, ClientInfo } from "./broker.ts";
 
 const everybody = {};
@@ -19,6 +20,11 @@ export const treeAuthorizer: Authorizer = {
   roleOf: () => everybody,
   userOf: () => "",
 };
+
+/** What `authorizer` lets that client do: whoever does something on its behalf asks. */
+export function rightsOf(authorizer: Authorizer, client: ClientInfo): ClientRights {
+  return { user: authorizer.userOf(client), mayPublish: (topic) => authorizer.publish(client, topic) };
+}
 
 /** `topic` is a legal topic name; `node` the checked name of the node that the client speaks for, if it does for any. */
 export function mayPublishInTree(topic: string, node: string | undefined): boolean {

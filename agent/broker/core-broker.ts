@@ -12,6 +12,7 @@ import type { Random } from "#shared/system/random.ts";
 import type { SessionStore } from "#shared/system/session-store.ts";
 import type { ListenSpec } from "../net/listen-spec.ts";
 import { listenStreams } from "../net/listeners.ts";
+import { rightsOf } from "./authorize.ts";
 import type { Address, Authorizer, Broker, BrokerConfig, BrokerDeps, BrokerStats, ClientEvent } from "./broker.ts";
 import { Connecting } from "./connecting.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
@@ -171,6 +172,11 @@ class CoreBroker implements Broker {
 
   clients(): ReturnType<Broker["clients"]> {
     return Array.from(this.#connections.open(), ({ info, connectedSinceMs }) => ({ ...info, connectedSinceMs }));
+  }
+
+  rightsOf(clientId: string): ReturnType<Broker["rightsOf"]> {
+    const info = this.#sessions.get(clientId)?.connection?.info;
+    return info && rightsOf(this.#authorizer, info);
   }
 
   reauthorize(): void {

@@ -17,6 +17,8 @@ export interface Exchange<T> {
   readonly ttlMs: number;
   /** What an answer comes to; undefined: it is not the last one. May throw. */
   readonly take: (payload: Uint8Array) => T | undefined;
+  /** What comes there beside the answers. May throw. */
+  readonly beside?: { readonly topic: string; readonly take: (payload: Uint8Array) => void };
   /** How the call is called off when the person asks the command to stop: it then waits for the last word. Absent: it just stops. */
   readonly cancel?: { readonly topic: string; readonly onCancel: () => void };
 }
@@ -26,10 +28,18 @@ const graceMs = limits.callHopMs + 2_000;
 /** How long the last word of a call that is called off is waited for. */
 const lastWordMs = 5_000;
 
+/** The call was called off, and its last word did not come: the message says why. */
+export class LastWordUnheard extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = "LastWordUnheard";
+  }
+}
+
 /**
  * Answers what the last reply came to. Rejects with FOGBANK_NOT_CONNECTED when there is no node, with FOGBANK_SUBSCRIPTION_REFUSED,
- * with FOGBANK_NOT_ACKNOWLEDGED when it is not known what became of the call, with what `take` throws, and with the signal's reason
- * when it aborts and the call is not to be cancelled, or nothing is heard of that in time.
+ * with FOGBANK_NOT_ACKNOWLEDGED when it is not known what became of the call, with what `take` throws, with the signal's reason when it
+ * aborts and the call is not to be cancelled, and with LastWordUnheard when that was done and anything of this came behind it.
  */
 export async function exchangeCall<T>(
   { clock, signal }: Pick<CliIo, "clock" | "signal">,
@@ -39,8 +49,9 @@ export async function exchangeCall<T>(
   const { promise: answered, resolve, reject } = Promise.withResolvers<T>();
   answered.catch(() => undefined); // it may fail before anybody waits for it
   const onMessage = ({ topic, payload }: Message): void => {
-    if (topic !== call.replyTopic) return;
     try {
+      if (topic === call.beside?.topic) call.beside.take(payload);
+      if (topic !== call.replyTopic) return;
       const last = call.take(payload);
       if (last !== undefined) resolve(last);
     } catch (error) {
@@ -49,6 +60,7 @@ export async function exchangeCall<T>(
   };
   using interruption = new Interruption(signal);
   await using client = await connectMqttClient(clock, { ...target, onMessage }, interruption.connection);
+  if (call.beside !== undefined) await listen(client, call.beside.topic);
   await listen(client, call.replyTopic);
   const unanswered = (reason: string, cause?: unknown): CommandFailure =>
     new CommandFailure(
@@ -59,11 +71,19 @@ export async function exchangeCall<T>(
   client.ended.addEventListener("abort", () => reject(client.ended.reason), { once: true });
   const payload = new TextEncoder().encode(JSON.stringify(call.request));
   client.publish({ topic: call.topic, payload, qos: 1, retain: false }).catch(reject);
-  if (call.cancel !== undefined) interruption.instead(cancelling(clock, client, call.cancel, reject));
+  let isCalledOff = false;
+  if (call.cancel !== undefined) {
+    const cancel = cancelling(clock, client, call.cancel, reject);
+    interruption.instead(() => {
+      isCalledOff = true;
+      cancel();
+    });
+  }
   const waitMs = call.ttlMs + graceMs;
   try {
     return await within(clock, waitMs, answered, () => unanswered(`no final reply within ${waitMs / 1000} s`));
   } catch (cause) {
+    if (isCalledOff) throw new LastWordUnheard(cause);
     const isCut = cause instanceof FogbankError && cause.code === "FOGBANK_NOT_CONNECTED" && !signal.aborted;
     throw isCut ? unanswered(cause.message, cause) : cause;
   }
@@ -101,12 +121,12 @@ function cancelling(
   client: MqttClient,
   { topic, onCancel }: NonNullable<Exchange<unknown>["cancel"]>,
   reject: (reason: unknown) => void,
-): (reason: unknown) => void {
-  return (reason) => {
+): () => void {
+  return () => {
     onCancel();
     client.publish({ topic, payload: new Uint8Array(0), qos: 1, retain: false }).catch(reject);
     clock.sleep(lastWordMs, client.ended).then(
-      () => reject(reason),
+      () => reject(new Error(`the last word did not come within ${lastWordMs / 1000} s`)),
       () => undefined,
     );
   };

@@ -1,13 +1,13 @@
 // `fogbank call` without --level and --levels: a function on the machines of a tree, and what became of it.
 import { InvalidArgumentError, Option } from "commander";
 import { limits } from "#shared/limits.ts";
-import { functionTopic, machineCancelTopic, machineReplyTopic } from "#shared/topics.ts";
+import { functionTopic, machineCancelTopic, machineReplyTopic, machineResultsTopic } from "#shared/topics.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
 import { CommandFailure, exitWith } from "./action.ts";
 import type { MqttTarget } from "./addresses.ts";
 import { type Nodes, conditionOf } from "./call-condition.ts";
-import { exchangeCall } from "./call-exchange.ts";
-import { type CallReport, type MachineReply, type Read, readMachineReply } from "./call-reply.ts";
+import { exchangeCall, LastWordUnheard } from "./call-exchange.ts";
+import { type CallReport, type MachineReply, type Read, readMachineReply, readNodeAnswer } from "./call-reply.ts";
 import { isAllDone, isSuccess, progressText, renderReport, renderSummary } from "./call-view.ts";
 import type { CliIo } from "./io.ts";
 import { withProgressLine } from "./progress-line.ts";
@@ -56,7 +56,10 @@ export function machineOptions(): readonly Option[] {
   ].map((option) => (option.negate ? option : option.conflicts(["level", "levels"])));
 }
 
-/** Ends with exit code 1 unless all is well, 4 when with --no-wait only those that are away are not done, 130 when called off. */
+/**
+ * Ends with exit code 1 unless all is well, 4 when with --no-wait only those that are away are not done, 130 when called off: then
+ * with the last word on it, or with what was heard before and a line on stderr that says where the last word will come.
+ */
 export async function callMachines(
   io: CliIo,
   options: MachineCallOptions,
@@ -65,15 +68,34 @@ export async function callMachines(
 ): Promise<void> {
   const condition = conditionOf(options);
   using file = options.results === undefined ? undefined : openResultsFile(options.results);
-  const { raw, reply } = await exchange(io, options, { name, condition, request, file });
+  const { heard, unheard } = await exchange(io, options, { name, condition, request, file });
+  const code = heard === undefined ? exitInterrupted : show(io, options, heard, file);
+  if (unheard !== undefined) io.stderr(`${unheardLine(request, unheard)}\n`);
+  if (io.signal.aborted) exitWith(exitInterrupted);
+  if (code !== 0) exitWith(code);
+}
+
+/** Writes a reply as the person wants it. Answers the exit code that goes with it. Throws what the node refuses the call with. */
+function show(io: CliIo, options: MachineCallOptions, { raw, reply }: Read<MachineReply>, file?: ResultsFile): number {
   if (options.json) io.stdout(`${JSON.stringify(raw)}\n`);
-  if ("error" in reply) throw new CommandFailure("FOGBANK_CALL_REFUSED", printable(reply.error.message));
-  file?.finish(reply.results);
+  if ("error" in reply) {
+    // What a command throws is not told any more when it was interrupted.
+    if (io.signal.aborted) io.stderr(`FOGBANK_CALL_REFUSED: ${printable(reply.error.message)}\n`);
+    throw new CommandFailure("FOGBANK_CALL_REFUSED", printable(reply.error.message));
+  }
+  // Of a call that goes on, or of a node that does not tell them one by one.
+  for (const result of reply.results) file?.take(result);
   const now = new Date(io.clock.now()).toISOString();
   const render = file === undefined ? renderReport : renderSummary;
   if (!options.json) io.stdout(render(reply, textStyleOf(io), now));
-  const code = exitCodeOf(reply, io.signal.aborted);
-  if (code !== 0) exitWith(code);
+  return exitCodeOf(reply);
+}
+
+function unheardLine({ id }: Request, { message }: LastWordUnheard): string {
+  const topic = machineReplyTopic(id);
+  return printable(
+    `FOGBANK_NOT_ACKNOWLEDGED: the call was called off, but not everything was heard of it: ${message}. Its last word comes a second after its ttl at the latest: fogbank sub -t ${topic} at the same node`,
+  );
 }
 
 interface MachineCall {
@@ -83,32 +105,54 @@ interface MachineCall {
   readonly file: ResultsFile | undefined;
 }
 
-function exchange(
+/** What was heard last, and why that was not the last word. */
+interface Heard {
+  readonly heard: Read<MachineReply> | undefined;
+  readonly unheard?: LastWordUnheard;
+}
+
+async function exchange(
   io: CliIo,
   options: MachineCallOptions,
   { name, condition, request, file }: MachineCall,
-): Promise<Read<MachineReply>> {
+): Promise<Heard> {
+  let heard: Read<MachineReply> | undefined;
   const style = textStyleOf(io);
+  const topic = machineResultsTopic(request.id);
   const until = new Date(io.clock.now() + options.ttl * 1000).toISOString();
-  return withProgressLine(io, options.json, "called, not heard of anybody yet", (show) =>
-    exchangeCall<Read<MachineReply>>(io, options.mqtt, {
-      topic: functionTopic(name),
-      request: { ...request, if: condition, ...wishesOf(options) },
-      replyTopic: machineReplyTopic(request.id),
-      ttlMs: options.ttl * 1000,
-      cancel: { topic: machineCancelTopic(request.id), onCancel: () => show("calling it off") },
-      take(payload) {
-        const answer = readMachineReply(payload);
-        const { reply } = answer;
-        if ("error" in reply) return answer;
-        for (const result of reply.results) file?.take(result);
-        if (reply.final || (reply.settled === true && !options.wait)) return answer;
-        const now = new Date(io.clock.now()).toISOString();
-        if (!io.signal.aborted) show(progressText(reply, style, { until, now }));
-        return undefined;
-      },
-    }),
-  );
+  const streaming =
+    file === undefined
+      ? { wish: {} }
+      : {
+          wish: { results: topic },
+          beside: { topic, take: (payload: Uint8Array) => file.take(readNodeAnswer(payload).reply) },
+        };
+  try {
+    return {
+      heard: await withProgressLine(io, options.json, "called, not heard of anybody yet", (tell) =>
+        exchangeCall<Read<MachineReply>>(io, options.mqtt, {
+          topic: functionTopic(name),
+          request: { ...request, if: condition, ...wishesOf(options), ...streaming.wish },
+          replyTopic: machineReplyTopic(request.id),
+          ...(streaming.beside && { beside: streaming.beside }),
+          ttlMs: options.ttl * 1000,
+          cancel: { topic: machineCancelTopic(request.id), onCancel: () => tell("calling it off") },
+          take(payload) {
+            heard = readMachineReply(payload);
+            const { reply } = heard;
+            if ("error" in reply) return heard;
+            if (reply.final || (reply.settled === true && !options.wait)) return heard;
+            const now = new Date(io.clock.now()).toISOString();
+            if (!io.signal.aborted) tell(progressText(reply, style, { until, now }));
+            return undefined;
+          },
+        }),
+      ),
+    };
+  } catch (error) {
+    if (error instanceof LastWordUnheard) return { heard, unheard: error };
+    throw error;
+  }
 }
 
 /** What the request says beside function, arguments and nodes. */
@@ -118,8 +162,7 @@ function wishesOf({ scope, sync, at, minNodes, confirm }: MachineCallOptions): R
   return { mode, scope, at, minNodes, confirm };
 }
 
-function exitCodeOf(report: CallReport, isInterrupted: boolean): number {
-  if (isInterrupted) return exitInterrupted;
+function exitCodeOf(report: CallReport): number {
   if (isSuccess(report)) return 0;
   return !report.final && (isAllDone(report.counts) || report.counts.matched === 0) ? exitOpen : 1;
 }

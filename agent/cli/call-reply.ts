@@ -19,6 +19,8 @@ export interface CallReport {
   /** Results left out because there are too many. */
   readonly omitted?: number;
   readonly waiting: readonly UnheardNode[];
+  /** Nodes that are waited for beyond those that it names. */
+  readonly waitingOmitted?: number;
 }
 
 /** A node that could not be asked or has not said anything. */
@@ -76,8 +78,8 @@ export function readMachineReply(payload: Uint8Array): Read<MachineReply> {
   return read(machineReply, payload);
 }
 
-/** Throws FOGBANK_NOT_ACKNOWLEDGED when it is none. */
-export function readLevelReply(payload: Uint8Array): Read<NodeAnswer> {
+/** What one node made of a call. Throws FOGBANK_NOT_ACKNOWLEDGED when it is none. */
+export function readNodeAnswer(payload: Uint8Array): Read<NodeAnswer> {
   return read(nodeAnswer, payload);
 }
 
@@ -132,6 +134,7 @@ const machineReply: v.GenericSchema<unknown, MachineReply> = v.union([
     results: v.array(nodeAnswer),
     omitted: v.exactOptional(count),
     waiting: v.array(v.looseObject({ node: v.string(), since: v.string(), at: v.exactOptional(v.string()) })),
+    waitingOmitted: v.exactOptional(count),
   }),
 ]);
 

@@ -35,20 +35,26 @@ export function isAllDone(counts: CallReport["counts"]): boolean {
  * `until`, `now`: ISO 8601.
  */
 export function progressText(
-  { counts, waiting, settled = false }: CallReport,
+  { counts, waiting, waitingOmitted, settled = false }: CallReport,
   style: TextStyle,
   { until, now }: { readonly until: string; readonly now: string },
 ): string {
-  const names = listed(waiting.map(({ node }) => node));
+  const names = listed(
+    waiting.map(({ node }) => node),
+    waitingOmitted,
+  );
   const awaited = waiting.length === 0 ? [] : [`${waitingText(waiting)}: ${names}`];
   const open = settled ? [`open until ${momentText(until, now)}`] : [];
   return [countsText(counts), ...awaited, ...open].join(style.unicode ? " · " : " - ");
 }
 
 /** `40 matched: 37 done, 3 failed; 1 waiting at cloud-1: fog-2 since 12:03:11Z`. `now`: ISO 8601; other days are named. */
-export function summaryText({ counts, waiting, confirmed, final }: CallReport, now: string): string {
+export function summaryText({ counts, waiting, waitingOmitted, confirmed, final }: CallReport, now: string): string {
   const matched = counts.matched === 0 && final ? "no node matched the condition" : countsText(counts);
-  const since = listed(waiting.map((one) => `${one.node} since ${momentText(one.since, now)}`));
+  const since = listed(
+    waiting.map((one) => `${one.node} since ${momentText(one.since, now)}`),
+    waitingOmitted,
+  );
   const awaited = waiting.length === 0 ? [] : [`${waitingText(waiting)}: ${since}`];
   const share = confirmed === undefined ? [] : [confirmed ? "confirmed" : "not confirmed"];
   return [matched, ...awaited, ...share].join("; ");
@@ -123,8 +129,9 @@ function countsText(counts: CallReport["counts"]): string {
   return [`${counts.matched} matched`, ...(parts.length === 0 ? [] : [parts.join(", ")])].join(": ");
 }
 
-function listed(names: readonly string[]): string {
-  const more = names.length - namesMax;
+/** `omitted`: how many there are beyond. */
+function listed(names: readonly string[], omitted = 0): string {
+  const more = Math.max(0, names.length - namesMax) + omitted;
   return names.slice(0, namesMax).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 

@@ -12,7 +12,7 @@ import { mqttOption } from "./addresses.ts";
 import { exchangeCall } from "./call-exchange.ts";
 import { callLevels, levelsOption } from "./call-levels.ts";
 import { callMachines, machineOptions, type MachineCallOptions, type Request } from "./call-machines.ts";
-import { readLevelReply } from "./call-reply.ts";
+import { readNodeAnswer } from "./call-reply.ts";
 import { renderAnswers } from "./call-view.ts";
 import type { CliIo } from "./io.ts";
 import { parseJsonArgument } from "./json-argument.ts";
@@ -82,7 +82,7 @@ async function callLevel(io: CliIo, options: CallOptions, name: string, request:
     request: { ...request, reply: replyTopic },
     replyTopic,
     ttlMs: options.ttl * 1000,
-    take: readLevelReply,
+    take: readNodeAnswer,
   });
   io.stdout(options.json ? `${JSON.stringify(raw)}\n` : renderAnswers([reply], textStyleOf(io)));
   if (reply.status !== "done") exitWith(1);

@@ -21,7 +21,6 @@ const tagsMax = 64;
 const expectedName = `a name of 1 to ${limits.nodeNameChars} letters, digits, ".", "_" or "-", and no dot in front`;
 const expectedZone = "a zone of 1 to 64 characters without /, +, # and control characters";
 const expectedTags = `a list of at most ${tagsMax} tags, each 1 to 64 letters, digits, ".", "_" or "-"`;
-const expectedWindowMs = "a whole number of milliseconds from 1000 to 3600000";
 const expectedClass = 'a class of 1 to 64 letters, digits, ".", "_" or "-"';
 const expectedListen = '"host:port" or a list of them, such as "127.0.0.1:1883" or "[::1]:1883"';
 const expectedMqttListen =
@@ -29,12 +28,8 @@ const expectedMqttListen =
 const expectedPath = "a path";
 const expectedUplink = '"mqtt://host:port" or "mqtts://host:port"';
 const expectedAnonymous = "local, always or never";
-const expectedIntervalMs = "a whole number of milliseconds from 100 to 3600000";
 const expectedJournalBytes = `a whole number of bytes, at least ${journalBytesMin}`;
 const expectedBoolean = "true or false";
-const expectedRunSeconds = "a whole number of seconds from 1 to 604800";
-const expectedRuns = "a whole number from 1 to 256";
-const expectedCommitMs = "a whole number of milliseconds from 0 to 10000";
 
 const path = v.pipe(v.string(expectedPath), v.regex(/^[^\0]+$/, expectedPath));
 
@@ -90,15 +85,7 @@ export const configSchema = v.strictObject({
   "data.window-ms": row(
     "value",
     "time over which data(path) in conditions takes averages, in milliseconds",
-    v.optional(
-      v.pipe(
-        v.number(expectedWindowMs),
-        v.integer(expectedWindowMs),
-        v.minValue(1_000, expectedWindowMs),
-        v.maxValue(3_600_000, expectedWindowMs),
-      ),
-      60_000,
-    ),
+    v.optional(whole("milliseconds", 1_000, 3_600_000), 60_000),
   ),
   "data-dir": row("text", "folder for everything that this node stores", v.optional(path, "/var/lib/fogbank")),
   "log-level": row(
@@ -139,7 +126,7 @@ export const configSchema = v.strictObject({
   "tls.require-client-certificate": row(
     "value",
     "let nobody without a verified certificate through TLS listeners",
-    v.optional(v.boolean(expectedBoolean), false),
+    flag(),
   ),
   "auth.users": row("text", "file of users, access rules and child secrets: see `fogbank user`", v.optional(path)),
   "auth.anonymous": row(
@@ -147,11 +134,7 @@ export const configSchema = v.strictObject({
     "who may connect without a name: local (loopback and Unix sockets only), always or never",
     v.optional(v.picklist(anonymousModes, expectedAnonymous), "local"),
   ),
-  insecure: row(
-    "value",
-    "allow listeners without TLS that other machines can reach",
-    v.optional(v.boolean(expectedBoolean), false),
-  ),
+  insecure: row("value", "allow listeners without TLS that other machines can reach", flag()),
   streams: row("value", streamsHelp, v.optional(streamsSchema, [{ name: "data", filters: ["/data/#"] }])),
   "sources.host.enabled": row(
     "value",
@@ -161,43 +144,19 @@ export const configSchema = v.strictObject({
   "sources.host.interval-ms": row(
     "value",
     "time between two readings of this machine, in milliseconds",
-    v.optional(
-      v.pipe(
-        v.number(expectedIntervalMs),
-        v.integer(expectedIntervalMs),
-        v.minValue(100, expectedIntervalMs),
-        v.maxValue(3_600_000, expectedIntervalMs),
-      ),
-      1000,
-    ),
+    v.optional(whole("milliseconds", 100, 3_600_000), 1000),
   ),
   "sources.host.record": row("text", "file to which each acknowledged reading is appended", v.optional(path)),
   "functions-dir": row("text", "folder whose executable files are functions that calls run", v.optional(path)),
   "functions.max-seconds": row(
     "value",
     "most seconds that such a file runs for one call",
-    v.optional(
-      v.pipe(
-        v.number(expectedRunSeconds),
-        v.integer(expectedRunSeconds),
-        v.minValue(1, expectedRunSeconds),
-        v.maxValue(limits.callTtlMsMax / 1000, expectedRunSeconds),
-      ),
-      60,
-    ),
+    v.optional(whole("seconds", 1, limits.callTtlMsMax / 1000), 60),
   ),
   "functions.at-once": row(
     "value",
     "how many such files run at the same time; other calls wait for their turn",
-    v.optional(
-      v.pipe(
-        v.number(expectedRuns),
-        v.integer(expectedRuns),
-        v.minValue(1, expectedRuns),
-        v.maxValue(256, expectedRuns),
-      ),
-      4,
-    ),
+    v.optional(whole(undefined, 1, 256), 4),
   ),
   "journal.max-bytes": row(
     "value",
@@ -218,14 +177,7 @@ export const configSchema = v.strictObject({
   "journal.min-commit-ms": row(
     "value",
     "least time from one commit to the next, in milliseconds; without it, 0 in the profile normal and 100 in flash",
-    v.optional(
-      v.pipe(
-        v.number(expectedCommitMs),
-        v.integer(expectedCommitMs),
-        v.minValue(0, expectedCommitMs),
-        v.maxValue(10_000, expectedCommitMs),
-      ),
-    ),
+    v.optional(whole("milliseconds", 0, 10_000)),
   ),
 });
 
@@ -245,6 +197,17 @@ export function helpOf(key: ConfigKey): string {
 
 export function takesOf(key: ConfigKey): Takes {
   return v.getMetadata(configSchema.entries[key]).takes;
+}
+
+function whole(unit: string | undefined, least: number, most: number) {
+  const expected = `a whole number ${unit === undefined ? "" : `of ${unit} `}from ${least} to ${most}`;
+  return v.pipe(v.number(expected), v.integer(expected), v.minValue(least, expected), v.maxValue(most, expected));
+}
+
+/** A setting that is on or off, and which it is when nothing is said. */
+/** A switch that is off unless it is set. */
+function flag() {
+  return v.optional(v.boolean(expectedBoolean), false);
 }
 
 function degrees(most: number) {

@@ -13,8 +13,8 @@ import {
 } from "#shared/link/uplink-machine.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Random } from "#shared/system/random.ts";
-import { controlClientId, downFilter, downTopic, upTopic, type FrameKind } from "#shared/topics.ts";
-import { usernameOf } from "../link/child-gate.ts";
+import { downTopic, upTopic, type FrameKind } from "#shared/topics.ts";
+import { controlDialOptions } from "../link/control-dial.ts";
 import type { DialParent, ParentConnection } from "../link/parent-connection.ts";
 import type { TreeTime } from "../link/tree-time.ts";
 import type { HollowCounts } from "./hollow-counts.ts";
@@ -145,19 +145,15 @@ export class HollowLink {
     const { name } = this.#self;
     this.#conn = this.#deps.random.uint32();
     try {
-      const connection = await this.#deps.dial(
-        {
-          clientId: controlClientId(name),
-          username: usernameOf({ uuid: this.#uuid, epoch: this.#epoch }),
-          subscribe: downFilter(name),
-          will: { topic: upTopic(name, "w"), payload: this.#departure(false) },
-          onMessage: (topic, payload) => this.#receive(topic, payload, signal),
-          onClosed: (reason) => {
-            if (!signal.aborted) this.#dispatch({ type: "closed", reason });
-          },
-        },
+      const options = controlDialOptions({
+        name,
+        identity: { uuid: this.#uuid, epoch: this.#epoch },
+        departure: this.#departure(false),
+        onMessage: (topic, payload) => this.#receive(topic, payload, signal),
+        onClosed: (reason) => this.#dispatch({ type: "closed", reason }),
         signal,
-      );
+      });
+      const connection = await this.#deps.dial(options, signal);
       if (signal.aborted) {
         connection.drop();
         return;

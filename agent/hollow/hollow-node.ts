@@ -109,6 +109,8 @@ export class HollowNode implements AsyncDisposable {
       // It has no neighbour but the one that asked, no clients, and functions that end at once.
       case "ask":
       case "reply":
+      case "results":
+      case "refused":
       case "stop":
       case "drop":
         return;

@@ -45,7 +45,6 @@ import { unfitHello } from "./unfit-hello.ts";
 
 export interface ChildLinksDeps {
   readonly bus: Pick<Bus, "intercept" | "publish">;
-  /** Closes a client's connection. */
   disconnect(clientId: string): void;
   isConnected(clientId: string): boolean;
   readonly store: NodeStore;
@@ -221,6 +220,7 @@ class ChildLinks implements AsyncDisposable {
     await store.write("putChild", { child: knownChildOf(child) });
     this.#marks.begin(name, hello.streams);
     const holdings = await store.read("holdings", { node: name });
+    const relayed = await this.#marks.relayed(name, hello.streams);
     const known = new Set(hello.streams.filter(({ origin }) => origin === name).map(({ epoch }) => epoch));
     // Only the session that is current now may begin: a second hello may have overtaken this one.
     if (tree.child(name)?.session !== session) return;
@@ -232,6 +232,7 @@ class ChildLinks implements AsyncDisposable {
       holds: holdings
         .filter(({ epoch }) => known.has(epoch))
         .map((held) => ({ ...held, ranges: held.ranges.slice(-limits.rangesOnWire) })),
+      ...relayed,
       ...this.#credit(),
       capabilities: capabilities.deflate,
       nowMs: this.#deps.time.now(),

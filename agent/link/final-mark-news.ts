@@ -1,7 +1,7 @@
 // Which of the root's marks each child has yet to hear: those of streams that it has named in this session, when they have changed. And
 // what this node is short of, so that a child which has it hands it on once more.
 import type { StreamState } from "#shared/journal/stream.ts";
-import type { FinalMark, Shortage } from "#shared/link/final-news.ts";
+import type { FinalHolding, FinalMark, Shortage } from "#shared/link/final-news.ts";
 import { limits } from "#shared/limits.ts";
 import type { NodeStore } from "../store/node-store.ts";
 
@@ -42,7 +42,16 @@ export class FinalMarkNews {
       if (told.has(keyOf(stream))) continue;
       told.set(keyOf(stream), 0);
       this.#open.add(child);
+      const [longestKnown] = told.keys();
+      // What is forgotten here is told when the child names it again, at its next session at the latest.
+      if (told.size > limits.namedBelow && longestKnown !== undefined) told.delete(longestKnown);
     }
+  }
+
+  /** What this node has had of the streams of class final that a Hello named, the child's own apart. */
+  async relayed(child: string, named: readonly StreamState[]): Promise<{ readonly relayed?: readonly FinalHolding[] }> {
+    const streams = named.filter((stream) => stream.class === "final" && stream.origin !== child);
+    return streams.length === 0 ? {} : { relayed: await this.#store.read("finalHoldings", { streams }) };
   }
 
   async refresh(): Promise<void> {

@@ -71,7 +71,8 @@ export class Sending implements AsyncDisposable {
     this.#crowded = holds
       .filter(({ ranges }) => ranges.length >= limits.rangesBeforeOldestFirst)
       .map(({ epoch, streamId }) => ({ epoch, streamId }));
-    if (had.length > 0) this.#cleared = this.#track(this.#forget(had, false));
+    const cleared = had.map((numbers): HandedOn => ({ ...numbers, isFromWelcome: true }));
+    if (cleared.length > 0) this.#cleared = this.#track(this.#forget(cleared, false));
   }
 
   /** The session is over. */

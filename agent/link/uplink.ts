@@ -28,9 +28,10 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
-import { bulkClientId, controlClientId, downFilter, downTopic, upTopic } from "#shared/topics.ts";
+import { bulkClientId, downTopic, upTopic } from "#shared/topics.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { usernameOf } from "./child-gate.ts";
+import { controlDialOptions } from "./control-dial.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 import type { DialParent, ParentConnection } from "./parent-connection.ts";
 import { Sending } from "./sending.ts";
@@ -222,19 +223,15 @@ class Uplink implements ParentLink, AsyncDisposable {
     await identity.settled();
     // Only compared for equality; drawn instead of counted, so that a node whose disk is full can still connect.
     this.#conn = this.#deps.random.uint32();
-    const connection = await this.#deps.dial(
-      {
-        clientId: controlClientId(name),
-        username: usernameOf(identity.current()),
-        subscribe: downFilter(name),
-        will: { topic: upTopic(name, "w"), payload: this.#departure(false) },
-        onMessage: (topic, payload) => this.#receive(topic, payload, signal),
-        onClosed: (reason) => {
-          if (!signal.aborted) this.#dispatch({ type: "closed", reason });
-        },
-      },
+    const options = controlDialOptions({
+      name,
+      identity: identity.current(),
+      departure: this.#departure(false),
+      onMessage: (topic, payload) => this.#receive(topic, payload, signal),
+      onClosed: (reason) => this.#dispatch({ type: "closed", reason }),
       signal,
-    );
+    });
+    const connection = await this.#deps.dial(options, signal);
     if (signal.aborted) {
       await connection[Symbol.asyncDispose]();
       return;
@@ -331,7 +328,9 @@ class Uplink implements ParentLink, AsyncDisposable {
       return;
     }
     await this.#sending.settled(); // of what another parent had
-    const { parents } = await this.#deps.store.write("meet", { parent, instance, holds: welcome.holds });
+    const { holds, relayed } = welcome;
+    const args = { parent, instance, holds, ...(relayed === undefined ? {} : { relayed }) };
+    const { parents } = await this.#deps.store.write("meet", args);
     this.#deps.tree.setParents(parents);
     if (signal.aborted) return;
     // What a root has need not be sent again, even when its acknowledgement got lost. Any other parent may have had it and handed it

@@ -3,12 +3,13 @@ import type { NodeName } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import { drawCallId } from "#shared/machine/call-id.ts";
 import { isFunctionName, phases, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
+import type { LocalCaller } from "#shared/machine/machine-core.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import { badTime, isReplyTopic, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
 import { readRequestProperties, type RequestProperties } from "#shared/machine/request-properties.ts";
 import type { InboundPublish } from "#shared/system/bus.ts";
 import type { Random } from "#shared/system/random.ts";
-import { machineReplyTopic } from "#shared/topics.ts";
+import { machineReplyTopic, machineResultsTopic } from "#shared/topics.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
 
 export interface IntakeDeps {
@@ -17,9 +18,17 @@ export interface IntakeDeps {
   readonly treeNow: () => number;
 }
 
+/** Who publishes. */
+export interface Publisher {
+  /** Empty: nobody by name. */
+  readonly user: string;
+  /** Whether the node may publish there on its behalf, beside what is always its own: the replies to that very call. */
+  readonly mayBeToldOn: (topic: string) => boolean;
+}
+
 export interface Taken {
   readonly envelope: Envelope;
-  readonly replies: ReplyTopics;
+  readonly caller: LocalCaller;
 }
 
 export interface NotTaken {
@@ -35,6 +44,7 @@ export function takeIn(
   self: NodeName,
   kind: Exclude<Kind, "cancel">,
   publish: InboundPublish,
+  publisher: Publisher,
 ): Taken | NotTaken {
   const { topic, payload, qos, repeated = false } = publish;
   const name = topic.slice(topic.lastIndexOf("/") + 1);
@@ -42,11 +52,18 @@ export function takeIn(
   const properties = readRequestProperties(publish);
   const request = parseRequest(payload, isCall ? "call" : "event", properties);
   const id = request.id ?? drawCallId(random);
-  const replies = isCall ? replyTopicsOf(request, id, properties) : new Map<string, undefined>();
+  const results = "refused" in request ? undefined : request.results;
+  const wanted = isCall ? replyTopicOf(request, id, properties) : undefined;
+  const closed = [wanted, results].find((answers) => answers !== undefined && !isOpen(answers, id, publisher));
+  const replies: ReplyTopics =
+    wanted === undefined
+      ? new Map()
+      : new Map([[closed === wanted ? machineReplyTopic(id) : wanted, properties.correlation]]);
   const { encoding } = request;
   const refuse = (refused: string): NotTaken => ({ id, replies, encoding, refused });
   if (!isFunctionName(name)) return refuse(badName(name, isCall));
   if ("refused" in request) return refuse(request.refused);
+  if (closed !== undefined) return refuse(`answers cannot go to "${closed.slice(0, 80)}": you may not publish there`);
   // An event at QoS 1 comes at least once anyway.
   if (isCall && repeated && request.id === undefined) return refuse(mayRunTwice);
   const nowMs = treeNow();
@@ -59,7 +76,11 @@ export function takeIn(
   const phase = minNodes > 0 ? phases.ready : phases.begin;
   const when = { startAtMs, deadlineMs, timeMs: nowMs, hops: 0, look: 0 };
   const what = { id, kind, name, args, condition, origin: self, mode, scope, encoding };
-  return { envelope: { ...what, ...when, minNodes, confirm, durable, phase }, replies };
+  const wantsAll = results !== undefined;
+  return {
+    envelope: { ...what, ...when, minNodes, confirm, durable, phase, wantsAll },
+    caller: { kind: "local", replies, user: publisher.user, results },
+  };
 }
 
 /** An event of this node itself. */
@@ -69,14 +90,15 @@ export function ownEvent(
   event: Pick<Envelope, "name" | "args" | "durable"> & {
     readonly kind: "internal" | "external";
     readonly ttlMs?: number;
+    readonly scope?: Envelope["scope"];
     readonly condition?: string;
   },
 ): Envelope {
-  const { name, kind, args, durable, condition = "", ttlMs = limits.callTtlMs } = event;
+  const { name, kind, args, durable, scope = "machine", condition = "", ttlMs = limits.callTtlMs } = event;
   const timeMs = treeNow();
   const id = drawCallId(random);
-  const how = { mode: "async", scope: "machine", encoding: "json", phase: phases.begin, hops: 0, look: 0 } as const;
-  const nothing = { startAtMs: undefined, minNodes: 0, confirm: 0 };
+  const how = { mode: "async", scope, encoding: "json", phase: phases.begin, hops: 0, look: 0 } as const;
+  const nothing = { startAtMs: undefined, minNodes: 0, confirm: 0, wantsAll: false };
   return {
     id,
     kind,
@@ -104,12 +126,13 @@ function timeOf(at: CallRequest["at"]): number | undefined {
   return at === undefined ? undefined : parsePointInTime(String(at));
 }
 
+/** Whether answers to the call `id` may go there. */
+function isOpen(topic: string, id: string, { mayBeToldOn }: Publisher): boolean {
+  return topic === machineReplyTopic(id) || topic === machineResultsTopic(id) || mayBeToldOn(topic);
+}
+
 /** Where the answers go: the topic of the body, or that of MQTT 5, or that of the call. */
-function replyTopicsOf(
-  request: CallRequest | BadRequest,
-  id: string,
-  { responseTopic, correlation }: RequestProperties,
-): ReplyTopics {
+function replyTopicOf(request: CallRequest | BadRequest, id: string, { responseTopic }: RequestProperties): string {
   const response = responseTopic !== undefined && isReplyTopic(responseTopic, id) ? responseTopic : undefined;
-  return new Map([[request.reply ?? response ?? machineReplyTopic(id), correlation]]);
+  return request.reply ?? response ?? machineReplyTopic(id);
 }

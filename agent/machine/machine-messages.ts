@@ -5,7 +5,7 @@ import type { NodeName } from "#shared/ids.ts";
 import { bytesOfCallId, isCallId } from "#shared/machine/call-id.ts";
 import type { Effect } from "#shared/machine/effect.ts";
 import { decodeEnvelope, encodeEnvelope, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
-import { MachineCore } from "#shared/machine/machine-core.ts";
+import { MachineCore, type LocalCaller } from "#shared/machine/machine-core.ts";
 import { decodeRecord } from "#shared/machine/message-record.ts";
 import { above, type Neighbour, type NeighbourView } from "#shared/machine/neighbour.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
@@ -35,7 +35,9 @@ import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
-import { eventBody, refusalBody, replyBody } from "./report-bodies.ts";
+import { publisherOf } from "./publisher.ts";
+import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
+import { ResultStreams } from "./result-streams.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
 
 /** What conditions come to. */
@@ -47,7 +49,7 @@ export interface Conditions {
 }
 
 export interface MachineDeps {
-  readonly bus: Pick<Bus, "intercept" | "publish">;
+  readonly bus: Pick<Bus, "intercept" | "publish" | "rightsOf">;
   readonly store: Pick<NodeStore, "write" | "read">;
   readonly parent: ParentLink;
   readonly tree: PresenceView;
@@ -86,6 +88,8 @@ export interface MachineMessaging extends AsyncDisposable {
     readonly args: PlainValue;
     readonly durable: boolean;
     readonly ttlMs?: number;
+    /** The whole machine, unless given. */
+    readonly scope?: "subtree" | "machine";
     readonly condition?: string;
   }): Promise<void>;
 }
@@ -115,6 +119,9 @@ const refusedSendersMax = 1_000;
 const earlyMax = 1_000;
 const take: Verdict = { type: "take" };
 const stopping = "the node stops";
+const noSuchCall = "there is no call with this id that began at this node";
+const notYours = "this call can only be called off by the user who made it";
+const noCaller: LocalCaller = { kind: "local", replies: new Map(), user: "", results: undefined };
 
 class MachineMessages implements MachineMessaging {
   readonly #deps: MachineDeps;
@@ -124,6 +131,7 @@ class MachineMessages implements MachineMessaging {
   readonly #stack = new DisposableStack();
   readonly #stop = new AbortController();
   readonly #unsettled = new Map<string, Settle[]>();
+  readonly #streams: ResultStreams;
   #early: Uint8Array[] = [];
   #sweeping: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
@@ -138,6 +146,7 @@ class MachineMessages implements MachineMessaging {
     this.#deps = deps;
     this.#self = name;
     this.#core = new MachineCore(name, keptBytesMax);
+    this.#streams = new ResultStreams((message) => deps.bus.publish(message));
     const { conditions, runner } = deps;
     this.#surroundings = new Surroundings(
       {
@@ -173,8 +182,7 @@ class MachineMessages implements MachineMessaging {
     for (const kind of ["internal", "external"] as const)
       this.#intercept(eventFilterOf(kind), (publish, settle) => this.#fromClient(kind, publish, settle));
     this.#intercept(machineCancelFilter, (publish, settle) => {
-      settle(take);
-      this.#cancelFromClient(publish);
+      settle(this.#cancelFromClient(publish));
     });
     for (const kind of ["c", "r"] as const) {
       this.#intercept(upFilterOf(kind), (publish, settle) => {
@@ -190,8 +198,7 @@ class MachineMessages implements MachineMessaging {
   }
 
   stats(): MachineStats {
-    const stats = this.#core.stats();
-    return { ...stats, ...this.#traffic, refused: stats.refused + this.#refused };
+    return { ...this.#core.stats(), ...this.#traffic, refused: this.#refused };
   }
 
   endAll(): void {
@@ -207,7 +214,7 @@ class MachineMessages implements MachineMessaging {
     const refused = "error" in checked ? checked.error : this.#refusalOf(envelope);
     if (refused !== undefined || "error" in checked) fail(`could not raise "${event.name}": ${refused}`);
     else
-      this.#publish(envelope, new Map(), checked.holds, (verdict) => {
+      this.#publish(envelope, noCaller, checked.holds, (verdict) => {
         if (verdict.type === "refuse") fail(`could not raise "${event.name}": ${verdict.reason}`);
         else resolve();
       });
@@ -228,7 +235,7 @@ class MachineMessages implements MachineMessaging {
   }
 
   #fromClient(kind: Exclude<Kind, "cancel">, publish: InboundPublish, settle: Settle): void {
-    const taken = takeIn(this.#deps, this.#self, kind, publish);
+    const taken = takeIn(this.#deps, this.#self, kind, publish, publisherOf(this.#deps.bus, publish));
     const sender = publish.clientId ?? "this node";
     const refuse = (id: string, replies: ReplyTopics, encoding: Encoding, reason: string): void => {
       this.#countRefused(sender, reason);
@@ -240,7 +247,7 @@ class MachineMessages implements MachineMessaging {
       refuse(taken.id, taken.replies, taken.encoding, taken.refused);
       return;
     }
-    const { envelope, replies } = taken;
+    const { envelope, caller } = taken;
     const checked = this.#deps.conditions.check(envelope.condition);
     const isKnown = this.#core.knows(envelope.id) === "local";
     const refused =
@@ -249,8 +256,9 @@ class MachineMessages implements MachineMessaging {
         : isKnown
           ? undefined
           : this.#refusalOf(envelope);
-    if (refused !== undefined || "error" in checked) refuse(envelope.id, replies, envelope.encoding, refused ?? "");
-    else this.#publish(envelope, replies, checked.holds, settle);
+    if (refused !== undefined || "error" in checked)
+      refuse(envelope.id, caller.replies, envelope.encoding, refused ?? "");
+    else this.#publish(envelope, caller, checked.holds, settle);
   }
 
   #refusalOf(envelope: Envelope): string | undefined {
@@ -258,28 +266,35 @@ class MachineMessages implements MachineMessaging {
   }
 
   /** `settle` hears when the message is durable, if it is to be. */
-  #publish(envelope: Envelope, replies: ReplyTopics, holds: boolean, settle: Settle): void {
+  #publish(envelope: Envelope, caller: LocalCaller, holds: boolean, settle: Settle): void {
     const { id } = envelope;
     const isUnderWay = this.#unsettled.has(id);
-    const effects = this.#core.publish(this.#surroundings.world(), envelope, replies, holds);
+    const effects = this.#core.publish(this.#surroundings.world(), envelope, caller, holds);
     const isKept = isUnderWay || effects.some((effect) => effect.type === "keep");
     if (isKept) this.#unsettled.set(id, [...(this.#unsettled.get(id) ?? []), settle]);
     else settle(take);
     this.#perform(effects);
   }
 
-  #cancelFromClient({ topic, clientId }: InboundPublish): void {
-    const id = callOfCancelTopic(topic);
+  #cancelFromClient(publish: InboundPublish): Verdict {
+    const id = callOfCancelTopic(publish.topic);
+    const { user } = publisherOf(this.#deps.bus, publish);
     const reason = "its caller called it off";
-    const effects = isCallId(id) ? this.#core.cancel(this.#surroundings.world(), id, reason) : undefined;
-    if (effects !== undefined) {
+    const effects = isCallId(id) ? this.#core.cancel(this.#surroundings.world(), id, user, reason) : "unknown";
+    if (typeof effects !== "string") {
       this.#perform(effects);
-      return;
+      return take;
     }
-    const refused = "there is no call with this id that began at this node";
-    this.#countRefused(clientId ?? "this node", refused);
+    const sender = publish.clientId ?? "this node";
+    if (effects === "foreign") {
+      // Not where that caller listens: it would take this for the end of its call.
+      this.#countRefused(sender, notYours);
+      return { type: "refuse", reason: notYours, now: true };
+    }
+    this.#countRefused(sender, noSuchCall);
     if (isCallId(id))
-      this.#reply(new Map([[machineReplyTopic(id), undefined]]), encodeReply(refusalBody(id, refused), "json"));
+      this.#reply(new Map([[machineReplyTopic(id), undefined]]), encodeReply(refusalBody(id, noSuchCall), "json"));
+    return take;
   }
 
   #fromParent(kind: "c" | "r", payload: Uint8Array): void {
@@ -350,8 +365,19 @@ class MachineMessages implements MachineMessaging {
       case "report":
         this.#send(effect.to, "r", encodeReceipt(effect.frame));
         return;
-      case "reply":
-        this.#reply(effect.to, encodeReply(replyBody(effect.envelope, effect.report), effect.envelope.encoding));
+      case "reply": {
+        const { to, report, envelope } = effect;
+        this.#reply(to, encodeReply(replyBody(envelope, report), envelope.encoding), envelope.id);
+        return;
+      }
+      case "results": {
+        const { id, to, results, encoding } = effect;
+        const bodies = results.map((result) => encodeReply(resultBody(result), encoding));
+        this.#quietly(`results on ${to}`, this.#streams.tell(id, to, bodies));
+        return;
+      }
+      case "refused":
+        this.#countRefused(effect.from, effect.reason);
         return;
       case "remember":
       case "recall":
@@ -443,9 +469,12 @@ class MachineMessages implements MachineMessaging {
     else this.#emit({ topic: downTopic(to, kind), payload, qos: 0, retain: false });
   }
 
-  #reply(replies: ReplyTopics, payload: Uint8Array): void {
-    for (const [topic, correlation] of replies)
-      this.#emit({ topic, payload, qos: 1, retain: false, ...replyProperties(correlation) });
+  /** Behind the results of that call that are on their way. */
+  #reply(replies: ReplyTopics, payload: Uint8Array, id = ""): void {
+    for (const [topic, correlation] of replies) {
+      const message: Message = { topic, payload, qos: 1, retain: false, ...replyProperties(correlation) };
+      this.#quietly(`an answer on ${topic}`, this.#streams.after(id, message));
+    }
   }
 
   #emit(message: Message): void {

@@ -2,7 +2,7 @@
 import type { CallReport } from "#shared/machine/effect.ts";
 import type { Envelope } from "#shared/machine/envelope.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
-import { callStatuses, matchedOf, type Counts } from "#shared/machine/receipt.ts";
+import { callStatuses, matchedOf, type Counts, type NodeResult } from "#shared/machine/receipt.ts";
 
 export function replyBody({ id, confirm }: Envelope, { receipt, isFinal }: CallReport): PlainValue {
   const counts: Record<string, number> = { matched: matchedOf(receipt.counts) };
@@ -13,15 +13,16 @@ export function replyBody({ id, confirm }: Envelope, { receipt, isFinal }: CallR
     ...(!isFinal && receipt.settled ? { settled: true } : {}),
     counts,
     ...(confirm > 0 && isFinal ? { confirmed: isConfirmed(receipt.counts, confirm) } : {}),
-    results: receipt.results.map(({ node, status, value, reason }) => ({
-      node,
-      status,
-      ...(value === undefined ? {} : { value }),
-      ...(reason === undefined ? {} : { reason }),
-    })),
+    results: receipt.results.map(resultBody),
     ...(receipt.omitted === 0 ? {} : { omitted: receipt.omitted }),
     waiting: receipt.waiting.map(({ node, sinceMs, at }) => ({ node, since: new Date(sinceMs).toISOString(), at })),
+    ...(receipt.unnamed === 0 ? {} : { waitingOmitted: receipt.unnamed }),
   };
+}
+
+/** What one node made of a call. */
+export function resultBody({ node, status, value, reason }: NodeResult): PlainValue {
+  return { node, status, ...(value === undefined ? {} : { value }), ...(reason === undefined ? {} : { reason }) };
 }
 
 export function refusalBody(id: string, message: string): PlainValue {

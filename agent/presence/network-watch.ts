@@ -2,6 +2,7 @@
 // concludes, and has the built-in events raised.
 import { limits } from "#shared/limits.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
+import { audiencesOf } from "#shared/presence/audience.ts";
 import { emptyHistory, withChange } from "#shared/presence/history.ts";
 import {
   isPartition,
@@ -25,6 +26,8 @@ export type RaiseEvent = (event: {
   readonly args: EventArgs;
   readonly durable: boolean;
   readonly ttlMs?: number;
+  readonly scope: "subtree" | "machine";
+  readonly condition: string;
 }) => Promise<void>;
 
 export interface NetworkStats {
@@ -60,16 +63,20 @@ export interface NetworkWatchDeps {
 const tickMs = 500;
 
 /** `hasUplink`: this node is no root. */
-export function createNetworkWatch(
-  deps: NetworkWatchDeps,
-  self: { readonly name: string; readonly hasUplink: boolean },
-): NetworkWatch {
+export interface WatchingNode {
+  readonly name: string;
+  readonly level: string;
+  readonly hasUplink: boolean;
+}
+
+export function createNetworkWatch(deps: NetworkWatchDeps, self: WatchingNode): NetworkWatch {
   return new Watch(deps, self);
 }
 
 class Watch implements NetworkWatch {
   readonly #deps: NetworkWatchDeps;
   readonly #name: string;
+  readonly #level: string;
   readonly #state: NetworkState;
   readonly #news: NodeNews;
   readonly #stop = new AbortController();
@@ -81,9 +88,10 @@ class Watch implements NetworkWatch {
   #events = 0;
   #eventsFailed = 0;
 
-  constructor(deps: NetworkWatchDeps, { name, hasUplink }: { readonly name: string; readonly hasUplink: boolean }) {
+  constructor(deps: NetworkWatchDeps, { name, level, hasUplink }: WatchingNode) {
     this.#deps = deps;
     this.#name = name;
+    this.#level = level;
     const at = this.#now();
     this.#uplink = { state: hasUplink ? "down" : "none", cause: "lost", reason: undefined };
     this.#state = new NetworkState(at, this.#uplink);
@@ -166,21 +174,21 @@ class Watch implements NetworkWatch {
 
   #raise(raise: RaiseEvent, { name, args }: NodeEvent): void {
     const isOfPartition = name === "partitioned" || name === "healed";
-    const isOfChild = name.startsWith("node-");
-    this.#events++;
-    raise({
+    const event = {
       name,
       kind: "internal",
       args,
       // A full journal has no room for the news of it.
       durable: name !== "journal-full",
       ...(isOfPartition && { ttlMs: limits.partitionEventMs }),
-      // Of thousands of devices that come and go, each would hear of each.
-      ...(isOfChild && { condition: 'level != "device"' }),
-    }).catch((error: unknown) => {
-      this.#eventsFailed++;
-      if (!this.#stop.signal.aborted) this.#deps.log.warn({ event: name, error: String(error) }, "event not raised");
-    });
+    } as const;
+    for (const audience of audiencesOf(name, this.#level)) {
+      this.#events++;
+      raise({ ...event, ...audience }).catch((error: unknown) => {
+        this.#eventsFailed++;
+        if (!this.#stop.signal.aborted) this.#deps.log.warn({ event: name, error: String(error) }, "event not raised");
+      });
+    }
   }
 
   /** A new conclusion is told at once; who is lost and how many, with the next tick. */

@@ -14,7 +14,8 @@ import type { Interval } from "#shared/journal/interval-set.ts";
 import type { Holding } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
 import type { IdentityRepository, NodeIdentity } from "./identity-repository.ts";
-import type { LossRepository } from "./loss-repository.ts";
+import type { Loss, LossRepository } from "./loss-repository.ts";
+import type { OfferedNumbers } from "./offered-numbers.ts";
 import type { NumberedSegment, SegmentRepository } from "./segment-repository.ts";
 import type { StreamKey, StreamRepository } from "./stream-repository.ts";
 
@@ -23,7 +24,13 @@ export interface EpochsDeps {
   readonly streams: StreamRepository;
   readonly segments: SegmentRepository;
   readonly losses: LossRepository;
+  readonly offered: Pick<OfferedNumbers, "highest">;
 }
+
+/** Messages that are gone, for whatever reason: the others are about numbers alone. */
+const givenUp: ReadonlySet<number> = new Set(
+  (["evicted", "expired", "corrupt", "rejected"] as const).map((reason) => lossReasonCodes[reason]),
+);
 
 /** One transaction moves so much: the write-ahead log stays small. */
 const segmentsPerStep = 256;
@@ -46,17 +53,25 @@ export class Epochs {
     const { identity, streams } = this.#deps;
     const from = streams.originId(this.#name, old);
     this.#setAside(old, fresh.epoch, nowMs);
+    const to = streams.originId(this.#name, fresh.epoch);
+    const targets = this.#targets(old, fresh.epoch);
     for (const { streamId } of streams.statesOf(this.#name, old)) {
+      const key = { origin: from, stream: streamId };
+      this.#nameAnew(key, { origin: to, stream: targets.get(streamId) ?? streamId }, this.#givenUp(old, streamId));
       const held = holds.find((one) => one.epoch === old && one.streamId === streamId);
-      if (held !== undefined) this.#close({ origin: from, stream: streamId }, held);
+      if (held !== undefined) this.#close(key, held);
     }
     identity.renew(fresh);
   }
 
-  /** Whether messages of that epoch are stored that the parent has not acknowledged. */
+  /**
+   * Whether there are messages of that epoch whose numbers may be those of others: stored and not acknowledged by the parent, or given
+   * up under numbers that nobody can have of this database.
+   */
   isWaiting(epoch: number): boolean {
-    for (const _ of this.#unacknowledged(this.#deps.streams.originId(this.#name, epoch))) return true;
-    return false;
+    const { streams } = this.#deps;
+    for (const _ of this.#unacknowledged(streams.originId(this.#name, epoch))) return true;
+    return streams.statesOf(this.#name, epoch).some(({ streamId }) => this.#givenUp(epoch, streamId).length > 0);
   }
 
   /** What a salvage has cut short goes on to the present epoch, in which nothing has been numbered yet. */
@@ -150,6 +165,32 @@ export class Epochs {
     );
   }
 
+  /** What was given up of the numbers that nobody can have of this database. */
+  #givenUp(epoch: number, streamId: number): readonly Loss[] {
+    const { streams, losses, offered } = this.#deps;
+    const key = { origin: streams.originId(this.#name, epoch), stream: streamId };
+    const high = streams.find(key)?.high ?? 0;
+    const found = losses.recordsAmong(key, offered.highest(epoch, streamId, high) + 1, high);
+    return found.filter(({ reasonCode }) => givenUp.has(reasonCode));
+  }
+
+  /**
+   * Above, the numbers of these may stand for messages of the other database, and would not be taken for lost: they are lost under the
+   * next numbers of the new epoch instead, behind those that are set aside.
+   */
+  #nameAnew(source: StreamKey, target: StreamKey, lost: readonly Loss[]): void {
+    const { streams, losses } = this.#deps;
+    for (const loss of lost) {
+      const row = streams.find(target);
+      if (row === undefined) throw new Error("assertion failed: the new epoch has every stream of the old one");
+      const [first, last] = [row.high + 1, row.high + 1 + loss.last - loss.first];
+      streams.change(target, { high: last, ranges: addInterval(row.ranges, first, last) });
+      losses.add(target, row.priority, { ...loss, first, last });
+      losses.withdraw(source, row.priority, [[loss.first, loss.last]]);
+      losses.add(source, row.priority, lossOf([loss.first, loss.last], "renumbered"));
+    }
+  }
+
   #close(key: StreamKey, held: Holding): void {
     const { streams, losses } = this.#deps;
     const row = streams.find(key);
@@ -190,6 +231,6 @@ export class Epochs {
   }
 }
 
-function lossOf([first, last]: Interval, reason: LossReason): Parameters<LossRepository["add"]>[2] {
+function lossOf([first, last]: Interval, reason: LossReason): Loss {
   return { first, last, reasonCode: lossReasonCodes[reason], bytes: 0, firstMs: 0, lastMs: 0 };
 }

@@ -9,8 +9,7 @@ import {
   type Interval,
   type IntervalSet,
 } from "#shared/journal/interval-set.ts";
-import type { FinalMark, Shortage } from "#shared/link/final-news.ts";
-import type { Holding } from "#shared/link/hello.ts";
+import type { FinalHolding, FinalMark, Shortage } from "#shared/link/final-news.ts";
 import { limits } from "#shared/limits.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
@@ -57,7 +56,10 @@ export class FinalMarks {
     return delivered;
   }
 
-  /** Takes over a mark from above: what it has passed is delivered. Answers how many messages that were. */
+  /**
+   * Takes over a mark from above: what it has passed is delivered, once the parent has it. What that has not acknowledged may be what the
+   * root counts as lost, and takes that back when it comes. Answers how many messages were delivered.
+   */
   settle({ origin, epoch, streamId, fin }: FinalMark, self: string): number {
     if (this.#isRoot || this.#streams.state(origin, epoch, streamId) === undefined) return 0;
     const key = { origin: this.#streams.originId(origin, epoch), stream: streamId };
@@ -66,7 +68,10 @@ export class FinalMarks {
     // were given by another database.
     const finalMark = origin === self ? Math.min(fin, row?.high ?? 0) : fin;
     if (row === undefined || row.class !== "final" || finalMark <= row.finalMark) return 0;
-    const delivered = this.#segments.forget(key, [[1, finalMark]], origin === self);
+    const passed = row.handed
+      .map(([first, last]) => [first, Math.min(last, finalMark)] as const)
+      .filter(([first, last]) => first <= last);
+    const delivered = this.#segments.forget(key, passed, origin === self);
     const kept = this.#keptFrom(key, finalMark);
     const handed = missingFrom(missingFrom(row.handed, kept, row.high), kept, row.high);
     this.#streams.change(key, { finalMark, handed });
@@ -82,7 +87,7 @@ export class FinalMarks {
 
   /** A segment that the mark has not passed as a whole stays, and stays handed on. */
   #keptFrom(key: StreamKey, finalMark: number): number {
-    return Math.min(finalMark + 1, this.#segments.lowestNumber(key) ?? Infinity);
+    return this.#segments.across(key, finalMark)?.[0] ?? finalMark + 1;
   }
 
   /** Another parent, or another database of it: what was handed on goes again. */
@@ -91,9 +96,10 @@ export class FinalMarks {
     this.#isComplete = false;
   }
 
-  /** Whether the parent has not, of an own stream, what it has acknowledged. Of many ranges it tells the newest. */
-  isShort(origin: number, { streamId, ranges }: Holding): boolean {
-    const row = this.#streams.find({ origin, stream: streamId });
+  /** Whether the parent has not, of that stream, what it has acknowledged. Of many ranges it tells the newest. */
+  isShort({ origin, epoch, streamId, ranges }: FinalHolding): boolean {
+    const key = this.#streams.keyOf(origin, epoch, streamId);
+    const row = key && this.#streams.find(key);
     if (row === undefined || !this.keeps(row)) return false;
     const told = ranges.length < limits.rangesOnWire ? 1 : (ranges[0]?.[0] ?? 1);
     const from = Math.max(told, row.finalMark + 1);

@@ -43,6 +43,7 @@ export function giveUp(deps: GivingUpDeps, ref: SegmentRef, reason: LossReason, 
 
 /**
  * What the parent did not take is kept back for a while, and given up when that has happened too often. Answers how many messages were.
+ * Of class final, what the root's mark has passed goes at once, and is delivered.
  * Where the parent hears the origin elsewhere, the news that it was here may be on its way: that is never given up.
  */
 export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: RefusedArgs): number {
@@ -51,9 +52,17 @@ export function keepBack(deps: GivingUpDeps, { naks, nowMs, monotonicMs }: Refus
     const key = keyOf(deps, nak);
     const items = deps.segments.itemsOf(key, nak.first);
     if (items === undefined) continue;
+    const last = nak.first + items - 1;
+    const row = deps.streams.find(key);
+    if (row?.class === "final" && last <= row.finalMark) {
+      // The root waits for none of it.
+      deps.segments.forget(key, [[nak.first, last]]);
+      deps.outgoing.forget(key, [[nak.first, last]]);
+      continue;
+    }
     // That it is live elsewhere may change within seconds.
     const uncountedMs = nak.code === "elsewhere" ? limits.elsewherePauseMs : undefined;
-    const times = deps.outgoing.refuse(key, [nak.first, nak.first + items - 1], monotonicMs, uncountedMs);
+    const times = deps.outgoing.refuse(key, [nak.first, last], monotonicMs, uncountedMs);
     // A place in the parent's ledger may become free: it says nothing against the segment.
     if (times < limits.refusalsMax || nak.code === "no-place") continue;
     given += giveUp(deps, nak, nak.code === "not-below" ? "rejected" : "corrupt", nowMs);

@@ -188,8 +188,9 @@ export function createIntakeOperations(
   }
 
   function refusalOf(child: string, segment: WireSegment, barred: ReadonlySet<string>): NakCode | undefined {
-    if (!maySend(child, segment.origin) || isMisattributed(segment)) return "not-below";
-    return barred.has(epochKey(segment)) ? "elsewhere" : undefined;
+    if (!maySend(child, segment.origin)) return "not-below";
+    // It may be this database that is an older copy, which its parent has yet to tell: the child is not to give it up for that.
+    return isMisattributed(segment) || barred.has(epochKey(segment)) ? "elsewhere" : undefined;
   }
 
   /** What this node knows of its own streams is right; of an epoch that it gave numbers in before its database was put back it may know nothing. */

@@ -68,6 +68,8 @@ export interface HandedOn extends AckedRanges {
    * messages may have come after all, and nobody else has those. Absent: whatever is stored under the numbers.
    */
   readonly idMax?: number | undefined;
+  /** The root says that it has these, or a gap for them: own messages that have come back from below may be what it lacks. */
+  readonly isFromWelcome?: true;
 }
 
 interface GiveUpArgs extends SegmentRef {
@@ -126,9 +128,10 @@ export function createLinkOperations(
     /** Deletes what was handed on and confirmed; of class final it stays until the root's mark has passed it. */
     forget(args: { readonly acked: readonly HandedOn[] }): number {
       let delivered = 0;
-      for (const { origin, epoch: of, streamId, ranges, idMax } of args.acked) {
+      for (const { origin, epoch: of, streamId, ranges: told, idMax, isFromWelcome } of args.acked) {
         const key = { origin: streams.originId(origin, of), stream: streamId };
         const row = streams.find(key);
+        const ranges = isFromWelcome === true ? segments.withoutReturned(key, told) : told;
         const isOwn = origin === name;
         if (row !== undefined && finals.keeps(row)) delivered += finals.handOn(key, row, ranges, isOwn, idMax);
         else delivered += segments.forget(key, ranges, isOwn, idMax);

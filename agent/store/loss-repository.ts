@@ -94,10 +94,8 @@ export class LossRepository {
 
   /** Of first…last, a part of `loss`, what is not on its way. */
   #passOnAgain(key: StreamKey, priority: Priority, loss: Loss, first: number, last: number): void {
-    for (const [from, to] of missingFrom(this.pendingAmong(key, first, last), first, last)) {
-      const share = (to - from + 1) / (loss.last - loss.first + 1);
-      this.passOn(key, priority, { ...loss, first: from, last: to, bytes: Math.round(loss.bytes * share) });
-    }
+    for (const [from, to] of missingFrom(this.pendingAmong(key, first, last), first, last))
+      this.passOn(key, priority, partOf(loss, from, to));
   }
 
   /** Of first…last what a gap segment here is to carry upward. */
@@ -108,6 +106,13 @@ export class LossRepository {
   /** Of first…last what is named as lost. */
   among(key: StreamKey, first: number, last: number): IntervalSet {
     return within(touching(this.#record, key, first, last), first, last);
+  }
+
+  /** The same with what is known of it. */
+  recordsAmong(key: StreamKey, first: number, last: number): readonly Loss[] {
+    if (first > last) return [];
+    const found = touching(this.#record, key, first, last);
+    return found.map((loss) => partOf(loss, Math.max(first, loss.first), Math.min(last, loss.last)));
   }
 
   /** Takes back that these numbers, all of them named, are lost: they have come after all. */
@@ -197,6 +202,12 @@ function lossOfRow(row: Record<string, unknown>): Loss {
   };
 }
 
+/** Of that loss only first…last. Bytes are shared out by count. */
+function partOf(loss: Loss, first: number, last: number): Loss {
+  const share = (last - first + 1) / (loss.last - loss.first + 1);
+  return { ...loss, first, last, bytes: Math.round(loss.bytes * share) };
+}
+
 function isAmong(set: IntervalSet, { first, last }: Loss): boolean {
   return set.some(([low, high]) => low <= last && high >= first);
 }
@@ -232,15 +243,14 @@ function put(table: GapTable, key: StreamKey, priority: Priority, loss: Loss, se
   return rows;
 }
 
-/** Takes first…last out of the gaps. Bytes are shared out by count. Answers by how many rows the table has grown. */
+/** Takes first…last out of the gaps. Answers by how many rows the table has grown. */
 function cut(table: GapTable, key: StreamKey, priority: Priority, first: number, last: number): number {
   let rows = 0;
   for (const row of touching(table, key, first, last)) {
     table.remove.run(key.origin, key.stream, row.first);
     rows--;
     for (const [from, to] of missingFrom([[first, last]], row.first, row.last)) {
-      const share = (to - from + 1) / (row.last - row.first + 1);
-      table.insert(key, priority, { ...row, first: from, last: to, bytes: Math.round(row.bytes * share) });
+      table.insert(key, priority, partOf(row, from, to));
       rows++;
     }
   }

@@ -72,7 +72,7 @@ export function createNodeOperations(
   );
   const { losses } = link;
   const sentOf = options.sentOf ?? link.sentOf;
-  const epochs = new Epochs({ identity, streams, segments, losses }, name);
+  const epochs = new Epochs({ identity, streams, segments, losses, offered }, name);
   const documents = createDocumentOperations({ identity, streams, segments, losses });
   const upkeep = createUpkeepOperations(
     database,

@@ -25,7 +25,8 @@ export class OfferedNumbers {
   begin(): void {
     const known = this.#read();
     const epoch = this.#identity.epoch();
-    const waiting = new Set(this.#streams.ledger(this.#name).flatMap((row) => (row.held > 0 ? [row.epoch] : [])));
+    const ledger = this.#streams.ledger(this.#name);
+    const waiting = new Set(ledger.flatMap((row) => (row.held + row.lost > 0 ? [row.epoch] : [])));
     // Of what nobody asks about any more nothing need be known.
     const kept = (known ?? []).filter(([of]) => of === epoch || waiting.has(of));
     const missing = this.#streams

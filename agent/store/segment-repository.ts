@@ -1,7 +1,7 @@
 // Segments waiting to be handed on: append, take in, read in order, forget. Every change of a row changes its stream's ledger
 // in the same transaction, which the caller opens.
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
-import { addInterval, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
+import { addInterval, removeInterval, type Interval, type IntervalSet } from "#shared/journal/interval-set.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { Priority } from "#shared/journal/stream.ts";
@@ -61,6 +61,7 @@ export class SegmentRepository {
   readonly #descending: StatementSync;
   readonly #unreleased: StatementSync;
   readonly #behind: StatementSync;
+  readonly #returned: StatementSync;
   readonly #outgoing: StatementSync;
   readonly #takeOut: StatementSync;
   readonly #ofOrigin: StatementSync;
@@ -110,6 +111,10 @@ export class SegmentRepository {
     this.#behind = database.prepare(
       `SELECT first, first + items - 1 AS last FROM segment INDEXED BY segment_by_number
        WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND id > ?`,
+    );
+    this.#returned = database.prepare(
+      `SELECT first, first + items - 1 AS last FROM segment
+       WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND clock <> 0 AND body IS NOT NULL`,
     );
     this.#outgoing = database.prepare(
       `SELECT ${columns}, g.clock AS clock FROM segment g JOIN origin o ON o.id = g.origin WHERE g.id = ?`,
@@ -244,6 +249,12 @@ export class SegmentRepository {
         bytes: Number(row["bytes"] ?? 0),
       };
     }
+  }
+
+  /** `ranges` without the own segments there that have come back from below, or were stamped before the tree's time was known. */
+  withoutReturned(key: StreamKey, ranges: IntervalSet): IntervalSet {
+    const returned = ranges.flatMap(([first, last]) => this.#returned.all(key.origin, key.stream, first, last));
+    return returned.reduce((set, row) => removeInterval(set, Number(row["first"]), Number(row["last"])), ranges);
   }
 
   /** The id of one that begins within `interval` and lies behind `idMax`, or undefined. */

@@ -37,7 +37,10 @@ const readyMsMax = 60_000;
 const answerMsMax = 10_000;
 const rowsPerPage = 2_000;
 
-/** `settings` is the rest of its configuration file. With a `guard` it does not outlive this process. `environment` is added to ours. */
+/**
+ * `settings` is the rest of its configuration file. With a `guard` it does not outlive this process. `environment` is added to ours.
+ * `command` runs the program: from this checkout unless told otherwise.
+ */
 export function nodeUnderTest(
   folder: string,
   name: string,
@@ -45,6 +48,7 @@ export function nodeUnderTest(
   settings: string,
   guard?: OrphanGuard,
   environment: Readonly<Record<string, string>> = {},
+  command: readonly string[] = [process.execPath, program],
 ): NodeUnderTest {
   const configFile = join(folder, `${name}.conf`);
   const logFile = join(folder, `${name}.log`);
@@ -64,7 +68,7 @@ export function nodeUnderTest(
     httpPort: ports.http,
     logFile,
     async start(...assignments) {
-      const started = spawnNode(configFile, logFile, assignments, guard, environment);
+      const started = spawnNode([...command, "run", "--config", configFile], logFile, assignments, guard, environment);
       child = started;
       started.once("exit", (code, signal) => {
         if (!wanted.has(started)) crash = describeExit({ code, signal });
@@ -104,7 +108,7 @@ export function nodeUnderTest(
 }
 
 function spawnNode(
-  configFile: string,
+  [command = "", ...args]: readonly string[],
   logFile: string,
   assignments: readonly string[],
   guard: OrphanGuard | undefined,
@@ -112,7 +116,7 @@ function spawnNode(
 ): ChildProcess {
   const log = openSync(logFile, "a");
   const sets = assignments.flatMap((assignment) => ["--set", assignment]);
-  const child = spawn(process.execPath, [program, "run", "--config", configFile, ...sets], {
+  const child = spawn(command, [...args, ...sets], {
     stdio: ["ignore", "pipe", log],
     // A group of its own where somebody else sees to its end: Ctrl-C in the terminal is not for the nodes.
     detached: guard !== undefined,

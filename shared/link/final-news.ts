@@ -20,6 +20,9 @@ export interface Shortage {
   readonly ranges: IntervalSet;
 }
 
+/** What a parent has had of a stream of class final that is another node's than the child's: the same shape. */
+export type FinalHolding = Shortage;
+
 export function packFinalMark(mark: FinalMark): readonly unknown[] {
   return [mark.origin, mark.epoch, mark.streamId, wireInt(mark.fin)];
 }

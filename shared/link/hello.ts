@@ -18,6 +18,7 @@ import {
   packShortage,
   readFinalMarks,
   readShortages,
+  type FinalHolding,
   type FinalMark,
   type Shortage,
 } from "./final-news.ts";
@@ -128,6 +129,8 @@ export interface Welcome {
   readonly session: number;
   /** What the parent holds of the child's own streams. */
   readonly holds: readonly Holding[];
+  /** And of streams of class final of other nodes that the Hello named. */
+  readonly relayed?: readonly FinalHolding[];
   readonly creditBytes: number;
   /** What P0 may have in flight while the credit is 0; absent: nothing. */
   readonly urgentCreditBytes?: number;
@@ -217,6 +220,7 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   ]);
   if (welcome.urgentCreditBytes !== undefined) map.set(7, welcome.urgentCreditBytes);
   if (welcome.capabilities !== undefined) map.set(9, welcome.capabilities);
+  if (welcome.relayed !== undefined) map.set(19, welcome.relayed.map(packShortage));
   return encodeCbor(map);
 }
 
@@ -359,6 +363,7 @@ function readWelcome(map: ReadonlyMap<unknown, unknown>): Welcome {
     holds: asArray(map.get(4), "holdings", streamsOnWire).map(readHolding),
     creditBytes: asUint(map.get(5), "credit"),
     ...readUrgentCredit(map),
+    ...(map.has(19) && { relayed: readShortages(map.get(19)) }),
     ...(map.has(9) && { capabilities: asUint(map.get(9), "capabilities", u32Max) }),
     nowMs: asTimeMs(map.get(8), "time"),
     path: readPath(map.get(10)),

@@ -1,5 +1,6 @@
 // What the core wants done. Values only: who performs them tells the core what came of it.
-import type { Envelope } from "./envelope.ts";
+import type { NodeName } from "../ids.ts";
+import type { Encoding, Envelope } from "./envelope.ts";
 import type { Neighbour } from "./neighbour.ts";
 import type { ReplyTopics } from "./open-message.ts";
 import type { NodeResult, Receipt } from "./receipt.ts";
@@ -12,6 +13,16 @@ export type Effect =
   | { readonly type: "report"; readonly to: Neighbour; readonly frame: ReceiptFrame }
   /** Answers local callers. */
   | { readonly type: "reply"; readonly to: ReplyTopics; readonly envelope: Envelope; readonly report: CallReport }
+  /** Tells a local caller what became of single nodes: before the reply that follows. */
+  | {
+      readonly type: "results";
+      readonly id: string;
+      readonly to: string;
+      readonly encoding: Encoding;
+      readonly results: readonly NodeResult[];
+    }
+  /** A neighbour's message is neither run here nor passed on. */
+  | { readonly type: "refused"; readonly from: NodeName; readonly reason: string }
   /** Makes the id durable, before the function begins: `recorded` hears what came of it. */
   | { readonly type: "remember"; readonly id: string; readonly deadlineMs: number }
   /** Looks what the record says: `recorded` hears. */

@@ -63,6 +63,8 @@ export interface Envelope {
   readonly phase: Phase;
   /** How often the sender has asked anew because nodes have come: receipts say which look they answer. */
   readonly look: number;
+  /** The result of every node is wanted, not only those of the first thousand. */
+  readonly wantsAll: boolean;
 }
 
 const kinds: readonly Kind[] = ["function", "internal", "external", "cancel"];
@@ -75,7 +77,7 @@ export function isEvent({ kind }: Pick<Envelope, "kind">): boolean {
 }
 
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  const { startAtMs, minNodes, confirm, durable, phase, look } = envelope;
+  const { startAtMs, minNodes, confirm, durable, phase, look, wantsAll } = envelope;
   const optionals: [number, unknown][] = [
     ...(startAtMs === undefined ? [] : ([[12, BigInt(startAtMs)]] as [number, unknown][])),
     ...(minNodes === 0 ? [] : ([[13, minNodes]] as [number, unknown][])),
@@ -83,6 +85,7 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
     ...(durable ? ([[15, true]] as [number, unknown][]) : []),
     ...(phase === phases.begin ? [] : ([[17, phase]] as [number, unknown][])),
     ...(look === 0 ? [] : ([[18, look]] as [number, unknown][])),
+    ...(wantsAll ? ([[19, true]] as [number, unknown][]) : []),
   ];
   return encodeCbor(
     new Map<number, unknown>([
@@ -133,6 +136,7 @@ export function decodeEnvelope(bytes: Uint8Array): { readonly frame: Envelope } 
       timeMs: asTimeMs(map.get(16) ?? 0, "time"),
       phase: readPhase(map.get(17) ?? phases.begin),
       look: asUint(map.get(18) ?? 0, "look", u32Max),
+      wantsAll: map.get(19) === true,
     };
   });
 }

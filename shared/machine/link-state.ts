@@ -3,13 +3,17 @@
 //   unsent ──ask──▶ asked, silent ──receipt──▶ heard ──complete receipt──▶ complete
 //                     └── again after 2 s, 4 s, … and in each new session ──┘
 //
+// Whoever was heard and is not complete is asked again after a minute without a word, two, four, … since its last word may be lost.
+//
 // What is to be sent is derived from this state at every look, never from the moment at which something happened.
 import type { NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { Phase } from "./envelope.ts";
-import type { Neighbour, NeighbourView } from "./neighbour.ts";
-import type { Receipt } from "./receipt.ts";
+import type { Bounds } from "./merge-receipts.ts";
+import type { Neighbour, NeighbourView, World } from "./neighbour.ts";
+import { matchedOf, type NodeResult, type Receipt } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
+import { SaidReceipt } from "./said-receipt.ts";
 
 /**
  * `open`: more may come. `lost`: more may come when it is back. `settled`: more may come when those are back for whom it waits.
@@ -30,12 +34,18 @@ interface Ask {
 export class LinkState {
   readonly key: Neighbour;
   view: NeighbourView;
+  /** What counts of what it has said. */
   receipt: Receipt | undefined;
   /** Tree time of its last word. */
   heardMs = 0;
+  readonly #said = new SaidReceipt();
+  /** The fullest of its complete receipts: a later one that is on its way to being complete does not count for less. */
+  #whole: Receipt | undefined;
+  #isDone = false;
   #heardPhase: Phase | -1 = -1;
-  /** Session and number of its last receipt. */
-  #last = { session: -1, number: -1 };
+  /** When it was heard last, and after how much silence it is asked again: milliseconds that never step. */
+  #heardMonotonicMs = Number.NEGATIVE_INFINITY;
+  #silentMs: number = limits.silentMs;
   #asked: Ask | undefined;
   /** Others have come below it since it answered: its answer stands, and there may be more. */
   #wantedLook = 0;
@@ -63,7 +73,12 @@ export class LinkState {
   }
 
   get isComplete(): boolean {
-    return this.receipt?.complete === true;
+    return this.#isDone;
+  }
+
+  /** Something that it said is missing. */
+  get isBroken(): boolean {
+    return this.#said.isBroken;
   }
 
   get class(): LinkClass {
@@ -76,17 +91,22 @@ export class LinkState {
 
   /** Whether it is to be told of `phase` now. */
   isDue(phase: Phase, monotonicMs: number): boolean {
-    if (this.view.state !== "online" || (this.isComplete && !this.#isStale)) return false;
+    if (this.view.state !== "online" || (this.#isDone && !this.#isStale)) return false;
     const asked = this.#asked;
     if (asked === undefined || asked.session !== this.view.session || asked.phase < phase) return true;
-    return (this.#heardPhase < phase || this.#isStale) && monotonicMs >= asked.againMs;
+    return monotonicMs >= this.#againMs(asked, phase);
   }
 
   /** When that may be so next; never: not before something happens. */
   dueAgainMs(phase: Phase): number {
-    const isAnswered = this.isComplete || this.#heardPhase >= phase;
-    if (this.view.state !== "online" || (isAnswered && !this.#isStale)) return Number.POSITIVE_INFINITY;
-    return this.#asked?.againMs ?? 0;
+    if (this.view.state !== "online" || (this.#isDone && !this.#isStale)) return Number.POSITIVE_INFINITY;
+    return this.#asked === undefined ? 0 : this.#againMs(this.#asked, phase);
+  }
+
+  #againMs({ againMs, waitMs }: Ask, phase: Phase): number {
+    const isAnswered = this.#heardPhase >= phase && this.#heardMonotonicMs >= againMs - waitMs;
+    if (!isAnswered || this.#isStale || this.#said.isBroken) return againMs;
+    return Math.max(againMs, this.#heardMonotonicMs + this.#silentMs);
   }
 
   asked(phase: Phase, nowMs: number, monotonicMs: number): void {
@@ -94,20 +114,43 @@ export class LinkState {
     const before = this.#asked;
     const isRepeated = before?.session === session && before.phase === phase;
     const waitMs = isRepeated ? Math.min(limits.askAgainMsMax, before.waitMs * 2) : limits.askAgainMs;
+    if (isRepeated && this.#heardPhase >= phase) this.#silentMs = Math.min(limits.silentMsMax, this.#silentMs * 2);
     this.#asked = { session, phase, waitMs, firstMs: before?.firstMs ?? nowMs, againMs: monotonicMs + waitMs };
   }
 
-  /** A complete receipt is only replaced by another one, none by an older one. Answers whether anything changed. */
-  heard({ receipt, phase, number, look }: Omit<ReceiptFrame, "id">, nowMs: number): boolean {
-    const { session } = this.view;
-    if (this.#last.session === session && number < this.#last.number) return false;
-    this.#last = { session, number };
-    if (this.isComplete && !receipt.complete && !this.#isStale) return false;
-    this.receipt = receipt;
-    this.#heardLook = look;
+  /**
+   * A complete receipt is only replaced by another one, none by an older one. Answers the results that are new or may be; undefined:
+   * nothing changed.
+   */
+  heard(
+    frame: Omit<ReceiptFrame, "id">,
+    { nowMs, monotonicMs }: Pick<World, "nowMs" | "monotonicMs">,
+    bounds: Bounds,
+  ): readonly NodeResult[] | undefined {
+    const word = this.#said.take(frame, this.view.session, bounds);
+    if (word === undefined || (this.#isDone && !word.receipt.complete && !this.#isStale)) return undefined;
+    this.#isDone = word.receipt.complete;
+    this.#count(word.receipt);
+    this.#heardLook = frame.look;
     this.heardMs = nowMs;
-    if (phase > this.#heardPhase) this.#heardPhase = phase;
-    return true;
+    this.#heardMonotonicMs = monotonicMs;
+    if (frame.since !== undefined) this.#silentMs = limits.silentMs;
+    if (frame.phase > this.#heardPhase) this.#heardPhase = frame.phase;
+    return word.results;
+  }
+
+  /** A neighbour that has forgotten what it said counts anew: until it is through, what it had said counts. */
+  #count(said: Receipt): void {
+    const whole = this.#whole;
+    if (whole === undefined || matchedOf(said.counts) >= matchedOf(whole.counts)) {
+      this.receipt = said;
+      if (said.complete) this.#whole = said;
+      return;
+    }
+    const heard = new Set(whole.results.map(({ node }) => node));
+    const waiting = said.waiting.filter(({ node }) => !heard.has(node));
+    const { complete, settled, unnamed } = said;
+    this.receipt = { ...whole, waiting, unnamed, complete, settled };
   }
 
   /** Others have come below it: it is asked once more what it has to say. */
@@ -122,6 +165,9 @@ export class LinkState {
   /** Another node stands there now: nothing of the old one holds for it. */
   forget(): void {
     this.receipt = undefined;
+    this.#said.forget();
+    this.#whole = undefined;
+    this.#isDone = false;
     this.#heardPhase = -1;
     this.#asked = undefined;
   }

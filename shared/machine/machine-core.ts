@@ -11,50 +11,44 @@ import { barrierDecision } from "./barrier.ts";
 import type { Effect, Recorded } from "./effect.ts";
 import { isEvent, phases, type Envelope } from "./envelope.ts";
 import { withDetached } from "./merge-receipts.ts";
-import { encodeRecord, type MessageRecord } from "./message-record.ts";
+import type { MessageRecord } from "./message-record.ts";
 import { above, type NeighbourView, type World } from "./neighbour.ts";
-import { OpenMessage, type Caller, type ReplyTopics } from "./open-message.ts";
+import { OpenBudget } from "./open-budget.ts";
+import { OpenMessage, type Caller } from "./open-message.ts";
 import { emptyReceipt, type CallStatus, type NodeResult } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
+import { Reports } from "./reports.ts";
 
 /** What a condition came to here; the error says where it is wrong. */
 export type Verdict = { readonly holds: boolean } | { readonly error: string };
 
 export interface CoreStats {
   readonly accepted: number;
-  /** Messages of neighbours that this node neither runs nor passes on. */
-  readonly refused: number;
   readonly ran: number;
   readonly open: number;
 }
 
 type Effects = readonly Effect[];
 
+export type LocalCaller = Caller & { readonly kind: "local" };
+
 export class MachineCore {
   readonly #self: NodeName;
-  /** Bytes that open messages may take in the store. */
-  readonly #keptBytesMax: number;
   readonly #messages = new Map<string, OpenMessage>();
-  #openCalls = 0;
-  #openEvents = 0;
-  #keptBytes = 0;
+  readonly #budget: OpenBudget;
+  readonly #reports: Reports;
   #accepted = 0;
-  #refused = 0;
   #ran = 0;
-  #reports = 0;
 
+  /** `keptBytesMax`: what open messages may take in the store. */
   constructor(self: NodeName, keptBytesMax: number) {
     this.#self = self;
-    this.#keptBytesMax = keptBytesMax;
+    this.#budget = new OpenBudget(keptBytesMax);
+    this.#reports = new Reports(self);
   }
 
   stats(): CoreStats {
-    return {
-      accepted: this.#accepted,
-      refused: this.#refused,
-      ran: this.#ran,
-      open: this.#openCalls + this.#openEvents,
-    };
+    return { accepted: this.#accepted, ran: this.#ran, open: this.#budget.open };
   }
 
   /** Nothing is followed, nor remembered to be repeated: time need not pass here. */
@@ -69,20 +63,17 @@ export class MachineCore {
   /** Why a message of a local client cannot be taken now. */
   refusalOf(envelope: Envelope): string | undefined {
     if (this.knows(envelope.id) === "neighbour") return "a message with this id has come from another node";
-    const [open, what] = isEvent(envelope) ? [this.#openEvents, "events"] : [this.#openCalls, "calls"];
-    if (open >= limits.openCalls) return `this node follows ${limits.openCalls} ${what} already: try again later`;
-    return this.#keptBytes >= this.#keptBytesMax
-      ? `the calls and events that wait here take ${this.#keptBytes} bytes already: try again later`
-      : undefined;
+    const reason = this.#budget.tooMany(envelope) ?? this.#budget.tooMuch();
+    return reason === undefined ? undefined : `${reason}: try again later`;
   }
 
   /** A local client's message, which `refusalOf` lets pass. Asked again: the answer as it stands, and the last word when it comes. */
-  publish(world: World, envelope: Envelope, replies: ReplyTopics, holds: boolean): Effects {
+  publish(world: World, envelope: Envelope, caller: LocalCaller, holds: boolean): Effects {
     const known = this.#messages.get(envelope.id);
-    if (known === undefined) return this.#follow(world, envelope, { kind: "local", replies }, holds);
+    if (known === undefined) return this.#follow(world, envelope, caller, holds);
     if (known.caller.kind !== "local") return [];
-    known.caller.replies = new Map([...known.caller.replies, ...replies]);
-    return this.#report(world, known);
+    known.caller.replies = new Map([...known.caller.replies, ...caller.replies]);
+    return this.#reports.report(world, known);
   }
 
   /** A message from a neighbour. */
@@ -90,18 +81,20 @@ export class MachineCore {
     const known = this.#messages.get(envelope.id);
     if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
     if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
-    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#emptyReport(from, envelope)];
-    const problem = this.#problemOf(from, envelope, verdict);
+    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#reports.nothing(from, envelope)];
+    const tooMany = this.#budget.tooMany(envelope);
+    const problem = this.#problemOf(from, envelope, verdict) ?? tooMany;
+    const refused: Effects = problem === undefined ? [] : [{ type: "refused", from: from.name, reason: problem }];
+    // Whoever has an event keeps it as long as nothing is said of it here, and sends it again.
+    if (isEvent(envelope) && tooMany !== undefined) return refused;
     const holds = "holds" in verdict && verdict.holds;
-    return this.#follow(world, envelope, callerOf(from), holds, problem);
+    return [...refused, ...this.#follow(world, envelope, callerOf(from), holds, problem)];
   }
 
   /** Why a neighbour's message is refused here. */
   #problemOf(from: NeighbourView, envelope: Envelope, verdict: Verdict): string | undefined {
     if (from.key !== above && envelope.scope !== "machine") return "it is not for nodes above the caller";
     if (envelope.hops > limits.callHops) return `it has passed more than ${limits.callHops} nodes`;
-    const open = isEvent(envelope) ? this.#openEvents : this.#openCalls;
-    if (open >= limits.openCalls) return `this node follows ${limits.openCalls} of them already`;
     return "error" in verdict ? `its condition cannot be used here: ${verdict.error}` : undefined;
   }
 
@@ -110,7 +103,7 @@ export class MachineCore {
     const message = this.#messages.get(frame.id);
     if (message === undefined || message.ended !== undefined) return [];
     message.observe(world, from);
-    return message.setReceipt(from.key, frame, world.nowMs) ? this.#act(world, message) : [];
+    return message.setReceipt(from.key, frame, world) ? this.#act(world, message) : [];
   }
 
   /** A neighbour has come, gone, begun another session, or may match now. */
@@ -118,8 +111,7 @@ export class MachineCore {
     const effects: Effect[] = [];
     for (const message of this.#messages.values()) {
       // Of one that has ended, too: it may be asked again for the sake of those who have come.
-      message.observe(world, view);
-      effects.push(...this.#act(world, message));
+      if (message.observe(world, view)) effects.push(...this.#act(world, message));
     }
     return effects;
   }
@@ -164,14 +156,14 @@ export class MachineCore {
     message.kept = "yes";
     message.dirty = true;
     const effects = this.#act(world, message);
-    return message.envelope.durable ? [...effects, ...this.#report(world, message)] : effects;
+    return message.envelope.durable ? [...effects, ...this.#reports.report(world, message)] : effects;
   }
 
-  /** A local caller calls it off. Answers nothing when there is no such call. */
-  cancel(world: World, id: string, reason: string): Effects | undefined {
+  /** `user` calls it off. `unknown`: there is no such call of a local client; `foreign`: somebody else's. */
+  cancel(world: World, id: string, user: string, reason: string): Effects | "unknown" | "foreign" {
     const message = this.#messages.get(id);
-    if (message?.caller.kind !== "local" || isEvent(message.envelope)) return undefined;
-    return this.#cancel(world, message, reason);
+    if (message?.caller.kind !== "local" || isEvent(message.envelope)) return "unknown";
+    return message.caller.user === user ? this.#cancel(world, message, reason) : "foreign";
   }
 
   /** Lets time pass. */
@@ -206,7 +198,7 @@ export class MachineCore {
       if (message.ended !== undefined) continue;
       const isStopped = message.step !== "held" || message.kept !== "yes";
       if (isStopped && message.isOwnOpen) effects.push(...this.#own(world, message, "cancelled", "the node stops"));
-      if (message.ended === undefined) effects.push(...this.#report(world, message));
+      if (message.ended === undefined) effects.push(...this.#reports.report(world, message));
     }
     return effects;
   }
@@ -227,12 +219,11 @@ export class MachineCore {
           : undefined;
     const message = new OpenMessage(envelope, caller, own, world);
     this.#messages.set(message.id, message);
-    this.#count(message, 1);
+    this.#budget.count(message, 1);
     if (problem === undefined) this.#accepted++;
-    else this.#refused++;
     message.isRefused = problem !== undefined;
     if (own?.status === "queued") message.step = "held";
-    if (restored !== undefined) this.#isKept(message, restored.bytes);
+    if (restored !== undefined) this.#budget.isKept(message, restored.bytes);
     const isPast = world.nowMs >= envelope.deadlineMs;
     if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view);
     if (restored?.cancelled !== undefined) {
@@ -246,7 +237,8 @@ export class MachineCore {
   #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
     const { caller } = known;
     // By another one than before, or under an id that was used here: this node is counted where it was asked first.
-    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, envelope)];
+    if (caller.kind === "local" || caller.key !== from.key)
+      return this.#isHere(known) ? [this.#reports.nothing(from, envelope)] : [];
     if (from.key === above && caller.name !== from.name) {
       caller.name = from.name;
       known.adoptedMs = world.nowMs;
@@ -254,7 +246,7 @@ export class MachineCore {
     known.callersLook = envelope.look;
     const effects: Effect[] = [];
     if (known.ended !== undefined && !isEvent(known.envelope) && known.reopen(world)) {
-      this.#count(known, 1);
+      this.#budget.count(known, 1);
       known.envelope = { ...known.envelope, args: envelope.args };
       effects.push(...this.#act(world, known));
     }
@@ -262,7 +254,12 @@ export class MachineCore {
       known.envelope = { ...known.envelope, phase: envelope.phase, startAtMs: envelope.startAtMs };
       effects.push(...this.#advance(world, known));
     }
-    return [...effects, ...this.#report(world, known)];
+    return [...effects, ...this.#reports.repeat(world, known)];
+  }
+
+  /** Whether it may be confirmed: whoever hears that an event is here forgets it. */
+  #isHere({ envelope, kept, ended }: OpenMessage): boolean {
+    return !isEvent(envelope) || !envelope.durable || kept === "yes" || ended !== undefined;
   }
 
   #hearCancel(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage | undefined): Effects {
@@ -272,12 +269,13 @@ export class MachineCore {
       message.cancelled = "its caller called it off";
       message.ended = { receipt: emptyReceipt, monotonicMs: world.monotonicMs };
       this.#messages.set(message.id, message);
-      return this.#report(world, message);
+      return this.#reports.report(world, message);
     }
     const { caller } = known;
-    if (caller.kind === "local" || caller.key !== from.key) return [this.#emptyReport(from, envelope)];
+    if (caller.kind === "local" || caller.key !== from.key) return [this.#reports.nothing(from, envelope)];
+    known.callersLook = envelope.look;
     const reason = typeof envelope.args === "string" ? envelope.args : "its caller called it off";
-    return [...this.#cancel(world, known, reason), ...this.#report(world, known)];
+    return [...this.#cancel(world, known, reason), ...this.#reports.repeat(world, known)];
   }
 
   #cancel(world: World, message: OpenMessage, reason: string): Effects {
@@ -304,8 +302,8 @@ export class MachineCore {
   #act(world: World, message: OpenMessage, isRestored = false): Effects {
     if (message.ended !== undefined) return [];
     const { envelope } = message;
-    const effects: Effect[] = [];
-    if (message.kept === "no" && this.#mustKeep(message)) effects.push(this.#keep(message));
+    const effects: Effect[] = [...this.#reports.results(message)];
+    if (message.kept === "no" && mustKeep(message)) effects.push(this.#budget.keep(message));
     const isDurableEvent = isEvent(envelope) && envelope.durable;
     if (isDurableEvent && message.kept !== "yes") return effects;
     const due = message.takeDue(world);
@@ -350,7 +348,7 @@ export class MachineCore {
     if (monotonicMs >= message.deadlineMonotonicMs + graceMs) return [...effects, ...this.#end(world, message)];
     effects.push(...this.#decide(world, message), ...this.#act(world, message));
     const isDue = message.dirty && monotonicMs - message.reportedMonotonicMs >= limits.receiptMs;
-    return message.ended === undefined && isDue ? [...effects, ...this.#report(world, message)] : effects;
+    return message.ended === undefined && isDue ? [...effects, ...this.#reports.report(world, message)] : effects;
   }
 
   /** What is still under way here at the deadline. */
@@ -402,89 +400,34 @@ export class MachineCore {
     if (message.ended !== undefined) return [];
     const receipt = message.receipt(this.#self);
     const isLocal = message.caller.kind === "local";
-    const last = isLocal ? withDetached(receipt) : receipt;
+    const last = isLocal ? withDetached(receipt, message.bounds) : receipt;
     const detached = last.detached.map((one) => ({ ...one, receipt: { ...one.receipt, complete: true } }));
     message.ended = {
       receipt: { ...last, detached, complete: true, settled: true },
       monotonicMs: world.monotonicMs,
     };
-    this.#count(message, -1);
-    const report = this.#report(world, message);
+    this.#budget.count(message, -1);
+    message.stream?.end(last.results);
+    const report = [...this.#reports.results(message), ...this.#reports.report(world, message)];
     // What is kept in memory now is kept to be repeated: the arguments are not.
     message.envelope = { ...message.envelope, args: null };
-    return message.kept === "no" ? report : [...report, this.#drop(message)];
-  }
-
-  #report({ monotonicMs }: World, message: OpenMessage): Effects {
-    const { caller, envelope, ended, id, phase } = message;
-    message.dirty = false;
-    message.reportedMonotonicMs = monotonicMs;
-    if (caller.kind === "local") {
-      if (isEvent(envelope) || caller.replies.size === 0) return [];
-      const receipt = ended?.receipt ?? withDetached(message.receipt(this.#self));
-      return [{ type: "reply", to: caller.replies, envelope, report: { receipt, isFinal: ended !== undefined } }];
-    }
-    // Whoever hears that an event is here forgets it: not before it is on disk.
-    if (isEvent(envelope) && !(envelope.durable && message.kept === "yes")) return [];
-    const receipt = message.report(this.#self);
-    return [
-      {
-        type: "report",
-        to: caller.key,
-        frame: { id, phase, number: this.#reports++, look: message.callersLook, receipt },
-      },
-    ];
-  }
-
-  /** The node is counted elsewhere, or has nothing to say. */
-  #emptyReport({ key }: NeighbourView, { id, look }: Envelope): Effect {
-    return {
-      type: "report",
-      to: key,
-      frame: { id, phase: phases.cancel, number: this.#reports++, look, receipt: emptyReceipt },
-    };
-  }
-
-  #mustKeep(message: OpenMessage): boolean {
-    const { envelope, caller } = message;
-    if (isEvent(envelope)) return envelope.durable;
-    if (caller.kind === "local" || message.isAnybodyLost) return true;
-    return message.step === "held" && (envelope.phase === phases.ready || envelope.startAtMs !== undefined);
-  }
-
-  #keep(message: OpenMessage): Effect {
-    const { envelope, caller, cancelled, id } = message;
-    const body = encodeRecord({ envelope, caller, cancelled });
-    message.kept = "asked";
-    this.#keptBytes += body.length - message.keptBytes;
-    message.keptBytes = body.length;
-    return { type: "keep", id, deadlineMs: envelope.deadlineMs, body };
-  }
-
-  #isKept(message: OpenMessage, bytes: number): void {
-    message.kept = "yes";
-    message.keptBytes = bytes;
-    this.#keptBytes += bytes;
-  }
-
-  #drop(message: OpenMessage): Effect {
-    this.#keptBytes -= message.keptBytes;
-    message.keptBytes = 0;
-    message.kept = "no";
-    return { type: "drop", id: message.id };
+    return message.kept === "no" ? report : [...report, this.#budget.drop(message)];
   }
 
   /** As if it had never come. */
   #forget(message: OpenMessage): void {
-    this.#count(message, -1);
-    this.#keptBytes -= message.keptBytes;
+    this.#budget.count(message, -1);
+    this.#budget.release(message);
     this.#messages.delete(message.id);
   }
+}
 
-  #count({ envelope }: OpenMessage, by: 1 | -1): void {
-    if (isEvent(envelope)) this.#openEvents += by;
-    else this.#openCalls += by;
-  }
+/** Whether it is to survive this process. */
+function mustKeep(message: OpenMessage): boolean {
+  const { envelope, caller } = message;
+  if (isEvent(envelope)) return envelope.durable;
+  if (caller.kind === "local" || message.isAnybodyLost) return true;
+  return message.step === "held" && (envelope.phase === phases.ready || envelope.startAtMs !== undefined);
 }
 
 function callerOf({ key, name }: NeighbourView): Caller {

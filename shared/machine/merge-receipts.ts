@@ -17,17 +17,59 @@ import {
   type Unheard,
 } from "./receipt.ts";
 
+/** How many results a receipt may have, and their bytes. */
+export interface Bounds {
+  readonly results: number;
+  readonly bytes: number;
+}
+
+export const fewResults: Bounds = { results: limits.callResults, bytes: limits.callReceiptBytes };
+/** Of a call whose caller wants all of them. */
+export const allResults: Bounds = { results: limits.minNodesMax, bytes: limits.callStreamBytes };
+
 /** `detached` and `waiting`: of the node that merges, beside those of the parts. */
 export function mergeReceipts(
   parts: readonly Receipt[],
   detached: readonly Detached[] = [],
   waiting: readonly Unheard[] = [],
+  bounds: Bounds = fewResults,
 ): Receipt {
   const [first] = parts;
   if (first !== undefined && parts.length === 1 && detached.length + waiting.length === 0) return first;
   const isPlain = detached.length === 0 && parts.every((part) => part.adopted.length + part.detached.length === 0);
-  if (isPlain && !overlap(parts, waiting)) return sum(parts, waiting);
-  return new Reconciliation(parts, detached, waiting).receipt();
+  if (isPlain && !overlap(parts, waiting)) return sum(parts, waiting, bounds);
+  return new Reconciliation(parts, detached, waiting).receipt(bounds);
+}
+
+/** With no more results than that. */
+export function within(receipt: Receipt, bounds: Bounds): Receipt {
+  let bytes = 0;
+  const results: NodeResult[] = [];
+  for (const result of receipt.results) {
+    bytes += roughBytes(result);
+    if (results.length >= bounds.results || bytes > bounds.bytes) break;
+    results.push(result);
+  }
+  const cut = receipt.results.length - results.length;
+  return cut === 0 ? receipt : { ...receipt, results, omitted: receipt.omitted + cut };
+}
+
+/** `results` in pieces that fit into one receipt each; one at least. */
+export function piecesOf(results: readonly NodeResult[]): readonly (readonly NodeResult[])[] {
+  const pieces: NodeResult[][] = [[]];
+  let bytes = 0;
+  for (const result of results) {
+    const size = roughBytes(result);
+    bytes += size;
+    const last = pieces.at(-1);
+    if (last !== undefined && last.length < fewResults.results && bytes <= fewResults.bytes) {
+      last.push(result);
+      continue;
+    }
+    pieces.push([result]);
+    bytes = size;
+  }
+  return pieces;
 }
 
 /** Whether a node stands in two of them. One that was started anew elsewhere may not know that it has moved. */
@@ -43,11 +85,11 @@ function overlap(parts: readonly Receipt[], waiting: readonly Unheard[]): boolea
 }
 
 /** With what is detached counted as it was last heard: at the caller nobody will claim it any more. */
-export function withDetached(receipt: Receipt): Receipt {
+export function withDetached(receipt: Receipt, bounds: Bounds = fewResults): Receipt {
   if (receipt.detached.length === 0) return receipt;
   const { detached, ...live } = receipt;
   const parts = detached.map((one) => ({ ...one.receipt, adopted: [] }));
-  return { ...mergeReceipts([{ ...live, detached: [] }, ...parts]), adopted: receipt.adopted };
+  return { ...mergeReceipts([{ ...live, detached: [] }, ...parts], [], [], bounds), adopted: receipt.adopted };
 }
 
 /** Where the newest claim to a node stands. */
@@ -78,10 +120,10 @@ class Reconciliation {
     parts.forEach((part, index) => this.#chooseResults(part, index));
   }
 
-  receipt(): Receipt {
+  receipt(bounds: Bounds): Receipt {
     const live = this.#parts.map((part, index) => this.#without(part, index));
     const waitingHere = this.#waiting.filter(({ node }) => !this.#claims.has(node) && !this.#partOfResult.has(node));
-    const merged = sum(live, waitingHere);
+    const merged = sum(live, waitingHere, bounds);
     const heard = new Set(merged.results.map(({ node }) => node));
     const detached: Detached[] = [];
     for (const [index, entry] of this.#detached.entries()) {
@@ -92,7 +134,7 @@ class Reconciliation {
     }
     const adopted: Adopted[] = [];
     for (const [node, { part, atMs }] of this.#claims) if (part < this.#parts.length) adopted.push({ node, atMs });
-    return bounded({ ...merged, ...completeness(live, waitingHere, detached), adopted, detached });
+    return bounded({ ...merged, ...completeness(live, waitingHere, detached), adopted, detached }, bounds);
   }
 
   #claim(adopted: readonly Adopted[], part: number): void {
@@ -152,23 +194,24 @@ function completeness(
   detached: readonly Detached[],
 ): Pick<Receipt, "complete" | "settled"> {
   const settled = parts.every((part) => part.complete || part.settled);
-  const isWaitedFor = waitingHere.length > 0 || parts.some((part) => !part.complete && part.waiting.length > 0);
+  const isWaitedFor =
+    waitingHere.length > 0 || parts.some((part) => !part.complete && part.waiting.length + part.unnamed > 0);
   const isNobodyAway = !isWaitedFor && detached.every(({ receipt }) => receipt.complete);
   return { settled, complete: settled && isNobodyAway };
 }
 
-function sum(parts: readonly Receipt[], waitingHere: readonly Unheard[]): Receipt {
+function sum(parts: readonly Receipt[], waitingHere: readonly Unheard[], bounds: Bounds): Receipt {
   const counts = { ...noCounts };
   const results: NodeResult[] = [];
   const waiting: Unheard[] = [...waitingHere];
-  let omitted = 0;
-  let bytes = 0;
+  let [omitted, unnamed, bytes] = [0, 0, 0];
   for (const part of parts) {
     for (const status of callStatuses) counts[status] += part.counts[status];
     omitted += part.omitted;
+    unnamed += part.unnamed;
     for (const result of part.results) {
       bytes += roughBytes(result);
-      if (results.length < limits.callResults && bytes <= limits.callReceiptBytes) results.push(result);
+      if (results.length < bounds.results && bytes <= bounds.bytes) results.push(result);
       else omitted++;
     }
     waiting.push(...part.waiting);
@@ -176,11 +219,12 @@ function sum(parts: readonly Receipt[], waitingHere: readonly Unheard[]): Receip
   const complete = waitingHere.length === 0 && parts.every((part) => part.complete);
   const settled = parts.every((part) => part.complete || part.settled);
   const named = waiting.length > limits.callResults ? waiting.slice(0, limits.callResults) : waiting;
-  return { ...emptyReceipt, counts, results, omitted, waiting: named, complete, settled };
+  unnamed += waiting.length - named.length;
+  return { ...emptyReceipt, counts, results, omitted, waiting: named, unnamed, complete, settled };
 }
 
 /** Within the bounds of the wire: what is too much is counted as if it were not detached. */
-function bounded(receipt: Receipt): Receipt {
+function bounded(receipt: Receipt, bounds: Bounds): Receipt {
   const adopted = receipt.adopted.toSorted((a, b) => b.atMs - a.atMs).slice(0, limits.callDetached);
   const kept: Detached[] = [];
   const tooMany: Receipt[] = [];
@@ -192,7 +236,7 @@ function bounded(receipt: Receipt): Receipt {
   }
   if (tooMany.length === 0) return { ...receipt, adopted };
   const { complete, settled } = receipt;
-  return { ...sum([receipt, ...tooMany], []), complete, settled, adopted, detached: kept };
+  return { ...sum([receipt, ...tooMany], [], bounds), complete, settled, adopted, detached: kept };
 }
 
 /** About what a result takes on the wire, never much less. */

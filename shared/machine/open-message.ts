@@ -4,17 +4,21 @@ import type { NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import { isEvent, phases, type Envelope, type Phase } from "./envelope.ts";
 import { LinkState, type LinkClass } from "./link-state.ts";
-import { mergeReceipts } from "./merge-receipts.ts";
+import { allResults, fewResults, mergeReceipts, type Bounds } from "./merge-receipts.ts";
 import { above, type Neighbour, type NeighbourView, type World } from "./neighbour.ts";
 import { emptyReceipt, isFinalStatus, ownReceipt, type Detached, type NodeResult, type Receipt } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
+import { ResultStream } from "./result-stream.ts";
 
 /** Where answers to a local caller go, with what MQTT 5 wants back. */
 export type ReplyTopics = ReadonlyMap<string, Uint8Array | undefined>;
 
-/** Who is answered: local clients, or the neighbour that asked. `name`: who stood there when it was last answered. */
+/**
+ * Who is answered: local clients, or the neighbour that asked. `name`: who stood there when it was last answered. `user`: who called,
+ * empty for a client without a name; `results`: the topic for the result of each node, if there is to be one.
+ */
 export type Caller =
-  | { readonly kind: "local"; replies: ReplyTopics }
+  | { readonly kind: "local"; replies: ReplyTopics; readonly user: string; readonly results: string | undefined }
   | { readonly kind: "neighbour"; readonly key: Neighbour; name: NodeName };
 
 /**
@@ -47,6 +51,11 @@ export class OpenMessage {
   adoptedMs: number | undefined;
   /** The last word, and when it was said: kept for a while to be repeated, and so that the id stays known. */
   ended: { readonly receipt: Receipt; readonly monotonicMs: number } | undefined;
+  /** What the caller was told last, if it is a neighbour: the next report goes on from there. */
+  told: { readonly number: number; readonly receipt: Receipt } | undefined;
+  /** Results that a local caller wants one by one. */
+  readonly stream: ResultStream | undefined;
+  readonly #bounds: Bounds;
   /** Undefined where the condition does not hold. */
   #own: NodeResult | undefined;
   readonly #links = new Map<Neighbour, LinkState>();
@@ -66,6 +75,8 @@ export class OpenMessage {
     this.caller = caller;
     this.#own = own;
     this.callersLook = envelope.look;
+    this.#bounds = envelope.wantsAll ? allResults : fewResults;
+    this.stream = caller.kind === "local" && caller.results !== undefined ? new ResultStream() : undefined;
     // A wrong clock somewhere must not keep a message for ever, nor end it unanswered.
     const leftMs = Math.min(Math.max(0, envelope.deadlineMs - nowMs), limits.callTtlMsMax);
     this.deadlineMonotonicMs = monotonicMs + leftMs;
@@ -83,6 +94,10 @@ export class OpenMessage {
 
   get own(): NodeResult | undefined {
     return this.#own;
+  }
+
+  get bounds(): Bounds {
+    return this.#bounds;
   }
 
   /** What neighbours are told. */
@@ -108,21 +123,24 @@ export class OpenMessage {
     if (!this.isOwnOpen || this.ended !== undefined) return false;
     this.#own = own;
     this.#changed();
+    this.stream?.add([own]);
     if (isFinalStatus(own.status)) this.step = "none";
     return true;
   }
 
-  /** Takes `view` as one to send to, unless it is the caller or cannot match. */
-  observe(world: World, view: NeighbourView): void {
+  /** Takes `view` as one to send to, unless it is the caller or cannot match. Answers whether it is one. */
+  observe(world: World, view: NeighbourView): boolean {
     const link = this.#links.get(view.key);
     if (link !== undefined && this.#isOutOfQuestion(world, link, view)) this.#remove(link);
     else if (link !== undefined) this.#look(link, view, world.nowMs);
-    else if (this.#isFor(world, view)) {
+    else if (!this.#isFor(world, view)) return false;
+    else {
       const added = new LinkState(view);
       // It came when the message was on its way already: it may have been asked elsewhere.
       if (view.state === "online" && view.sinceMs >= this.envelope.timeMs) added.adoptedMs = world.nowMs;
       this.#add(added);
     }
+    return true;
   }
 
   /** Neighbours that are to be told of the present phase now; they count as told. */
@@ -154,13 +172,16 @@ export class OpenMessage {
   }
 
   /** A neighbour reported. Of one that it was not sent to, nothing is taken. */
-  setReceipt(from: Neighbour, frame: Omit<ReceiptFrame, "id">, nowMs: number): boolean {
+  setReceipt(from: Neighbour, frame: Omit<ReceiptFrame, "id">, at: Pick<World, "nowMs" | "monotonicMs">): boolean {
     const link = this.#links.get(from);
     if (link === undefined || !link.wasAsked) return false;
     const before = link.class;
-    if (!link.heard(frame, nowMs)) return false;
+    const news = link.heard(frame, at, this.#bounds);
+    if (link.isBroken) this.wake();
+    if (news === undefined) return false;
     this.#reclass(link, before);
     this.#changed();
+    this.stream?.add(news);
     return true;
   }
 
@@ -217,18 +238,17 @@ export class OpenMessage {
         if (!receipt.complete) waiting.push({ node: name, sinceMs: view.sinceMs, at: self });
       }
     }
-    const merged = mergeReceipts(parts, detached, waiting);
-    const { open, lost, settled } = this.#classes;
-    const isQuiet = !this.isOwnOpen && open === 0 && !isSecret;
-    const isBack = lost + settled === 0 || merged.waiting.length < limits.callResults;
-    return { ...merged, settled: merged.settled && isQuiet, complete: merged.complete && isQuiet && isBack };
+    const merged = mergeReceipts(parts, detached, waiting, this.#bounds);
+    const isQuiet = !this.isOwnOpen && this.#classes.open === 0 && !isSecret;
+    return { ...merged, settled: merged.settled && isQuiet, complete: merged.complete && isQuiet };
   }
 
   /** What is said upward: the receipt, and that this node has moved. */
   report(self: NodeName): Receipt {
     const receipt = this.ended?.receipt ?? this.receipt(self);
     if (this.adoptedMs === undefined) return receipt;
-    return { ...receipt, adopted: [{ node: self, atMs: this.adoptedMs }, ...receipt.adopted] };
+    const others = receipt.adopted.filter(({ node }) => node !== self).slice(0, limits.callDetached - 1);
+    return { ...receipt, adopted: [{ node: self, atMs: this.adoptedMs }, ...others] };
   }
 
   #isFor(world: World, { key, state, name }: NeighbourView): boolean {
@@ -297,6 +317,9 @@ export class OpenMessage {
 
   #claimed({ key, name, adoptedMs }: LinkState, receipt: Receipt): Receipt {
     if (adoptedMs === undefined || key === above || receipt.adopted.some(({ node }) => node === name)) return receipt;
-    return { ...receipt, adopted: [...receipt.adopted, { node: name, atMs: adoptedMs }] };
+    return {
+      ...receipt,
+      adopted: [{ node: name, atMs: adoptedMs }, ...receipt.adopted.slice(0, limits.callDetached - 1)],
+    };
   }
 }

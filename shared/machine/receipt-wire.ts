@@ -1,5 +1,6 @@
 // A receipt as it travels: PROTOCOL.md lists the keys.
 import { encodeCbor } from "../cbor.ts";
+import type { NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import {
   Malformed,
@@ -15,6 +16,7 @@ import {
 } from "../link/fields.ts";
 import { bytesOfCallId } from "./call-id.ts";
 import { readId, readPhase, type Phase } from "./envelope.ts";
+import { nothingGone, type Gone } from "./receipt-changes.ts";
 import { toCborValue, toPlainValue } from "./plain-value.ts";
 import {
   callStatuses,
@@ -34,10 +36,20 @@ export interface ReceiptFrame {
   readonly number: number;
   /** That of the envelope which it answers. */
   readonly look: number;
+  /** All of it; with `since` its lists are what is new in them or different, and with `isPart` there is nothing in it but results. */
   readonly receipt: Receipt;
+  readonly since?: Since;
+  /** The next frame goes on with it: nothing of it counts before the last one is there. */
+  readonly isPart?: boolean;
 }
 
-export function encodeReceipt({ id, phase, number, look, receipt }: ReceiptFrame): Uint8Array {
+/** What the lists of a receipt go on from: what the frame of that number came to, without what is gone. */
+export interface Since {
+  readonly number: number;
+  readonly gone: Gone;
+}
+
+export function encodeReceipt({ id, phase, number, look, receipt, since, isPart = false }: ReceiptFrame): Uint8Array {
   const { adopted, detached } = receipt;
   const map = fieldsOf(receipt);
   map.set(0, bytesOfCallId(id));
@@ -50,11 +62,18 @@ export function encodeReceipt({ id, phase, number, look, receipt }: ReceiptFrame
   map.set(9, phase);
   map.set(10, BigInt(number));
   if (look > 0) map.set(11, look);
+  if (since !== undefined) map.set(12, BigInt(since.number));
+  if (since !== undefined && since.gone !== nothingGone) {
+    const { results, waiting, adopted: elsewhere, detached: found } = since.gone;
+    if (results.length + waiting.length + elsewhere.length + found.length > 0)
+      map.set(13, [results, waiting, elsewhere, found]);
+  }
+  if (isPart) map.set(15, true);
   return encodeCbor(map);
 }
 
-function fieldsOf({ counts, results, waiting, complete, settled, omitted }: Receipt): Map<number, unknown> {
-  return new Map<number, unknown>([
+function fieldsOf({ counts, results, waiting, unnamed, complete, settled, omitted }: Receipt): Map<number, unknown> {
+  const map = new Map<number, unknown>([
     [1, callStatuses.map((status) => counts[status])],
     [2, results.map(encodableResult)],
     [3, waiting.map(({ node, sinceMs, at }) => [node, BigInt(sinceMs), at])],
@@ -62,6 +81,8 @@ function fieldsOf({ counts, results, waiting, complete, settled, omitted }: Rece
     [5, omitted],
     [8, settled],
   ]);
+  if (unnamed > 0) map.set(14, unnamed);
+  return map;
 }
 
 function withAdopted(receipt: Receipt): Map<number, unknown> {
@@ -83,14 +104,35 @@ export function decodeReceipt(bytes: Uint8Array): { readonly frame: ReceiptFrame
   return decodeFrame(bytes, (value) => {
     const map = asMap(value, "receipt");
     const detached = asArray(map.get(7) ?? [], "detached", limits.callDetached).map(readDetached);
+    const since = optional(map.get(12), (number) => asUint(number, "number before"));
     return {
       id: readId(map.get(0)),
       phase: readPhase(map.get(9) ?? 1),
       number: asUint(map.get(10) ?? 0, "number"),
       look: asUint(map.get(11) ?? 0, "look", u32Max),
       receipt: { ...readReceipt(map), detached },
+      ...(since === undefined ? {} : { since: { number: since, gone: readGone(map.get(13)) } }),
+      ...(map.get(15) === true ? { isPart: true } : {}),
     };
   });
+}
+
+function readGone(value: unknown): Gone {
+  if (value === undefined) return nothingGone;
+  const [results, waiting, adopted, detached] = asArray(value, "what is gone", 8);
+  return {
+    results: readNames(results),
+    waiting: asArray(waiting, "heard nodes", limits.callResults).map((entry) => {
+      const [node, at] = asArray(entry, "heard node", 8);
+      return [asNodeName(node, "node"), asNodeName(at, "waiting at")];
+    }),
+    adopted: readNames(adopted),
+    detached: readNames(detached),
+  };
+}
+
+function readNames(value: unknown): readonly NodeName[] {
+  return asArray(value, "names", limits.callResults).map((name) => asNodeName(name, "node"));
 }
 
 function readReceipt(map: ReadonlyMap<unknown, unknown>): Receipt {
@@ -100,6 +142,7 @@ function readReceipt(map: ReadonlyMap<unknown, unknown>): Receipt {
     results: asArray(map.get(2), "results", limits.callResults).map(readResult),
     omitted: asUint(map.get(5) ?? 0, "omitted"),
     waiting: asArray(map.get(3), "waiting", limits.callResults).map(readUnheard),
+    unnamed: asUint(map.get(14) ?? 0, "unnamed"),
     adopted: asArray(map.get(6) ?? [], "adopted", limits.callDetached).map(readAdopted),
     detached: [],
     complete: map.get(4) === true,

@@ -60,6 +60,8 @@ export interface Receipt {
   /** Results left out because there were too many. */
   readonly omitted: number;
   readonly waiting: readonly Unheard[];
+  /** Nodes that are waited for beyond those that `waiting` names. */
+  readonly unnamed: number;
   readonly adopted: readonly Adopted[];
   readonly detached: readonly Detached[];
   /** Nothing in it will change any more. */
@@ -76,6 +78,7 @@ export const emptyReceipt: Receipt = {
   results: [],
   omitted: 0,
   waiting: [],
+  unnamed: 0,
   adopted: [],
   detached: [],
   complete: true,

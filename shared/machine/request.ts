@@ -3,7 +3,7 @@
 import { decodeCbor, encodeCbor } from "../cbor.ts";
 import { limits } from "../limits.ts";
 import { isTopicName } from "../mqtt/topic.ts";
-import { isNodeState, machineReplyTopic } from "../topics.ts";
+import { isNodeState, machineReplyTopic, machineResultsTopic } from "../topics.ts";
 import { isCallId } from "./call-id.ts";
 import type { Encoding, Mode, Scope } from "./envelope.ts";
 import { toCborValue, toJsonValue, toPlainValue, type PlainValue } from "./plain-value.ts";
@@ -15,6 +15,8 @@ export interface CallRequest {
   readonly ttlMs: number;
   readonly id: string | undefined;
   readonly reply: string | undefined;
+  /** Where the result of each node is told by itself. */
+  readonly results: string | undefined;
   /** Undefined: what is usual for its kind. */
   readonly mode: Mode | undefined;
   readonly scope: Scope | undefined;
@@ -35,7 +37,7 @@ export interface BadRequest {
 
 /** The fields of each kind of request. */
 const namesOf = {
-  call: ["args", "if", "ttl", "id", "reply", "mode", "scope", "at", "minNodes", "confirm"],
+  call: ["args", "if", "ttl", "id", "reply", "mode", "scope", "at", "minNodes", "confirm", "results"],
   event: ["args", "if", "ttl", "id", "scope"],
 } as const;
 
@@ -46,6 +48,7 @@ const bare = {
   ttlMs: limits.callTtlMs,
   id: undefined,
   reply: undefined,
+  results: undefined,
   mode: undefined,
   scope: undefined,
   at: undefined,
@@ -138,7 +141,7 @@ function readFields(
   const ttlMs = ttl === undefined ? lifeOf(expiryMs) : typeof ttl === "number" ? Math.round(ttl * 1000) : -1;
   if (!(ttlMs > 0) || ttlMs > limits.callTtlMsMax) return refuse(badTtl);
   if (at !== undefined && typeof at !== "string" && typeof at !== "number") return refuse(badTime);
-  const options = readOptions(fields);
+  const options = readOptions(fields, id);
   if (typeof options === "string") return refuse(options);
   return { args, condition, ttlMs, id, reply, at, ...options, encoding };
 }
@@ -148,15 +151,25 @@ const badTtl = `ttl must be a number of seconds above 0, at most ${limits.callTt
 export const badTime = "at must be a time to come within the call's ttl: ISO 8601, or milliseconds since 1970";
 
 /** How the call is to be made; a text: what is wrong with it. */
-function readOptions(fields: Fields): Pick<CallRequest, "mode" | "scope" | "minNodes" | "confirm"> | string {
-  const { mode, scope, minNodes = 0, confirm = 0 } = fields;
+function readOptions(
+  fields: Fields,
+  id: string | undefined,
+): Pick<CallRequest, "mode" | "scope" | "minNodes" | "confirm" | "results"> | string {
+  const { mode, scope, minNodes = 0, confirm = 0, results } = fields;
   if (mode !== undefined && mode !== "async" && mode !== "sync") return 'mode must be "async" or "sync"';
   if (scope !== undefined && scope !== "subtree" && scope !== "machine") return 'scope must be "subtree" or "machine"';
   if (typeof minNodes !== "number" || !Number.isInteger(minNodes) || minNodes < 0 || minNodes > limits.minNodesMax)
     return `minNodes must be a number of nodes, at most ${limits.minNodesMax}`;
   if (minNodes > 0 && mode !== "sync") return 'minNodes needs "mode": "sync"';
   if (typeof confirm !== "number" || !(confirm >= 0 && confirm <= 1)) return "confirm must be a share from 0 to 1";
-  return { mode, scope, minNodes, confirm };
+  if (results !== undefined && !(typeof results === "string" && isResultsTopic(results, id)))
+    return "results must be a topic for answers, not one of a function or of the node";
+  return { mode, scope, minNodes, confirm, results };
+}
+
+/** As `isReplyTopic`, and beside the replies to the same call. */
+function isResultsTopic(topic: string, id: string | undefined): boolean {
+  return isReplyTopic(topic, id) || (id !== undefined && topic === machineResultsTopic(id));
 }
 
 /** Answers must not call functions, nor look like the node's own words, nor like answers to somebody else's call. */

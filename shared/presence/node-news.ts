@@ -1,6 +1,6 @@
 // Which built-in events a node raises about itself and its children, and when. Level-triggered: what is raised is the difference
 // between what was raised last and how things are when they have settled, so that a blip raises nothing. Bounded: of many changes at
-// once `limits.nodeEventsPerSecond` are raised one by one, the rest as one event with their number and the first names.
+// once `limits.nodeEventsBurst` are raised one by one, the rest as one event with their number and the first names.
 import { limits } from "../limits.ts";
 import type { ChildState } from "../link/child-presence.ts";
 import { isPartition, type Moment, type NetworkReport } from "./network.ts";
@@ -58,7 +58,7 @@ export class NodeNews {
   readonly #told = new Map<string, ChildState>();
   readonly #pending = new Map<string, Pending>();
   readonly #summed = new Map<NodeEventName, Summed>();
-  #tokens: number = limits.nodeEventsPerSecond;
+  #tokens: number = limits.nodeEventsBurst;
   #countedMs: number;
   /** What the machine was last told of the network, and what it is to be told. */
   #network: NetworkReport | undefined;
@@ -109,7 +109,7 @@ export class NodeNews {
   tick(at: Moment, isCovered: (name: string) => boolean): readonly NodeEvent[] {
     const passedMs = at.monotonicMs - this.#countedMs;
     this.#countedMs = at.monotonicMs;
-    this.#tokens = Math.min(limits.nodeEventsPerSecond, this.#tokens + (passedMs * limits.nodeEventsPerSecond) / 1000);
+    this.#tokens = Math.min(limits.nodeEventsBurst, this.#tokens + (passedMs * limits.nodeEventsPerSecond) / 1000);
     return [...this.#takeJournal(at), ...this.#takeNetwork(at), ...this.#takeSums(), ...this.#takeNodes(at, isCovered)];
   }
 

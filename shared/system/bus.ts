@@ -56,6 +56,13 @@ export interface StoreReceipt {
  */
 export type Interceptor = (publish: InboundPublish, settle: (verdict: Verdict) => void) => void;
 
+/** Who a client is, and where it may publish now. */
+export interface ClientRights {
+  /** The name that it has proved; empty: none. */
+  readonly user: string;
+  mayPublish(topic: string): boolean;
+}
+
 export interface Bus {
   /** Puts `interceptor` before the routing of every client publish (wills included) and every `inject` that matches `filter`. In order of registration. */
   intercept(filter: string, interceptor: Interceptor): Disposable;
@@ -72,6 +79,8 @@ export interface Bus {
   hasSubscriber(topic: string): boolean;
   /** Client identifiers of those that are connected and subscribed to `topic` itself, alone or shared: whoever listens with a wildcard is not among them. */
   exactSubscribers(topic: string): readonly string[];
+  /** Undefined when no client of that id is connected. */
+  rightsOf(clientId: string): ClientRights | undefined;
   /** The payload that is retained on `topic`; undefined when there is none. */
   retainedPayload(topic: string): Uint8Array | undefined;
   /** Whether any such subscription could match some topic that begins with `prefix` and a slash. `prefix` has no wildcards. */

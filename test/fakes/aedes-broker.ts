@@ -3,6 +3,7 @@
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from "aedes";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import { rightsOf } from "#agent/broker/authorize.ts";
 import { checkTopic, InProcess } from "#agent/broker/in-process.ts";
 import type {
   Address,
@@ -81,6 +82,12 @@ class AedesBroker implements Broker {
 
   clients(): readonly ConnectedClient[] {
     return Array.from(this.#connected, ([clientId, { sinceMs }]) => ({ clientId, connectedSinceMs: sinceMs }));
+  }
+
+  rightsOf(clientId: string): ReturnType<Broker["rightsOf"]> {
+    const client = this.#connected.get(clientId)?.client;
+    const info = client && this.#infos.get(client);
+    return info && rightsOf(this.#authorizer, info);
   }
 
   disconnect(clientId: string): void {

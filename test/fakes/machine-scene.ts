@@ -26,6 +26,7 @@ export function envelopeOf(given: Partial<Envelope> = {}): Envelope {
     timeMs: 10,
     phase: phases.begin,
     look: 0,
+    wantsAll: false,
     ...given,
   };
 }

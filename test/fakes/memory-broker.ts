@@ -1,5 +1,6 @@
 // The Broker port without sockets: for tests of whole nodes. Everything happens in microtasks, in a fixed order; only the hold before
 // a refused publisher is closed waits for the clock that is handed in.
+import { rightsOf } from "#agent/broker/authorize.ts";
 import { checkTopic, InProcess } from "#agent/broker/in-process.ts";
 import type {
   Address,
@@ -105,6 +106,11 @@ export class MemoryBroker implements Broker {
 
   clients(): readonly ConnectedClient[] {
     return Array.from(this.#connections.values(), ({ info, connectedSinceMs }) => ({ ...info, connectedSinceMs }));
+  }
+
+  rightsOf(clientId: string): ReturnType<Broker["rightsOf"]> {
+    const info = this.#connections.get(clientId)?.info;
+    return info && rightsOf(this.#authorizer, info);
   }
 
   disconnect(clientId: string): void {

@@ -43,6 +43,11 @@ export interface ModelReply {
 
 export class ModelTree {
   readonly replies: ModelReply[] = [];
+  /** What callers have heard of single nodes. */
+  readonly results: NodeResult[] = [];
+  readonly refused: string[] = [];
+  /** Bytes of all receipts that were sent. */
+  receiptBytes = 0;
   /** How often each node has begun each function. */
   readonly runs = new Map<string, number>();
   /** How often each node has told its subscribers of each event. */
@@ -98,12 +103,22 @@ export class ModelTree {
     const member = this.#member(name);
     const holds = this.#holds(envelope.condition, name);
     const replies = new Map([["reply", undefined]]);
-    this.#perform(member, member.core.publish(this.#world(member), envelope, replies, holds));
+    const results = envelope.wantsAll ? "results" : undefined;
+    const caller = { kind: "local" as const, replies, user: "", results };
+    this.#perform(member, member.core.publish(this.#world(member), envelope, caller, holds));
   }
 
   cancel(name: string, id: string): void {
     const member = this.#member(name);
-    if (member.isUp) this.#perform(member, member.core.cancel(this.#world(member), id, "called off") ?? []);
+    if (!member.isUp) return;
+    const effects = member.core.cancel(this.#world(member), id, "", "called off");
+    if (typeof effects !== "string") this.#perform(member, effects);
+  }
+
+  /** The `index`-th of what is pending is lost, if it is a frame. */
+  lose(index: number): void {
+    const at = this.#pending.length === 0 ? 0 : index % this.#pending.length;
+    if (this.#pending[at]?.isFrame === true) this.#pending.splice(at, 1);
   }
 
   /** The `index`-th of what is pending happens; a frame stays to come again when it is `repeated`. */
@@ -260,8 +275,17 @@ export class ModelTree {
       case "ask":
         for (const to of effect.to) this.#send(member, to, encodeEnvelope(effect.envelope), "ask");
         return;
-      case "report":
-        this.#send(member, effect.to, encodeReceipt(effect.frame), "report");
+      case "report": {
+        const bytes = encodeReceipt(effect.frame);
+        this.receiptBytes += bytes.length;
+        this.#send(member, effect.to, bytes, "report");
+        return;
+      }
+      case "results":
+        for (const result of effect.results) this.results.push(result);
+        return;
+      case "refused":
+        this.refused.push(effect.reason);
         return;
       case "reply":
         this.replies.push({ node: member.name, ...effect.report });

@@ -61,6 +61,31 @@ test("final R3: a fog between, two levels up, that lost its disk gets it again t
   }
 });
 
+test("[O1] final R3: a fog that is an older copy, which nothing shows but what a fog below it has handed on for others, gets it again", async () => {
+  await using tree = await threeLevels();
+  await tree.add("fog-2", { level: "fog", parent: "fog-1" });
+  await tree.add("device-2", { level: "device", parent: "fog-2", ...final });
+  await tree.advance(1000);
+  await tree.link("fog-1", "down");
+  await publish(tree, "device-2", 1, 3);
+  await tree.advance(5000);
+  await tree.stop("fog-1");
+  tree.copyData("fog-1", "node");
+  await tree.start("fog-1");
+  await publish(tree, "device-2", 4, 10);
+  await tree.advance(10_000);
+  expect((await tree.ledger("fog-2")).find(({ origin }) => origin === "device-2")).toMatchObject({ handed: 10 });
+  await tree.stop("fog-1");
+  tree.copyData("fog-1", "copy");
+  await tree.start("fog-1");
+  await tree.advance(10_000);
+  expect((await tree.ledger("fog-1")).find(({ origin }) => origin === "device-2")).toMatchObject({ held: 10 });
+  await tree.link("fog-1", "up");
+  await tree.advance(40_000);
+  expect(await storedNumbers(tree)).toEqual(numbers(1, 10));
+  await expectExact(tree, ["device-2", "fog-2", "fog-1", "cloud-1"]);
+});
+
 test("final: a device that moves on hands its messages to the new parent as well, and the old one may die with its disk", async () => {
   await using tree = await threeLevels(final);
   await tree.add("fog-2", { level: "fog", parent: "cloud-1" });

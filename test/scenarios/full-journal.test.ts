@@ -180,3 +180,94 @@ test("[O3] final: what two full fogs have dropped is asked for down to its origi
     expect(rows.every(isBalanced)).toBe(true);
   }
 });
+
+test.each(["fog-2", "fog-1"])(
+  "[O3] final: what a device has dropped because its parent had it is named as lost when %s loses its disk and nobody has it",
+  async (victim) => {
+    await using tree = new MemoryTree();
+    await tree.add("cloud-1", { level: "cloud" });
+    await tree.add("fog-1", { level: "fog", parent: "cloud-1" });
+    await tree.add("fog-2", { level: "fog", parent: "fog-1", maxBytes: 2 * mib });
+    await tree.add("device-1", { level: "device", parent: "fog-2", maxBytes: 2 * mib, streamClass: "final" });
+    await tree.advance(1_000);
+    const cut = victim === "fog-1" ? "fog-1" : "fog-2";
+    await tree.link(cut, "down");
+    for (let round = 0; round < (victim === "fog-1" ? 10 : 5); round++) {
+      await publish(tree, "device-1", "/data/big", 10);
+      await tree.advance(3_000);
+    }
+    const [device] = await tree.ledger("device-1");
+    const high = device?.high ?? 0;
+    expect(device).toMatchObject({ lost: 0 });
+    expect(device?.delivered).toBeGreaterThan(5);
+    await tree.stop(victim);
+    tree.wipe(victim);
+    await tree.link(cut, "up");
+    await tree.start(victim);
+    await tree.advance(90_000);
+    const stored = await expectAccounted(tree, "device-1", high);
+    expect(stored).toBeGreaterThanOrEqual(device?.held ?? 0);
+    expect(stored).toBeLessThan(high);
+    expect(new Set((await tree.gaps("cloud-1", "device-1")).map(({ reason }) => reason))).toEqual(
+      new Set(["presumed-lost"]),
+    );
+    for (const node of ["device-1", "fog-2", "fog-1"]) {
+      const rows = await tree.ledger(node);
+      expect({ node, rows }).toMatchObject({ rows: [{ held: 0 }] });
+      expect(rows.every(isBalanced)).toBe(true);
+    }
+  },
+);
+
+test("[O3] R1 what an older copy had no room for, under numbers that its lost original had handed on, is named at the root", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("device-1", { level: "device", parent: "cloud-1", maxBytes: 2 * mib });
+  await tree.advance(1_000);
+  await publish(tree, "device-1", "/data/big", 5);
+  await tree.advance(3_000);
+  await tree.stop("device-1");
+  tree.copyData("device-1", "node");
+  await tree.start("device-1");
+  for (let round = 0; round < 10; round++) {
+    await publish(tree, "device-1", "/data/big", 10);
+    await tree.advance(3_000);
+  }
+  await tree.stop("device-1");
+  tree.copyData("device-1", "copy");
+  await tree.begin("device-1", "cloud-1", "down");
+  await publish(tree, "device-1", "/data/big", 80);
+  const [copy] = await tree.ledger("device-1");
+  expect(copy).toMatchObject({ high: 85, delivered: 5, lost: 80 - (copy?.held ?? 0) });
+  await tree.link("device-1", "up");
+  await tree.advance(60_000);
+  const rows = (await tree.ledger("cloud-1")).map(({ high, delivered, lost }) => ({ high, delivered, lost }));
+  expect(rows).toHaveLength(2);
+  expect(rows).toContainEqual({ high: 105, delivered: 105, lost: 0 });
+  expect(rows).toContainEqual({ high: 80, delivered: copy?.held, lost: copy?.lost });
+});
+
+test("[O1] [O3] final: what a device has named as lost when it moved on is taken back by the fog that has it", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("fog-1", { level: "fog", parent: "cloud-1" });
+  await tree.add("fog-2", { level: "fog", parent: "cloud-1" });
+  await tree.add("device-1", { level: "device", parent: "fog-1", maxBytes: 2 * mib, streamClass: "final" });
+  await tree.advance(1_000);
+  await tree.link("fog-1", "down");
+  for (let round = 0; round < 10; round++) {
+    await publish(tree, "device-1", "/data/big", 10);
+    await tree.advance(3_000);
+  }
+  const [device] = await tree.ledger("device-1");
+  expect(device).toMatchObject({ high: 100, lost: 0 });
+  await tree.move("device-1", "fog-2");
+  await tree.advance(60_000);
+  // The mark has passed them all: the device waits for nothing.
+  expect(await tree.ledger("device-1")).toMatchObject([{ held: 0, finalMark: 100, lost: device?.delivered }]);
+  expect(await expectAccounted(tree, "device-1", 100)).toBe(device?.held);
+  await tree.link("fog-1", "up");
+  await tree.advance(60_000);
+  expect(await expectAccounted(tree, "device-1", 100)).toBe(100);
+  expect((await tree.ledger("fog-1")).filter(({ origin }) => origin === "device-1")).toMatchObject([{ held: 0 }]);
+});

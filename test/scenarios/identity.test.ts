@@ -66,20 +66,31 @@ test("[O10] R0 a restored file never gives a number again, though its parent kno
   );
 });
 
-test("[O10] R1 a database that is an older copy goes on under a new epoch: nothing is lost, nothing passes for something old", async () => {
-  await using tree = await threeLevels();
-  await publish(tree, "device-1", 1, 10);
+/**
+ * A copy of device-1 is made when the numbers up to `inCopy` are on its disk and those up to `handedOn` above; then the others up to
+ * `above` go up from the original. When this resolves, the copy is in the original's place and the node does not run.
+ */
+async function putBackWithBacklog(
+  tree: MemoryTree,
+  { handedOn, inCopy, above }: { readonly handedOn: number; readonly inCopy: number; readonly above: number },
+): Promise<void> {
+  await publish(tree, "device-1", 1, handedOn);
   await tree.advance(1000);
   await tree.link("device-1", "down");
-  await publish(tree, "device-1", 11, 13);
+  await publish(tree, "device-1", handedOn + 1, inCopy);
   await tree.stop("device-1");
   tree.copyData("device-1", "node");
   await tree.link("device-1", "up");
   await tree.start("device-1");
-  await publish(tree, "device-1", 14, 20);
+  await publish(tree, "device-1", inCopy + 1, above);
   await tree.advance(2000);
   await tree.stop("device-1");
   tree.copyData("device-1", "copy");
+}
+
+test("[O10] R1 a database that is an older copy goes on under a new epoch: nothing is lost, nothing passes for something old", async () => {
+  await using tree = await threeLevels();
+  await putBackWithBacklog(tree, { handedOn: 10, inCopy: 13, above: 20 });
   await tree.start("device-1");
   const uplink = await heard(await tree.client("device-1", "reader"), "/level/uplink");
   await publish(tree, "device-1", 101, 105);
@@ -189,20 +200,36 @@ test("[O10] R1 a copy whose machine is started anew before it has met its parent
   await expectExact(tree, everybody);
 });
 
+test("[O1] R1 a fog that is an older copy takes what its original had handed to a fog that is below it now, once it has been told", async () => {
+  await using tree = await threeLevels();
+  await tree.add("fog-2", { level: "fog", parent: "cloud-1" });
+  await tree.move("fog-1", "fog-2");
+  await publish(tree, "fog-1", 1, 5);
+  await tree.advance(2000);
+  await tree.stop("fog-1");
+  tree.copyData("fog-1", "node");
+  // Of what the original gives now the end has got up another way; the rest is at the other fog.
+  await tree.link("fog-2", "down");
+  await tree.start("fog-1");
+  await publish(tree, "fog-1", 6, 10);
+  await tree.advance(3000);
+  await tree.ingest("cloud-1", "fog-1", { first: 11, last: 12 });
+  await tree.stop("fog-1");
+  await tree.stop("fog-2");
+  tree.copyData("fog-1", "copy");
+  await tree.begin("fog-1", "cloud-1", "down");
+  await tree.begin("fog-2", "fog-1", "up");
+  await tree.advance(40_000);
+  await tree.link("fog-1", "up");
+  await tree.advance(40_000);
+  expect(await storedNumbers(tree)).toEqual(numbers(1, 12));
+  await expectSettled(tree);
+  await expectExact(tree, ["fog-1", "fog-2", "cloud-1"]);
+});
+
 test("[O2] R0 a backup with a backlog that is seen to be one sends it under its own numbers: once, whatever the parent has besides", async () => {
   await using tree = await threeLevels();
-  await publish(tree, "device-1", 1, 5);
-  await tree.advance(1000);
-  await tree.link("device-1", "down");
-  await publish(tree, "device-1", 6, 8);
-  await tree.stop("device-1");
-  tree.copyData("device-1", "node");
-  await tree.link("device-1", "up");
-  await tree.start("device-1");
-  await publish(tree, "device-1", 9, 10);
-  await tree.advance(1000);
-  await tree.stop("device-1");
-  tree.copyData("device-1", "copy");
+  await putBackWithBacklog(tree, { handedOn: 5, inCopy: 8, above: 10 });
   tree.replaceFile("device-1");
   await tree.start("device-1");
   await publish(tree, "device-1", 11, 12);

@@ -197,6 +197,19 @@ test("a cancelled call ends everywhere: what runs, what waits for its start, and
   expect(late.asked).toBe(0);
 });
 
+test("[T5] a call that is called off while a fog is to be asked anew, because a node has come below it, ends at once", async () => {
+  await using tree = await sixNodes();
+  const runs = await blinker(tree, "device-1");
+  await tree.add("device-4", { level: "device", parent: "fog-1" });
+  const call = await beginCall(tree, "cloud-1", "blink", { id: callId, if: "name == 'device-1'", ttl: 300 });
+  // The news of it is at the cloud after a second; the fog would be asked anew after two.
+  await tree.advance(1500);
+  expect(runs.asked).toBe(1);
+  await publish(call.client, `/machine/calls/${callId}/cancel`, "");
+  await tree.advance(200);
+  expect(statuses(call.final())).toEqual({ "device-1": "cancelled" });
+});
+
 test("who calls off what nobody called is told so", async () => {
   await using tree = await sixNodes();
   const { client, heard } = await program(tree, "cloud-1", "/machine/replies/#");
@@ -254,4 +267,30 @@ test.each([
   const call = await beginCall(tree, "cloud-1", "ping", body);
   await tree.advance(100);
   expect(call.final().error?.message).toContain(message);
+});
+
+test("with a topic for results each node's result is told there when it comes, once, in front of the last word", async () => {
+  await using tree = await sixNodes();
+  const { client, heard } = await program(tree, "cloud-1", "/answers/#");
+  const slow = await blinker(tree, "device-3");
+  for (const device of ["device-1", "device-2"]) await blinker(tree, device, device);
+  const body = { if: "level == 'device'", ttl: 20, reply: "/answers/replies", results: "/answers/results" };
+  await publish(client, "/machine/functions/blink", body);
+  await tree.advance(5000);
+  const told = () =>
+    heard.filter(({ topic }) => topic === "/answers/results").map(({ text }) => JSON.parse(text) as { node: string });
+  expect(told().toSorted((a, b) => a.node.localeCompare(b.node))).toEqual([
+    { node: "device-1", status: "done", value: "device-1" },
+    { node: "device-2", status: "done", value: "device-2" },
+  ]);
+  await tree.link("fog-1", "down");
+  await tree.link("fog-1", "up");
+  await tree.advance(20_000);
+  expect(told().slice(2)).toEqual([{ node: "device-3", status: "failed", reason: "no answer before the deadline" }]);
+  expect(slow.asked).toBe(1);
+  expect(heard.at(-1)?.topic).toBe("/answers/replies");
+  expect(JSON.parse(heard.at(-1)?.text ?? "")).toMatchObject({
+    final: true,
+    counts: { matched: 3, done: 2, failed: 1 },
+  });
 });

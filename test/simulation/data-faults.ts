@@ -1,5 +1,6 @@
 // What happens to what is stored: a backup is put back, an image is copied, bytes rot, the document store refuses some of it for good.
 import type { Seeded } from "../../scripts/torture/seeded.ts";
+import { detourParents, handedOn, publishAlone, takeDetour } from "./detour.ts";
 import { drawMs, type Fault } from "./fault.ts";
 import type { Backup, Death, HeldNumber, Machine } from "./machine.ts";
 import type { StreamPlan } from "./plan.ts";
@@ -47,6 +48,8 @@ const rollback: Fault = {
     const [lost, again] = [drawPortions(tree, random), drawPortions(tree, random)];
     const [ms, downMs, aloneMs] = [drawMs(random, 500, 6_000), drawMs(random, 1, 3_000), drawMs(random, 500, 8_000)];
     const [isAlone, isStartedAgain, death] = [random.unit() < 0.7, random.unit() < 0.6, random.pick(deaths)];
+    const [others, isDetour] = [detourParents(tree, machine), random.unit() < 0.3];
+    if (isDetour && others.length > 0) return rollBackElsewhere(tree, machine, random.pick(others), random);
     const backup = machine.backUp(tree);
     publishWithin(tree, machine, lost, ms);
     tree.later(ms, () => {
@@ -63,6 +66,43 @@ const rollback: Fault = {
     return `${machine.id}: its image will be put back in ${ms} ms`;
   },
 };
+
+/** The same with a detour, while nothing else happens to that machine. */
+async function rollBackElsewhere(
+  tree: SimulatedTree,
+  machine: Machine,
+  other: Machine,
+  random: Seeded,
+): Promise<string | undefined> {
+  // What gives way could not be compared any more.
+  const lasting = tree.plan.streams.filter(({ policy, maxAgeMs }) => policy === "newest" && maxAgeMs === undefined);
+  const [stream, count] = [random.pick(lasting), random.between(1, 8)];
+  const parent = tree.parentOf(machine);
+  if (parent === undefined) return undefined;
+  machine.disk.crashIn(Number.POSITIVE_INFINITY, "before");
+  machine.disk.full = undefined;
+  machine.link.setCondition("up");
+  Object.assign(machine.link.quality, { latencyMs: 5, loss: 0 });
+  machine.isReserved = true;
+  try {
+    await tree.advance(2_000);
+    const before = await handedOn(machine, parent, stream);
+    const elsewhere = await handedOn(machine, other, stream);
+    if (before === undefined || elsewhere === undefined || elsewhere.has > before.given) return undefined;
+    const backup = machine.backUp(tree);
+    publishAlone(tree, machine, stream, count);
+    await tree.advance(2_000);
+    const after = await handedOn(machine, parent, stream);
+    if (after === undefined || after.has < before.given + count || !mayPutBack(tree, machine, backup, true))
+      return undefined;
+    const putImageBack = (): void =>
+      putBack(tree, machine, backup, { death: "process", into: "same files", isUnseen: true });
+    const isTold = await takeDetour(tree, machine, other, { stream, count, putBack: putImageBack });
+    return `${machine.id}: its image is put back below ${other.id}, ${isTold ? "" : "not "}so that checksums tell it`;
+  } finally {
+    machine.isReserved = false;
+  }
+}
 
 interface Portion {
   readonly stream: StreamPlan;

@@ -111,6 +111,12 @@ export class Machine {
   isUnaware = false;
   /** That has happened. */
   wasUnaware = false;
+  /** In which it numbers its messages. */
+  epoch = 0;
+  /** It reaches no parent, whatever its link is like. */
+  isCutOff = false;
+  /** Nobody publishes there but the fault that is at work. */
+  isReserved = false;
   /** How often it has got another parent. */
   moves = 0;
   /** Epochs in which it has numbered messages since it has had no parent: with a copy of these, both would hand them on. */
@@ -212,7 +218,7 @@ export class Machine {
             return broker;
           },
           dialParent: () => (options, signal) =>
-            this.link.dial(life, () => deps.machine(this.parent ?? "")?.host(), options, signal),
+            this.link.dial(life, () => (this.isCutOff ? undefined : this.#parentHost()), options, signal),
           openDocuments: async () => ({ documents: deps.documents, async [Symbol.asyncDispose]() {} }),
           fingerprint: () => this.fingerprint(),
           version: "simulated",
@@ -249,6 +255,10 @@ export class Machine {
   /** Its end of every connection, also while it starts. */
   host(): Host | undefined {
     return this.#life;
+  }
+
+  #parentHost(): Host | undefined {
+    return this.#deps.machine(this.parent ?? "")?.host();
   }
 
   /** The ledger of every stream that has messages; of a dead node, as it was left. */
@@ -299,15 +309,14 @@ export class Machine {
 
   /** Of one life: what it numbers before it meets a parent is its own alone. */
   #followOffers(): (requests: readonly WriteRequest[], outcomes: readonly WriteOutcome[]) => void {
-    let epoch = 0;
     let hasMet = false;
     return (requests, outcomes) =>
       requests.forEach(({ name }, index) => {
         const outcome = outcomes[index];
         if (outcome === undefined || "error" in outcome) return;
         if (name === "open" || name === "renewEpoch")
-          ({ epoch } = (outcome.value as { readonly identity: { readonly epoch: number } }).identity);
-        if (name === "append" && !hasMet) this.unoffered.add(epoch);
+          this.epoch = (outcome.value as { readonly identity: { readonly epoch: number } }).identity.epoch;
+        if (name === "append" && !hasMet) this.unoffered.add(this.epoch);
         if (name !== "meet") return;
         hasMet = true;
         this.unoffered.clear();

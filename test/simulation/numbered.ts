@@ -73,7 +73,8 @@ export class Numbered {
         } else if (name === "renewEpoch") {
           epoch = (outcome.value as Pick<OpenedWrite, "identity">).identity.epoch;
         } else if (name === "renumber") {
-          const moved = stored().filter((one) => one.origin === origin && one.epoch === epoch);
+          // To an epoch that may have ended by now, when a crash has come in between.
+          const moved = stored().filter((one) => one.origin === origin);
           for (const segment of moved) this.#addMoved(segment, streamNames.get(segment.streamId) ?? "");
         } else if (name === "append") {
           const write = args as AppendWrite;

@@ -2,6 +2,7 @@
 // it was published, or named as lost for a reason that fits; and the root's ledger says exactly that.
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { keysOf, numberKey } from "./numbered.ts";
+import type { StreamPlan } from "./plan.ts";
 import { nameMessage } from "./publishers.ts";
 import type { SimulatedTree } from "./simulated-tree.ts";
 
@@ -28,7 +29,7 @@ export async function settledFaults(tree: SimulatedTree): Promise<readonly strin
     ...storedFaults(tree, stored),
     ...entries.flatMap(({ row }) => ledgerFaults(row, stored, lost)),
     ...[...lost].flatMap(([key, reason]) => reasonFaults(tree, { key, reason })),
-    ...missingFaults(tree, stored, lost, await evictedByCopies(tree)),
+    ...missingFaults(tree, stored, lost),
   ];
 }
 
@@ -96,41 +97,50 @@ function reasonFaults(tree: SimulatedTree, { key, reason }: LostNumber): readonl
     expired: () => stream?.maxAgeMs !== undefined,
     corrupt: () => [key, ...keys].some((one) => tree.rotten.has(one)),
     rejected: () => store.refused.has(key),
-    "presumed-lost": () => isDoubtful,
+    // An origin's own messages of class final may give way while its parent has them, and the parent may lose them after that.
+    "presumed-lost": () => isDoubtful || (stream?.class === "final" && mayGiveWay(stream)),
     renumbered: () => isDoubtful,
   };
   return fits[reason]() ? [] : [`[O1] ${key} (${messages.join(", ")}) is named as ${reason}, which it was not`];
 }
 
+function mayGiveWay({ policy, maxAgeMs }: StreamPlan): boolean {
+  return policy !== "newest" || maxAgeMs !== undefined;
+}
+
 /**
- * What an older copy has given up before it was known as one, under numbers that stand for the original's messages at the root: its own
- * ledger alone can say so.
+ * Numbers that stand for messages which an older copy had given up before it was known as one, under numbers of its lost original: their
+ * messages had other numbers. By origin and stream, how many there are.
  */
-async function evictedByCopies({ machines }: SimulatedTree): Promise<ReadonlySet<string>> {
-  const evicted = new Set<string>();
-  for (const { name, wasUnaware, life } of machines) {
-    if (!wasUnaware) continue;
-    for (const { row, gaps } of (await life?.store?.read("accounting", { origin: name })) ?? []) {
-      const own = gaps.filter(({ reason }) => reason === "evicted" || reason === "expired");
-      for (const { first, last } of own) for (const key of keysOf(row, first, last)) evicted.add(key);
-    }
+function namedAnew({ numbered }: SimulatedTree, lost: ReadonlyMap<string, GapRow["reason"]>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const [key, reason] of lost) {
+    if (reason === "renumbered" || reason === "presumed-lost" || numbered.messages.has(key)) continue;
+    const [origin = "", , stream = ""] = key.split(" ");
+    counts.set(`${origin}/${stream}`, (counts.get(`${origin}/${stream}`) ?? 0) + 1);
   }
-  return evicted;
+  return counts;
 }
 
 function missingFaults(
-  { numbered, publishers, forgiven }: SimulatedTree,
+  tree: SimulatedTree,
   stored: ReadonlyMap<string, Uint8Array>,
   lost: ReadonlyMap<string, GapRow["reason"]>,
-  evicted: ReadonlySet<string>,
 ): readonly string[] {
+  const { numbered, publishers, forgiven, machines } = tree;
+  const anew = namedAnew(tree, lost);
   const messages = new Set([...stored.values()].map(nameMessage));
   const faults: string[] = [];
   for (const message of publishers.acknowledged) {
     const keys = numbered.numbers.get(message) ?? [];
     // What was numbered anew has another number that says what has become of it.
-    const isNamed = keys.some((key) => (lost.has(key) && lost.get(key) !== "renumbered") || evicted.has(key));
+    const isNamed = keys.some((key) => lost.has(key) && lost.get(key) !== "renumbered");
     if (messages.has(message) || isNamed || forgiven.has(message)) continue;
+    const [id = "", stream = ""] = (message.split(" ")[0] ?? "").split("/");
+    const name = `${machines.find((machine) => machine.id === id)?.name ?? id}/${stream}`;
+    const left = anew.get(name) ?? 0;
+    anew.set(name, left - 1);
+    if (left > 0) continue;
     faults.push(`[O1] ${message} (${keys.join(", ")}) was acknowledged and is missing`);
   }
   return faults;

@@ -170,8 +170,8 @@ export class SimulatedTree implements AsyncDisposable {
   }
 
   /** Messages into the broker of a node that runs. */
-  publish({ id, life }: Machine, stream: StreamPlan, count: number): void {
-    if (life === undefined) return;
+  publish({ id, life, isReserved }: Machine, stream: StreamPlan, count: number): void {
+    if (life === undefined || isReserved) return;
     const place = { node: id, broker: life.broker, isAlive: () => life.isAlive };
     this.publishers.publish(place, stream, count);
     this.note(`${id}: ${count} published on ${stream.name}`);

@@ -274,30 +274,58 @@ test("Ctrl-C while a level is asked is exit code 130, and leaves no line behind"
   expect(bench.written.stderr.endsWith("\r\u001b[K")).toBe(true);
 });
 
-/** A node that answers a call when it is called off, and then, if it does, with `last`. */
-async function cancelled(last: unknown): Promise<{ readonly bench: Bench; readonly code: Promise<number> }> {
-  const arrived = Promise.withResolvers<void>();
-  const off = Promise.withResolvers<void>();
-  const server = await startScriptedMqttServer((packet, { send }) => {
+interface Cancelled {
+  readonly bench: Bench;
+  readonly code: Promise<number>;
+}
+
+/**
+ * A call that is called off, at a node that answers it with `before`, and when it is called off, if it does, with `last`: "drop" cuts
+ * the connection. Resolves when the node has heard of it.
+ */
+async function cancelled(
+  last: object | "drop" | undefined,
+  { before, args = [] }: { readonly before?: object; readonly args?: readonly string[] } = {},
+): Promise<Cancelled> {
+  const [arrived, off] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const server = await startScriptedMqttServer((packet, { send, drop }) => {
     if (packet.cmd !== "publish") return false;
+    const answer = (reply: object): void =>
+      send({ ...noFlags, cmd: "publish", topic: machineReplies, payload: Buffer.from(JSON.stringify(reply)) });
     send({ cmd: "puback", messageId: packet.messageId ?? 0 });
-    if (packet.topic.startsWith("/machine/functions/")) arrived.resolve();
-    else if (packet.topic === `/machine/calls/${id}/cancel`) {
+    if (packet.topic.startsWith("/machine/functions/")) {
+      if (before === undefined) arrived.resolve();
+      else answer(before);
+    } else if (packet.topic === `/machine/calls/${id}/cancel`) {
       off.resolve();
-      const payload = Buffer.from(JSON.stringify(last ?? null));
-      if (last !== undefined)
-        send({ cmd: "publish", topic: machineReplies, payload, qos: 0, retain: false, dup: false });
+      if (last === "drop") drop();
+      else if (last !== undefined) answer(last);
     }
     return true;
   });
-  const bench = createBench({ isTerminal: true, env: { NO_COLOR: "1" } });
-  const code = bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, "ping"]);
+  const bench = createBench({
+    isTerminal: true,
+    env: { NO_COLOR: "1" },
+    onStderr: (text) => {
+      if (text.includes("1 started")) arrived.resolve();
+    },
+  });
+  const code = bench.run(create, ["--mqtt", `mqtt://127.0.0.1:${server.port}`, ...args, "ping"]);
   await arrived.promise;
   bench.interrupt();
   await off.promise;
   void code.finally(() => server[Symbol.asyncDispose]());
   return { bench, code };
 }
+
+const noFlags = { qos: 0, retain: false, dup: false } as const;
+const underWay = {
+  id,
+  final: false,
+  counts: { ...noCounts, matched: 2, done: 1, started: 1 },
+  results: [result, { node: "device-2", status: "started" }],
+  waiting: [],
+};
 
 test("Ctrl-C calls the call off, shows what became of it, and is exit code 130", async () => {
   const counts = { ...noCounts, matched: 2, done: 1, cancelled: 1 };
@@ -308,11 +336,39 @@ test("Ctrl-C calls the call off, shows what became of it, and is exit code 130",
   expect(bench.written.stderr).toMatch(/calling it off\u001b\[K\r\u001b\[K$/);
 });
 
-test("a node that says nothing about a call that is called off is waited for five seconds", async () => {
-  const { bench, code } = await cancelled(undefined);
-  await bench.clock.advance(5_000);
+test.each([
+  ["says no more", undefined, "the last word did not come within 5 s"],
+  ["goes away", "drop", "the connection to .* is over .*"],
+] as const)(
+  "Ctrl-C, and the node %s: what was heard before is shown, and where the last word will come",
+  async (_, last, why) => {
+    const { bench, code } = await cancelled(last, { before: underWay });
+    // Whoever is cut off knows it at once.
+    if (last === undefined) {
+      await bench.clock.advance(4_999);
+      expect(bench.written.stdout).toBe("");
+      await bench.clock.advance(1);
+    }
+    expect(await code).toBe(130);
+    expect(bench.written.stdout).toMatch(/^NODE .*\ndevice-2 +started *\n\n2 matched: 1 done, 1 started\n$/s);
+    const told = `FOGBANK_NOT_ACKNOWLEDGED: the call was called off, but not everything was heard of it: ${why}. Its last word comes a second after its ttl at the latest: fogbank sub -t ${machineReplies} at the same node\n`;
+    expect(bench.written.stderr).toMatch(new RegExp(`\r\u001b\\[K${told}$`));
+  },
+);
+
+test("Ctrl-C before anything was heard, and nothing is: only the line that says so", async () => {
+  const nothing = await cancelled(undefined);
+  await nothing.bench.clock.advance(5_000);
+  expect(await nothing.code).toBe(130);
+  expect(nothing.bench.written.stdout).toBe("");
+  expect(nothing.bench.written.stderr).toContain("FOGBANK_NOT_ACKNOWLEDGED: the call was called off");
+});
+
+test("a node that does not know the call that is called off says so", async () => {
+  const error = { code: "FOGBANK_CALL_REFUSED", message: "there is no call with this id" };
+  const { bench, code } = await cancelled({ id, final: true, error });
   expect(await code).toBe(130);
-  expect(bench.written.stdout).toBe("");
+  expect(bench.written.stderr).toMatch(/FOGBANK_CALL_REFUSED: there is no call with this id\n$/);
 });
 
 test("how the call is to be made: scope, sync, a common start, a barrier, a share", async () => {
@@ -358,18 +414,32 @@ test("a settled call goes on without --no-wait", async () => {
 test("--results writes each node's result once, as a line of JSON, and no table", async () => {
   const folder = mkdtempSync(join(tmpdir(), "fogbank-results-"));
   const file = join(folder, "results.jsonl");
-  const started = { node: "device-2", status: "started" };
-  const counts = { ...noCounts, matched: 2, done: 1, started: 1 };
-  const progress = { ...done, final: false, counts, results: [result, started] };
   const failed = { node: "device-2", status: "failed", reason: "no power" };
-  const last = { ...done, counts: { ...noCounts, matched: 2, done: 1, failed: 1 }, results: [failed, result] };
-  await using server = await startScriptedMqttServer(answers(progress, last));
+  const counts = { ...noCounts, matched: 1_500, done: 1, failed: 1_499 };
+  const last = { ...done, counts, results: [result, failed], omitted: 1_498 };
+  const results = `${machineReplies}/results`;
+  const told = Array.from({ length: 1_499 }, (_, index) => ({ ...failed, node: `device-${index + 2}` }));
+  await using server = await startScriptedMqttServer((packet, { send }) => {
+    if (packet.cmd !== "publish") return false;
+    const tell = (topic: string, body: unknown): void =>
+      send({ cmd: "publish", topic, payload: Buffer.from(JSON.stringify(body)), qos: 0, retain: false, dup: false });
+    send({ cmd: "puback", messageId: packet.messageId ?? 0 });
+    // A node that was killed tells some of them again.
+    for (const one of [...told, result, ...told.slice(0, 3)]) tell(results, one);
+    tell(machineReplies, last);
+    return true;
+  });
   expect(await call(server, ["--results", file, "ping"])).toMatchObject({
     code: 1,
-    stdout: "2 matched: 1 done, 1 failed\n",
+    stdout: "1500 matched: 1 done, 1499 failed\n",
   });
+  expect(server.packets.filter(({ cmd }) => cmd === "subscribe")).toMatchObject([
+    { subscriptions: [{ topic: results }] },
+    { subscriptions: [{ topic: machineReplies }] },
+  ]);
+  expect(published(server)[0]?.body).toMatchObject({ results });
   const lines = readFileSync(file, "utf8").trimEnd().split("\n");
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([result, failed]);
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([...told, result]);
   expect(await call(server, ["--results", join(folder, "none", "x"), "ping"])).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/^FOGBANK_USAGE: cannot write the results to /),

@@ -11,6 +11,8 @@ export interface BenchOptions extends Partial<
   readonly quickSleeps?: { readonly ms: number; readonly count: number };
   /** Called with every text on stdout, before it counts as written; may throw. */
   readonly onStdout?: (text: string) => void;
+  /** The same for stderr. */
+  readonly onStderr?: (text: string) => void;
 }
 
 export interface Bench {
@@ -32,7 +34,10 @@ export function createBench(options: BenchOptions = {}): Bench {
       options.onStdout?.(text);
       written.stdout += text;
     },
-    stderr: (text) => void (written.stderr += text),
+    stderr: (text) => {
+      options.onStderr?.(text);
+      written.stderr += text;
+    },
     write: async (bytes) => void (written.stdout += new TextDecoder().decode(bytes)),
     env: options.env ?? {},
     readFile: options.readFile ?? (() => ""),

@@ -1,5 +1,6 @@
 // What each child is told of the root's marks.
 import { expect, test } from "vitest";
+import { limits } from "#shared/limits.ts";
 import { FinalMarkNews } from "#agent/link/final-mark-news.ts";
 
 const stream = { origin: "device-1", epoch: 5, streamId: 1 };
@@ -51,4 +52,16 @@ test("[O3] what the node is short of is asked of those who have named the stream
   expect(asked.slice(0, 3)).toEqual([shortages, undefined, more]);
   expect(asked.slice(3, 19).every((one) => one === undefined)).toBe(true);
   expect(asked[19]).toEqual(more);
+});
+
+test("of what a child names, only so much is remembered, the latest", async () => {
+  const told = news();
+  const named = Array.from({ length: limits.namedBelow }, (_, epoch) => ({ ...described, epoch: epoch + 100 }));
+  // @ts-expect-error descriptions with texts for their priority and class
+  told.begin("fog-1", [described, ...named]);
+  await told.refresh();
+  expect(told.take("fog-1")).toEqual({});
+  // @ts-expect-error a description with texts for its priority and class
+  told.name("fog-1", [described]);
+  expect(told.take("fog-1")).toEqual({ marks });
 });

@@ -9,6 +9,7 @@ import type { InboundPublish } from "#shared/system/bus.ts";
 const nowMs = Date.parse("2026-07-10T12:00:00Z");
 const deps = { random: { unit: () => 0.5, uint32: () => 7, uuid: () => "" }, treeNow: () => nowMs };
 const self = parseNodeName("fog-1");
+const anybody = { user: "", mayBeToldOn: () => true };
 
 function publish(topic: string, body: unknown, rest: Partial<InboundPublish> = {}): InboundPublish {
   const payload = new TextEncoder().encode(JSON.stringify(body));
@@ -25,6 +26,7 @@ test.each(["function", "internal", "external"] as const)(
         self,
         kind,
         publish(topic, body, expirySeconds === undefined ? {} : { expirySeconds }),
+        anybody,
       );
       if ("refused" in result) throw new Error(result.refused);
       return result.envelope.deadlineMs - nowMs;
@@ -36,9 +38,10 @@ test.each(["function", "internal", "external"] as const)(
 
 test("the answer goes to the response topic with the correlation data, unless the body names a topic", () => {
   const properties = encodeProperties({ responseTopic: "/answers/here", correlationData: Uint8Array.of(1, 2) });
-  const repliesOf = (body: unknown) => [
-    ...takeIn(deps, self, "function", publish("/machine/functions/ping", body, { properties })).replies,
-  ];
+  const repliesOf = (body: unknown) => {
+    const result = takeIn(deps, self, "function", publish("/machine/functions/ping", body, { properties }), anybody);
+    return "refused" in result ? result.refused : [...result.caller.replies];
+  };
   expect(repliesOf(null)).toEqual([["/answers/here", Uint8Array.of(1, 2)]]);
   expect(repliesOf({ reply: "/answers/there" })).toEqual([["/answers/there", Uint8Array.of(1, 2)]]);
 });
@@ -46,13 +49,13 @@ test("the answer goes to the response topic with the correlation data, unless th
 const callId = "00112233445566778899aabbccddeeff";
 
 function taken(kind: "function" | "internal" | "external", message: InboundPublish): Taken {
-  const result = takeIn(deps, self, kind, message);
+  const result = takeIn(deps, self, kind, message, anybody);
   if ("refused" in result) throw new Error(result.refused);
   return result;
 }
 
 function refusal(kind: "function" | "internal" | "external", message: InboundPublish): NotTaken {
-  const result = takeIn(deps, self, kind, message);
+  const result = takeIn(deps, self, kind, message, anybody);
   if ("envelope" in result) throw new Error("it was taken");
   return result;
 }
@@ -78,6 +81,7 @@ test("a call goes down from here at most once, unless it says otherwise", () => 
     minNodes: 0,
     confirm: 0,
     durable: false,
+    wantsAll: false,
   });
   const asked = {
     args: [1],
@@ -108,9 +112,9 @@ test("[J15] an event goes to the whole machine unless it says otherwise, durably
   const topic = "/machine/events/external/door";
   const qos = ([0, 1, 2] as const).map((one) => taken("external", publish(topic, { args: 1 }, { qos: one })));
   expect(qos.map(({ envelope }) => envelope.durable)).toEqual([false, true, true]);
-  for (const { envelope, replies } of qos) {
+  for (const { envelope, caller } of qos) {
     expect(envelope).toMatchObject({ kind: "external", name: "door", args: 1, scope: "machine", phase: phases.begin });
-    expect([...replies]).toEqual([]);
+    expect([...caller.replies]).toEqual([]);
   }
   expect(taken("internal", publish(topic, { scope: "subtree" })).envelope).toMatchObject({ scope: "subtree" });
 });
@@ -139,7 +143,7 @@ test("[J-T10] a publish that may have come before is refused without an id of it
 test("a response topic that leads where answers may not go is not used, nor one for another call", () => {
   const to = (responseTopic: string, body: unknown = { id: callId }) => {
     const properties = encodeProperties({ responseTopic });
-    return [...taken("function", publish("/machine/functions/ping", body, { properties })).replies.keys()];
+    return [...taken("function", publish("/machine/functions/ping", body, { properties })).caller.replies.keys()];
   };
   const own = `/machine/replies/${callId}`;
   for (const topic of ["$fog/up/x/h", "/machine/functions/ping", "/level/functions/x", "/level/uplink", "/from/x/y"])
@@ -165,4 +169,29 @@ test("[J15] an event of the node itself goes to the whole machine, and lives as 
   });
   const brief = ownEvent(deps, self, { ...event, durable: false, ttlMs: 5, condition: "level == 'fog'" });
   expect(brief).toMatchObject({ durable: false, deadlineMs: nowMs + 5, condition: "level == 'fog'" });
+});
+
+test("answers and results go nowhere where the caller may not publish itself, but to the replies of that very call", () => {
+  const id = "00112233445566778899aabbccddeeff";
+  const own = `/machine/replies/${id}`;
+  const narrow = { user: "anna", mayBeToldOn: (topic: string) => topic.startsWith("/anna/") };
+  const take = (body: unknown, rest: Partial<InboundPublish> = {}) =>
+    takeIn(deps, self, "function", publish("/machine/functions/ping", body, rest), narrow);
+  expect(take({ id, reply: "/anna/answers", results: "/anna/results" })).toMatchObject({
+    caller: { user: "anna", results: "/anna/results", replies: new Map([["/anna/answers", undefined]]) },
+    envelope: { wantsAll: true },
+  });
+  expect(take({ id, results: `${own}/results` })).toMatchObject({ caller: { results: `${own}/results` } });
+  const properties = encodeProperties({ responseTopic: "/data/x" });
+  for (const [body, rest] of [
+    [{ id, results: "/data/x" }, {}],
+    [{ id, reply: "/data/x" }, {}],
+    [{ id, reply: "/data/x", ttl: -1 }, {}],
+    [{ id }, { properties }],
+  ] as const) {
+    // Nor does the refusal.
+    expect(take(body, rest)).toMatchObject({ refused: expect.any(String), replies: new Map([[own, undefined]]) });
+  }
+  for (const results of ["/machine/functions/ping", "/machine/replies/other", "$SYS/x", "/from/a", "a/+", 7])
+    expect(take({ id, results })).toMatchObject({ refused: expect.stringContaining("results must be a topic") });
 });

@@ -19,7 +19,7 @@ function scene() {
   };
   const clock = new FakeClock(1_000);
   const log = silentLogger();
-  const watch = createNetworkWatch({ bus, clock, log }, { name: "fog-1", hasUplink: true });
+  const watch = createNetworkWatch({ bus, clock, log }, { name: "fog-1", level: "fog", hasUplink: true });
   return { said, clock, log, watch };
 }
 
@@ -59,8 +59,8 @@ test("a conclusion is published and logged once per change, what is behind it wi
 test("an event that cannot be raised is counted and logged, and the watch goes on", async () => {
   const { clock, log, watch } = scene();
   const raised: string[] = [];
-  await using _ = watch.run(async ({ name, durable, ttlMs }) => {
-    raised.push(`${name} ${durable} ${ttlMs}`);
+  await using _ = watch.run(async ({ name, durable, ttlMs, scope }) => {
+    raised.push(`${name} ${durable} ${ttlMs} ${scope}`);
     throw new Error("no room");
   });
   watch.journal({ state: "refusing", sinceMs: 1, reason: "full" });
@@ -69,7 +69,13 @@ test("an event that cannot be raised is counted and logged, and the watch goes o
   watch.uplink({ state: "up", cause: "lost", reason: undefined });
   watch.uplink({ state: "down", cause: "lost", reason: "cut" });
   await clock.advance(2000);
-  expect(raised).toEqual(["journal-full false undefined", "node-joined true undefined", "partitioned true 600000"]);
-  expect(watch.stats()).toMatchObject({ events: 3, eventsFailed: 3 });
-  expect(log.lines.filter(({ phrase }) => phrase === "event not raised")).toHaveLength(3);
+  expect(raised).toEqual([
+    "journal-full false undefined machine",
+    "journal-full false undefined subtree",
+    "node-joined true undefined machine",
+    "partitioned true 600000 machine",
+    "partitioned true 600000 subtree",
+  ]);
+  expect(watch.stats()).toMatchObject({ events: 5, eventsFailed: 5 });
+  expect(log.lines.filter(({ phrase }) => phrase === "event not raised")).toHaveLength(5);
 });

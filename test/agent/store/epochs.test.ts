@@ -158,3 +158,74 @@ test("[O10] of an earlier epoch: its messages go under the new one, those of the
   ]);
   for (const row of all) expect({ row, balanced: isBalanced(row) }).toMatchObject({ balanced: true });
 });
+
+test("[O3] what an older copy has given up under numbers that its lost original had handed on is lost under new ones", () => {
+  const node = open();
+  append(node, 1);
+  node.writes.meet({ parent: "fog-1", instance: 1 });
+  const streams = [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }] as const;
+  node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams, nowMs: 1, idsAbove: 0 });
+  // From here on nobody can have a number of this database.
+  for (const value of [2, 3, 4, 5, 6]) append(node, value);
+  const giveUp = (first: number, reason: "evicted" | "expired") =>
+    node.writes.quarantine({ origin: "device-1", epoch: 5, streamId: 1, first, reason, nowMs: 3 });
+  for (const first of [1, 2, 3]) giveUp(first, "evicted");
+  giveUp(6, "expired");
+  node.writes.renewEpoch({ fresh, holds: [{ epoch: 5, streamId: 1, ranges: [[1, 4]] }], nowMs: 2 });
+  while (!node.writes.renumber({}).isDone);
+  expect(rows(node)).toEqual([
+    { epoch: 5, high: 6, delivered: 0, lost: 6, held: 0 },
+    { epoch: 7, high: 5, delivered: 0, lost: 3, held: 2 },
+  ]);
+  const gaps = node.reads
+    .accounting({})
+    .map((entry) => entry.gaps.map(({ first, last, reason }) => [first, last, reason]));
+  // The first one the original had as well: it is lost under the number that it had.
+  expect(gaps).toEqual([
+    [
+      [1, 1, "evicted"],
+      [2, 6, "renumbered"],
+    ],
+    [
+      [3, 4, "evicted"],
+      [5, 5, "expired"],
+    ],
+  ]);
+  expect(append(node, 7)).toBe(6);
+});
+
+test("[O10] [O3] an earlier epoch of which everything was given up waits for its numbers to be compared too", () => {
+  const node = open();
+  const start = (bootId: string, epoch: number) =>
+    node.writes.open({
+      fresh: { uuid: "u", epoch, instance: epoch },
+      fingerprint: { bootId, file: undefined, birth: undefined },
+      streams: [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }],
+      nowMs: 1,
+      idsAbove: 0,
+    });
+  start("boot-1", 20);
+  append(node, 1);
+  node.writes.quarantine({ origin: "device-1", epoch: 5, streamId: 1, first: 1, reason: "evicted", nowMs: 3 });
+  start("boot-2", 21);
+  const holds = [{ epoch: 5, streamId: 1, ranges: [[1, 3]] }] as const;
+  expect(node.reads.evidence({ holds }).own).toMatchObject([{ epoch: 5, high: 1, offered: 0, isWaiting: true }]);
+  node.writes.renewEpoch({ fresh, of: 5, holds, nowMs: 2 });
+  while (!node.writes.renumber({}).isDone);
+  expect(rows(node)).toContainEqual({ epoch: 7, high: 1, delivered: 0, lost: 1, held: 0 });
+  expect(node.reads.evidence({ holds }).own).toMatchObject([{ epoch: 5, isWaiting: false }]);
+});
+
+test("[O10] a new epoch is taken once: what was given up in the old one, also beyond what the parent has, waits for nothing more", () => {
+  const node = open();
+  for (const value of [1, 2, 3]) append(node, value);
+  for (const first of [1, 3])
+    node.writes.quarantine({ origin: "device-1", epoch: 5, streamId: 1, first, reason: "evicted", nowMs: 3 });
+  const holds = [{ epoch: 5, streamId: 1, ranges: [[1, 2]] }] as const;
+  for (const nothing of [[], holds]) {
+    node.writes.renewEpoch({ fresh, of: 5, holds: nothing, nowMs: 2 });
+    while (!node.writes.renumber({}).isDone);
+    expect(node.reads.evidence({ holds }).own).toMatchObject([{ epoch: 5, isWaiting: false }]);
+    expect(rows(node)).toContainEqual({ epoch: 7, high: 3, delivered: 0, lost: 2, held: 1 });
+  }
+});

@@ -40,28 +40,35 @@ const step = fc.oneof(
   fc.record({ what: fc.constant("meet" as const), a: fc.integer({ min: 1, max: 3 }), b: fc.constant(0) }),
 );
 
-test("[O3] [O5] what the mark has not passed is held; what it has passed is delivered as far as whole segments go", () => {
+test("[O3] [O5] what the parent has and the mark has passed is delivered, as far as whole segments go; all else is held", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const { node, database } = open(false);
-      const ends: number[] = [];
+      const segments: { first: number; last: number; isHanded: boolean; isGone: boolean }[] = [];
       let mark = 0;
+      let instance = 0;
       for (const { what, a, b } of steps) {
-        const high = ends.at(-1) ?? 0;
+        const high = segments.at(-1)?.last ?? 0;
         if (what === "append") {
           append(node, a);
-          ends.push(high + a);
+          segments.push({ first: high + 1, last: high + a, isHanded: false, isGone: false });
         } else if (what === "acknowledge") {
           node.writes.forget({ acked: [{ ...self, ranges: [[a, a + b]] }] });
+          for (const one of segments) if (a <= one.first && one.last <= a + b) one.isHanded = true;
         } else if (what === "mark") {
           node.writes.settleFinal({ marks: [{ ...self, fin: a }] });
           mark = Math.max(mark, Math.min(a, high));
         } else {
           node.writes.meet({ parent: "fog-1", instance: a });
+          if (a !== instance) for (const one of segments) one.isHanded = one.isGone;
+          instance = a;
         }
+        for (const one of segments) one.isGone ||= one.isHanded && one.last <= mark;
         const row = node.reads.accounting({})[0]?.row;
-        const delivered = ends.findLast((end) => end <= mark) ?? 0;
-        expect(row).toMatchObject({ high: ends.at(-1) ?? 0, delivered, held: (ends.at(-1) ?? 0) - delivered });
+        const gone = segments.filter(({ isGone }) => isGone);
+        const delivered = gone.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+        const given = segments.at(-1)?.last ?? 0;
+        expect(row).toMatchObject({ high: given, delivered, held: given - delivered });
         expect(row !== undefined && isBalanced(row)).toBe(true);
         expect(row?.handed ?? 0).toBeLessThanOrEqual(row?.held ?? 0);
       }
@@ -325,5 +332,95 @@ test("[O3] what a node is short of and what is lost below is named as lost, coun
   const ledger = row();
   expect(ledger).toMatchObject({ lost: 3 });
   expect(ledger !== undefined && isBalanced(ledger)).toBe(true);
+  database.close();
+});
+
+/** Own messages 1 to 9 in three segments, which the parent has; those of the middle one have given way since. */
+function withoutMiddle() {
+  const { node, database } = open(false);
+  node.writes.meet({ parent: "fog-1", instance: 1 });
+  for (let count = 0; count < 3; count++) append(node, 3);
+  node.writes.forget({ acked: [{ ...self, ranges: [[1, 9]] }] });
+  drop(database, 4, 3);
+  const row = () => {
+    const ledger = node.reads.accounting({})[0]?.row;
+    expect(ledger !== undefined && isBalanced(ledger)).toBe(true);
+    return ledger;
+  };
+  const gaps = () => node.reads.accounting({})[0]?.gaps.map(({ first, last, reason }) => [first, last, reason]);
+  const carried = () => database.prepare("SELECT first, items FROM segment WHERE body IS NULL").all();
+  const { epoch, streamId } = self;
+  const meet = (parent: string, instance: number, ranges: readonly (readonly [number, number])[]) =>
+    node.writes.meet({ parent, instance, holds: [{ epoch, streamId, ranges }] });
+  return { node, database, row, gaps, carried, meet };
+}
+
+test("[O3] own messages that gave way because the parent had them are named when another one lacks them", () => {
+  const { database, row, gaps, carried, meet } = withoutMiddle();
+  meet("fog-1", 1, [[1, 9]]);
+  expect(row()).toMatchObject({ held: 6, delivered: 3, lost: 0 });
+  meet("fog-1", 2, [[6, 9]]);
+  expect(row()).toMatchObject({ held: 6, delivered: 1, lost: 2, handed: 0 });
+  expect(gaps()).toEqual([[4, 5, "presumed-lost"]]);
+  expect(carried()).toEqual([{ first: 4, items: 2 }]);
+  meet("fog-1", 3, []);
+  expect(row()).toMatchObject({ held: 6, delivered: 1, lost: 2 });
+  database.close();
+});
+
+test("own messages that gave way are named to another parent as well, and not where the root has them", () => {
+  const moved = withoutMiddle();
+  moved.meet("fog-2", 7, [[4, 4]]);
+  expect(moved.gaps()).toEqual([[5, 6, "presumed-lost"]]);
+  moved.database.close();
+  const passed = withoutMiddle();
+  passed.node.writes.settleFinal({ marks: [{ ...self, fin: 6 }] });
+  passed.meet("fog-1", 2, []);
+  expect(passed.row()).toMatchObject({ held: 3, delivered: 6, lost: 0 });
+  passed.database.close();
+});
+
+test("[O3] own messages that gave way are named when the parent asks for them, and no others", () => {
+  const { node, database, row, gaps } = withoutMiddle();
+  node.writes.handOnOnce({
+    wanted: [
+      {
+        ...self,
+        ranges: [
+          [2, 5],
+          [20, 30],
+        ],
+      },
+    ],
+  });
+  expect(gaps()).toEqual([[4, 5, "presumed-lost"]]);
+  expect(row()).toMatchObject({ high: 9, held: 6, delivered: 1, lost: 2 });
+  node.writes.handOnOnce({ wanted: [{ ...self, epoch: 77, ranges: [[1, 5]] }] });
+  expect(node.reads.accounting({})).toHaveLength(1);
+  database.close();
+});
+
+test("[O1] messages that have come while their gap went up are not deleted for the mark that has passed it: they go on first", () => {
+  const { node, database } = open(false);
+  const { stream, take, ack, row } = relaying(node);
+  node.writes.meet({ parent: "cloud-1", instance: 1 });
+  take(1, 3);
+  // The root has heard from somebody else that these are lost, and says how far everything is stored or lost.
+  node.writes.settleFinal({ marks: [{ ...stream, fin: 3 }] });
+  expect(row()).toMatchObject({ held: 3, delivered: 0 });
+  ack(1, 3);
+  expect(row()).toMatchObject({ held: 0, delivered: 3 });
+  database.close();
+});
+
+test("what the parent does not take of what the mark has passed goes", () => {
+  const { node, database } = open(false);
+  const { stream, take, row } = relaying(node);
+  take(1, 3);
+  take(4, 3);
+  node.writes.settleFinal({ marks: [{ ...stream, fin: 5 }] });
+  const nak = (first: number) => ({ ...stream, first, code: "elsewhere" as const });
+  node.writes.refused({ naks: [nak(1), nak(4)], nowMs: 1, monotonicMs: 1 });
+  expect(row()).toMatchObject({ held: 3, delivered: 3, lost: 0 });
   database.close();
 });

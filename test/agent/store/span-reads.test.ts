@@ -1,36 +1,14 @@
 import { expect, test } from "vitest";
 import { readJournalSpan } from "#agent/http/journal-span.ts";
-import { openDatabase } from "#agent/store/database.ts";
-import { nodeMigrations } from "#agent/store/node-migrations.ts";
-import { createNodeOperations } from "#agent/store/node-operations.ts";
 import type { NodeStore } from "#agent/store/node-store.ts";
 import type { NumbersAsked } from "#agent/store/span-reads.ts";
-import { nodeHasher } from "#agent/system/node-hasher.ts";
-import { parseNodeName } from "#shared/ids.ts";
-import { encodeSegment, lossReasonCodes, segmentFlags, type LossReason } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { SpanQuery } from "#shared/system/document-store.ts";
-import type { WireSegment } from "#shared/link/frames.ts";
+import { gap, held, openRoot } from "./root-scene.ts";
 
-const states = ["data", "alarms"].map((name, index) => ({
-  origin: "device-1",
-  epoch: 9,
-  streamId: index + 1,
-  name,
-  priority: 2 as const,
-  class: "custody" as const,
-  order: "live-first" as const,
-  policy: "oldest" as const,
-  high: 100,
-}));
-
-/** A root that takes in what device-1 sends. */
-function openRoot() {
-  const database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000 });
-  const { writes, reads } = createNodeOperations(database, parseNodeName("cloud-1"), nodeHasher, { isFinal: true });
-  writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams: [], nowMs: 1, idsAbove: 0 });
-  const ingest = (...segments: readonly WireSegment[]) =>
-    writes.ingest({ child: "device-1", nowMs: 1_000, batch: { streams: states, lows: [], segments } });
+/** With reads of spans as the HTTP API does them, portion by portion. */
+function openReadRoot() {
+  const { reads, ...root } = openRoot();
   const portions = { read: 0 };
   const read = async (_name: string, args: Parameters<typeof reads.span>[0]) => {
     portions.read++;
@@ -39,27 +17,11 @@ function openRoot() {
   /** All of it. */
   const spanOf = async ({ numbers = [], ...asked }: SpanQuery & { readonly numbers?: readonly NumbersAsked[] }) =>
     (await readJournalSpan({ read } as unknown as NodeStore, asked, numbers)).spans;
-  return { database, reads, writes, ingest, portions, spanOf };
-}
-
-/** Messages of the stream from number `first` with these times. */
-function held(first: number, times: readonly number[], streamId = 1): WireSegment {
-  const items = times.map((timeMs) => ({ timeMs, topic: "/data/x", payload: new Uint8Array(3), retain: false }));
-  const body = encodeSegment(items);
-  const [firstMs = 0, lastMs = 0] = [times[0], times.at(-1)];
-  const place = { origin: "device-1", epoch: 9, streamId, first, items: times.length, firstMs, lastMs };
-  return { ...place, flags: 0, crc: nodeHasher.crc32(body), body, gap: undefined };
-}
-
-function gap(first: number, last: number, times: readonly [number, number], reason: LossReason): WireSegment {
-  const place = { origin: "device-1", epoch: 9, streamId: 1, first, items: last - first + 1 };
-  const [firstMs, lastMs] = times;
-  const lost = { reasonCode: lossReasonCodes[reason], bytes: 0 };
-  return { ...place, firstMs, lastMs, flags: segmentFlags.gap, crc: 0, body: null, gap: lost };
+  return { ...root, portions, spanOf };
 }
 
 test("what is held of a span is counted by the times of the messages", async () => {
-  const { spanOf, ingest } = openRoot();
+  const { spanOf, ingest } = openReadRoot();
   ingest(held(1, [10, 20, 30]), held(4, [40, 50]), held(6, [60, 70, 80]), held(1, [45], 2));
   const count = async (fromMs: number, toMs: number) =>
     (await spanOf({ origin: "device-1", fromMs, toMs })).map(({ stream, held: n }) => [stream, n]);
@@ -79,14 +41,14 @@ test("what is held of a span is counted by the times of the messages", async () 
 });
 
 test("a segment whose clock was set back is counted all the same", async () => {
-  const { spanOf, ingest } = openRoot();
+  const { spanOf, ingest } = openReadRoot();
   ingest(held(1, [60, 50, 20]));
   const [inside] = await spanOf({ origin: "device-1", fromMs: 15, toMs: 55 });
   expect(inside?.held).toBe(2);
 });
 
 test("gaps are named when their times touch the span, or are not known", async () => {
-  const { spanOf, ingest } = openRoot();
+  const { spanOf, ingest } = openReadRoot();
   ingest(
     gap(1, 5, [10, 20], "evicted"),
     gap(6, 6, [21, 30], "expired"),
@@ -103,7 +65,7 @@ test("gaps are named when their times touch the span, or are not known", async (
 });
 
 test("of the numbers asked for it says which are here or lost, whatever their times", async () => {
-  const { spanOf, ingest } = openRoot();
+  const { spanOf, ingest } = openReadRoot();
   ingest(held(1, [1, 2, 3]), gap(6, 9, [1, 2], "evicted"), held(12, [9, 9]), held(50, [9]));
   const numbers = [
     {
@@ -128,7 +90,7 @@ test("of the numbers asked for it says which are here or lost, whatever their ti
 });
 
 test("a long backlog is walked in bounded portions, and the sum is the same", async () => {
-  const { spanOf, ingest, portions } = openRoot();
+  const { spanOf, ingest, portions } = openReadRoot();
   const count = 2 * limits.spanLooks + 100;
   ingest(...Array.from({ length: count }, (_, index) => held(index + 1, [index])));
   ingest(gap(count + 3, count + 5, [5, 5], "expired"), held(1, [1, 2, 3], 2));
@@ -154,7 +116,7 @@ test("a long backlog is walked in bounded portions, and the sum is the same", as
 });
 
 test("bodies are read up to a bound in each portion", async () => {
-  const { spanOf, ingest, portions } = openRoot();
+  const { spanOf, ingest, portions } = openReadRoot();
   const count = 1_000;
   const times = Array.from({ length: count }, (_, index) => (index === 0 ? 0 : 100));
   for (let first = 1; first < 500 * count; first += count) ingest(held(first, times));
@@ -165,7 +127,7 @@ test("bodies are read up to a bound in each portion", async () => {
 });
 
 test("more streams than one portion lists, and one alone of them", async () => {
-  const { database, spanOf, portions } = openRoot();
+  const { database, spanOf, portions } = openReadRoot();
   database.exec(
     `WITH RECURSIVE n(epoch) AS (SELECT 1 UNION ALL SELECT epoch + 1 FROM n WHERE epoch < 500)
      INSERT INTO origin(node, epoch) SELECT 'device-1', epoch FROM n;

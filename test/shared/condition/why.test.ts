@@ -26,6 +26,10 @@ const subject: Subject = {
     ["broken", parsed("data('nothing').avg > 30.0")],
   ]),
 };
+/** What others know of a node. */
+const member = { name: "pump-1", level: "device", zone: "hall-7", tags: [] as readonly string[], depth: 2 };
+/** One that says nothing of its place and its kind. */
+const fromElsewhere = viewOfMember({ ...member, site: { lat: undefined, lon: undefined, class: undefined } });
 const explain = (text: string, view: View = viewOf(subject)): Verdict => explainIn(parsed(text), view);
 
 test.each<[string, Verdict["result"], string]>([
@@ -69,16 +73,12 @@ test.each<[string, Verdict["result"], string]>([
   ["!(lat > 1.0 || data('x').avg > 1.0)", "false", "lat > 1.0 has no answer: 1:3: it has no lat"],
   ["zone == 'roof' && cond.hot", "false", "zone == 'roof' is false: zone is \"hall-7\""],
 ])("[J8] from elsewhere %j is %s, and it says why", (text, result, why) => {
-  const site = { lat: undefined, lon: undefined, class: undefined };
-  const view = viewOfMember({ name: "pump-1", level: "device", zone: "hall-7", tags: [], depth: 2, site });
-  expect(explain(text, view)).toEqual({ result, why });
+  expect(explain(text, fromElsewhere)).toEqual({ result, why });
 });
 
 test("[J8] from elsewhere nothing is certain of a part that may have no answer", () => {
-  const site = { lat: undefined, lon: undefined, class: undefined };
-  const view = viewOfMember({ name: "pump-1", level: "device", zone: "hall-7", tags: [], depth: 2, site });
-  expect(explain("!(data('x').last in [])", view).result).toBe("unknown");
-  expect(explain("!(data('x').last in tags)", view).result).toBe("unknown");
+  expect(explain("!(data('x').last in [])", fromElsewhere).result).toBe("unknown");
+  expect(explain("!(data('x').last in tags)", fromElsewhere).result).toBe("unknown");
 });
 
 test("[J-S8] an explanation is bounded like the evaluation, and so is what it shows", () => {
@@ -93,7 +93,7 @@ test("[J-S8] an explanation is bounded like the evaluation, and so is what it sh
 
 test("[J8] an explanation says what the evaluation says, and from elsewhere never the opposite", () => {
   const site = { lat: 52.5, lon: undefined, class: "pump" };
-  const reported = { name: "pump-1", level: "device", zone: "hall-7", tags: ["pump", "old"], depth: 2, site };
+  const reported = { ...member, tags: ["pump", "old"], site };
   const known = { ...subject, lat: site.lat, class: site.class };
   const counts = { true: 0, false: 0, unknown: 0 };
   fc.assert(

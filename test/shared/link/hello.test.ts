@@ -108,9 +108,10 @@ const plainWelcome = fc.record({
 const welcome: fc.Arbitrary<Welcome> = fc
   .tuple(plainWelcome, urgentCredit, abilities)
   .map(([plain, urgent, able]) => ({ ...plain, ...urgent, ...able }));
-const syncedWelcome = fc.tuple(welcome, segmentMark).map(([plain, one]) => ({
+const syncedWelcome = fc.tuple(welcome, segmentMark, name).map(([plain, one, origin]) => ({
   ...plain,
   synced: true,
+  relayed: plain.holds.map((held) => ({ ...held, origin })),
   holds: plain.holds.map((held) => ({ ...held, mark: one })),
 }));
 const plainBeat = fc.record({

@@ -14,6 +14,7 @@ const envelope: fc.Arbitrary<Envelope> = fc.record({
   confirm: fc.double({ min: 0, max: 1, noNaN: true }).map((share) => Math.abs(share)),
   durable: fc.boolean(),
   timeMs: fc.nat({ max: 8_640_000_000_000_000 }),
+  wantsAll: fc.boolean(),
   look: fc.nat(),
   phase: fc.constantFrom(0 as const, 1 as const, 2 as const),
   name: fc.constantFrom("info", "log-level", "Blink_2.x"),

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { limits } from "#shared/limits.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { phases, type Envelope } from "#shared/machine/envelope.ts";
-import { matchedOf, type Receipt } from "#shared/machine/receipt.ts";
+import { matchedOf, type NodeResult, type Receipt } from "#shared/machine/receipt.ts";
 import { envelopeOf, messageId } from "../../fakes/machine-scene.ts";
 import { ModelTree } from "../../fakes/model-tree.ts";
 
@@ -22,6 +22,7 @@ const holds = (condition: string, node: string): boolean => node.startsWith(cond
 
 type Step =
   | { readonly type: "happen"; readonly index: number; readonly repeated: boolean }
+  | { readonly type: "lose"; readonly index: number }
   | { readonly type: "pass"; readonly ms: number }
   | { readonly type: "settle" | "finish" | "cancel" }
   | { readonly type: "cut" | "connect" | "kill" | "start"; readonly node: string }
@@ -29,6 +30,7 @@ type Step =
 
 const node = fc.constantFrom(...names);
 const happen = fc.record({ type: fc.constant("happen" as const), index: fc.nat({ max: 20 }), repeated: fc.boolean() });
+const lose = fc.record({ type: fc.constant("lose" as const), index: fc.nat({ max: 20 }) });
 const pass = fc.record({ type: fc.constant("pass" as const), ms: fc.nat({ max: 3000 }) });
 const quick = fc.record({ type: fc.constantFrom("settle" as const, "finish" as const) });
 const link = fc.record({ type: fc.constantFrom("cut" as const, "connect" as const), node });
@@ -38,12 +40,15 @@ const move = fc.record({
   node: fc.constantFrom(...devices),
   parent: fc.constantFrom("fog-1", "fog-2", "cloud-1"),
 });
-const step: fc.Arbitrary<Step> = fc.oneof({ arbitrary: happen, weight: 4 }, pass, quick, link, death, move);
+const step: fc.Arbitrary<Step> = fc.oneof({ arbitrary: happen, weight: 4 }, lose, pass, quick, link, death, move);
 
 function take(tree: ModelTree, origin: string, one: Step): void {
   switch (one.type) {
     case "happen":
       tree.happen(one.index, one.repeated);
+      return;
+    case "lose":
+      tree.lose(one.index);
       return;
     case "pass":
       tree.pass(one.ms);
@@ -103,14 +108,19 @@ function expectSound(tree: ModelTree, condition: string, receipt: Receipt): void
   }
 }
 
+function byName(results: readonly NodeResult[]): readonly NodeResult[] {
+  return results.toSorted((a, b) => (a.node < b.node ? -1 : 1));
+}
+
+const happenings = fc.array(step, { maxLength: 40, size: "max" });
 const condition = fc.constantFrom("", "device", "fog-1", "d");
 const mode = fc.constantFrom("async" as const, "sync" as const);
 
 test("[T3] [T4] [T5] [T6] a call that the tree has time for is answered by everybody who matches, once", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40, size: "max" }), condition, mode, (steps, text, how) => {
-      const tree = begin("cloud-1", { condition: text, mode: how });
-      for (const one of steps) take(tree, "cloud-1", one);
+    fc.property(happenings, condition, mode, fc.boolean(), (given, text, how, wantsAll) => {
+      const tree = begin("cloud-1", { condition: text, mode: how, wantsAll });
+      for (const one of given) take(tree, "cloud-1", one);
       for (const { receipt } of tree.replies) expectSound(tree, text, receipt);
       heal(tree, 100_000);
       const finals = tree.replies.filter(({ isFinal }) => isFinal);
@@ -122,6 +132,8 @@ test("[T3] [T4] [T5] [T6] a call that the tree has time for is answered by every
         names.filter((name) => holds(text, name)).toSorted(),
       );
       expect(last).toMatchObject({ complete: true, waiting: [] });
+      // One by one each of them has been told, once, with what the last reply says.
+      expect(byName(tree.results)).toEqual(wantsAll ? byName(last.results) : []);
       for (const [run, times] of tree.runs) {
         expect(holds(text, run.split(" ")[0] ?? "")).toBe(true);
         if (how === "async") expect(times).toBe(1);
@@ -151,7 +163,7 @@ test("[T3] [T5] [T6] with scope machine, from a device: nobody twice, one final 
   );
 });
 
-test("[T3] [T5] a cancelled call ends with one final reply, whatever happens to it", () => {
+test("[T3] [T5] a cancelled call ends with one final reply, whatever happens to it, and early where nobody moves", () => {
   fc.assert(
     fc.property(
       fc.array(step, { maxLength: 15, size: "max" }),
@@ -159,7 +171,9 @@ test("[T3] [T5] a cancelled call ends with one final reply, whatever happens to 
       (before, after) => {
         const tree = begin("cloud-1", {});
         for (const one of [...before, { type: "cancel" } as const, ...after]) take(tree, "cloud-1", one);
-        heal(tree, 202_000);
+        // Whoever has moved may be waited for where it was. The others are asked again after a minute at the latest.
+        const hasMoved = [...before, ...after].some(({ type }) => type === "move");
+        heal(tree, hasMoved ? 202_000 : 70_000);
         expect(tree.replies.filter(({ isFinal }) => isFinal)).toHaveLength(1);
         for (const { receipt } of tree.replies) expectSound(tree, "", receipt);
       },
@@ -204,4 +218,22 @@ test("[J15] a durable event reaches every node where it holds, and once where no
     ),
     { numRuns: 400 },
   );
+});
+
+test("[T6] of three thousand nodes each result is told by itself, and the last word names a thousand", () => {
+  const many = Array.from({ length: 3_000 }, (_, index) => [`device-${index}`, `fog-${(index % 2) + 1}`]);
+  const tree = new ModelTree(
+    { "cloud-1": undefined, "fog-1": "cloud-1", "fog-2": "cloud-1", ...Object.fromEntries(many) },
+    holds,
+  );
+  tree.settle();
+  const timeMs = tree.nowMs;
+  tree.publish("cloud-1", envelopeOf({ timeMs, deadlineMs: timeMs + 60_000, condition: "device", wantsAll: true }));
+  tree.settle();
+  tree.pass(250);
+  tree.settle();
+  expect(tree.replies.at(-1)).toMatchObject({ isFinal: true, receipt: { counts: { done: 3_000 }, omitted: 2_000 } });
+  expect(tree.replies.at(-1)?.receipt.results).toHaveLength(limits.callResults);
+  expect(tree.results).toHaveLength(many.length);
+  expect(new Set(tree.results.map(({ node: name }) => name as string))).toEqual(new Set(many.map(([name]) => name)));
 });

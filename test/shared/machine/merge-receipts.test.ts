@@ -27,6 +27,7 @@ const simple = fc.record({
   results: fc.array(result, { maxLength: 8 }),
   omitted: fc.nat(),
   waiting: fc.array(fc.record({ node, sinceMs: fc.nat(), at: node }), { maxLength: 4 }),
+  unnamed: fc.constantFrom(0, 0, 7),
   adopted: fc.array(fc.record({ node, atMs: fc.nat() }), { maxLength: 2 }),
   detached: fc.constant([]),
   complete: fc.boolean(),
@@ -40,7 +41,7 @@ const apart = fc.array(simple, { maxLength: 6 }).map((list) =>
   list.map((one, part) => {
     const results = [...new Map(one.results.map((entry) => [entry.node, entry])).values()];
     const renamed = results.map((entry) => ({ ...entry, node: parseNodeName(`${entry.node}-${part}`) }));
-    return { ...one, results: renamed, waiting: [], adopted: [], settled: true };
+    return { ...one, results: renamed, waiting: [], unnamed: 0, adopted: [], settled: true };
   }),
 );
 
@@ -146,6 +147,21 @@ test("a call is complete once those that were waited for have been heard elsewhe
   expect(mergeReceipts([away, counted("done", "fog-2")])).toMatchObject({ complete: false, settled: true, waiting });
   const here: Receipt = { ...counted("done", "fog-2"), adopted: [{ node: device, atMs: 2 }] };
   expect(mergeReceipts([away, here])).toMatchObject({ complete: true, waiting: [] });
+});
+
+test("those that are waited for beyond what a receipt can name keep a call open, and are counted", () => {
+  const many = Array.from({ length: limits.callResults + 5 }, (_, index) => parseNodeName(`n${index}`));
+  const waiting = many.map((name) => ({ node: name, sinceMs: 1, at: parseNodeName("fog-1") }));
+  const away = mergeReceipts([{ ...counted("done", "fog-1"), complete: false, settled: true }], [], waiting);
+  expect(away).toMatchObject({ unnamed: 5, complete: false });
+  expect(away.waiting).toHaveLength(limits.callResults);
+  // All that have a name have been heard elsewhere.
+  const named = many.slice(0, limits.callResults);
+  const here: Receipt = {
+    ...counted("done", ...named),
+    adopted: named.map((name) => ({ node: name, atMs: 2 })),
+  };
+  expect(mergeReceipts([away, here])).toMatchObject({ waiting: [], unnamed: 5, complete: false });
 });
 
 test("too many that have moved are counted as if they had not", () => {

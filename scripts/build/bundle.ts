@@ -1,0 +1,73 @@
+// The program as text: one script for the main thread, and one for each worker thread that it starts.
+import { readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { build } from "esbuild";
+
+export interface Bundle {
+  readonly main: string;
+  /** By the name under which `agent/system/worker-entry.ts` asks for them. */
+  readonly workers: ReadonlyMap<string, string>;
+  /** Files that are in any of them, relative to the checkout. */
+  readonly inputs: readonly string[];
+}
+
+interface Script {
+  readonly text: string;
+  readonly inputs: readonly string[];
+}
+
+const mainFile = "agent/main.ts";
+const workerCall = /\bstartWorker\(\s*new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
+
+/** `root`: the checkout. The texts depend on nothing but its files. */
+export async function bundleProgram(root: string): Promise<Bundle> {
+  const main = await bundleScript(root, mainFile);
+  const scripts = new Map<string, Script>();
+  const waiting = workersOf(root, main);
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    if (scripts.has(file)) continue;
+    const script = await bundleScript(root, file);
+    scripts.set(file, script);
+    waiting.push(...workersOf(root, script));
+  }
+  const workers = new Map([...scripts].map(([file, { text }]) => [`${basename(file, ".ts")}.cjs`, text]));
+  if (workers.size < scripts.size) throw new Error(`two of these have the same name: ${[...scripts.keys()].join()}`);
+  const inputs = new Set([main, ...scripts.values()].flatMap((script) => script.inputs));
+  return { main: main.text, workers, inputs: [...inputs].toSorted() };
+}
+
+async function bundleScript(root: string, file: string): Promise<Script> {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [file],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    target: "node24",
+    // A single executable starts with a script; only such a one can have a code cache.
+    format: "cjs",
+    minify: true,
+    keepNames: true,
+    mainFields: ["module", "main"],
+    legalComments: "none", // NOTICES has the whole texts
+    external: ["cbor-extract"],
+    define: { "import.meta.url": "importMetaUrl" },
+    banner: { js: 'const importMetaUrl=require("node:url").pathToFileURL(__filename).href;' },
+    logLevel: "warning",
+  });
+  const [output] = outputFiles;
+  if (output === undefined) throw new Error(`esbuild made nothing of ${file}`);
+  return { text: output.text, inputs: Object.keys(metafile.inputs) };
+}
+
+/** Programs of worker threads that one of its files starts, relative to the checkout. */
+function workersOf(root: string, { inputs }: Script): string[] {
+  return inputs
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) =>
+      [...readFileSync(join(root, file), "utf8").matchAll(workerCall)].map(([, path = ""]) =>
+        join(dirname(file), path),
+      ),
+    );
+}

@@ -1,0 +1,61 @@
+// Single decisions of the core of machine messages.
+import { expect, test } from "vitest";
+import { limits } from "#shared/limits.ts";
+import { parseNodeName } from "#shared/ids.ts";
+import type { Effect } from "#shared/machine/effect.ts";
+import { MachineCore } from "#shared/machine/machine-core.ts";
+import { envelopeOf, messageId, neighbourOf, worldOf } from "../../fakes/machine-scene.ts";
+
+const self = parseNodeName("fog-1");
+const parent = neighbourOf("cloud-1", { key: "^" });
+const child = neighbourOf("device-1");
+const world = worldOf(100, [parent, child]);
+const holds = { holds: true };
+const event = envelopeOf({ kind: "external", scope: "machine", durable: true });
+
+function typesOf(effects: readonly Effect[] | string): readonly string[] {
+  return typeof effects === "string" ? [effects] : effects.map(({ type }) => type);
+}
+
+test("[J15] a durable event is confirmed to nobody before it is on disk, whoever brings it", () => {
+  const core = new MachineCore(self, 1_000_000);
+  expect(typesOf(core.hear(world, parent, event, holds))).toEqual(["keep"]);
+  expect(typesOf(core.hear(world, parent, event, holds))).toEqual([]);
+  expect(typesOf(core.hear(world, child, event, holds))).toEqual([]);
+  const kept = core.kept(world, messageId, true);
+  expect(kept).toContainEqual(expect.objectContaining({ type: "report", to: "^" }));
+  expect(core.hear(world, child, event, holds)).toContainEqual(
+    expect.objectContaining({ type: "report", to: child.key, frame: expect.objectContaining({ id: messageId }) }),
+  );
+});
+
+test("[J15] an event that there is no room for is not confirmed, so that it comes again", () => {
+  const core = new MachineCore(self, 1_000_000_000);
+  const idOf = (index: number): string => index.toString(16).padStart(32, "0");
+  for (let index = 0; index < limits.openCalls; index++) {
+    core.hear(world, parent, { ...event, id: idOf(index) }, holds);
+    core.kept(world, idOf(index), true);
+  }
+  const effects = core.hear(world, parent, { ...event, id: "f".repeat(32) }, holds);
+  expect(effects).toEqual([
+    { type: "refused", from: parent.name, reason: `this node follows ${limits.openCalls} events already` },
+  ]);
+});
+
+test("[J12] what a neighbour may not send is refused with the reason, and said", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const effects = core.hear(world, child, envelopeOf(), holds);
+  expect(effects[0]).toEqual({ type: "refused", from: child.name, reason: "it is not for nodes above the caller" });
+  const far = envelopeOf({ id: "f".repeat(32), hops: limits.callHops + 1 });
+  expect(core.hear(world, parent, far, holds)[0]).toMatchObject({ type: "refused", from: parent.name });
+});
+
+test("only the user who made a call calls it off", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const caller = { kind: "local", replies: new Map(), user: "anna", results: undefined } as const;
+  core.publish(world, envelopeOf(), caller, true);
+  expect(core.cancel(world, messageId, "", "no more")).toBe("foreign");
+  expect(core.cancel(world, messageId, "bert", "no more")).toBe("foreign");
+  expect(core.cancel(world, "f".repeat(32), "anna", "no more")).toBe("unknown");
+  expect(typesOf(core.cancel(world, messageId, "anna", "no more"))).toContain("ask");
+});
