@@ -36,6 +36,7 @@ import { createJournalNotices, type JournalState } from "./journal/notices.ts";
 import { arrivalsPerSegment, startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
 import { startUpkeep } from "./journal/upkeep.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
+import { connectedClients } from "./broker/connected-clients.ts";
 import { startChildLinks } from "./link/child-links.ts";
 import type { DialParent } from "./link/parent-connection.ts";
 import { createOwnIdentity, renumberAll, type OwnIdentity } from "./link/own-identity.ts";
@@ -154,11 +155,13 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
   const self = { name: config.name, identity };
   stack.use(startUpkeep({ store, notices, clock, treeNow: () => time.now(), log }));
+  const clients = stack.use(connectedClients(broker));
+  const connections = {
+    disconnect: (id: string) => broker.disconnect(id),
+    isConnected: (id: string) => clients.has(id),
+  };
   const childLinks = stack.use(
-    startChildLinks(
-      { bus: broker, disconnect: (id) => broker.disconnect(id), store, tree: presence, time, clock, log },
-      self,
-    ),
+    startChildLinks({ bus: broker, ...connections, store, tree: presence, time, clock, log }, self),
   );
   const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, { identity, bootId });
   if (uplink !== undefined) stack.use(uplink);

@@ -241,6 +241,9 @@ export const limits = {
   /** Calls that one node follows at once, and ids that it remembers having run; beyond either new calls are refused. */
   openCalls: 10_000,
   seenCalls: 100_000,
+  /** Bytes that one such id takes on the disk with its entry in the index, and the share of a small database that all may take. */
+  seenCallBytes: 100,
+  seenCallShare: 1 / 16,
   /** Bytes of calls and events that are kept on disk until everybody has heard them, and the share of a small database that they may take. */
   keptCallBytes: 64 * mib,
   keptCallShare: 1 / 8,

@@ -45,8 +45,8 @@ import { unfitHello } from "./unfit-hello.ts";
 
 export interface ChildLinksDeps {
   readonly bus: Pick<Bus, "intercept" | "publish">;
-  /** Closes a client's connection. */
   disconnect(clientId: string): void;
+  isConnected(clientId: string): boolean;
   readonly store: NodeStore;
   readonly tree: TreeView;
   readonly time: TreeTime;
@@ -145,7 +145,7 @@ class ChildLinks implements AsyncDisposable {
     const { child, kind } = address;
     if (kind === "h") await this.#greet(child, publish.payload);
     else if (kind === "b") await this.#takeBatch(child, publish);
-    else if (kind === "w") this.#depart(child, publish.payload);
+    else if (kind === "w") await this.#depart(child, publish.payload);
   }
 
   async #greet(child: string, payload: Uint8Array): Promise<void> {
@@ -349,10 +349,12 @@ class ChildLinks implements AsyncDisposable {
     this.#send(child, "a", encodeAck(ack, child));
   }
 
-  #depart(child: string, payload: Uint8Array): void {
+  async #depart(child: string, payload: Uint8Array): Promise<void> {
     const departure = decodeDeparture(payload);
+    await Promise.resolve(); // a connection that takes over stands right behind the will that it fires [J-T7]
     const known = this.#deps.tree.child(child);
     if ("malformed" in departure || known === undefined) return;
+    if (!departure.frame.onPurpose && this.#deps.isConnected(controlClientId(child))) return;
     this.#update(known, departedChild(known, departure.frame, this.#deps.clock.now()));
   }
 

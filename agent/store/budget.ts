@@ -48,7 +48,8 @@ export class Budget {
 
   /**
    * Whether another row of the accounting may be written because of what children say. Half of what is left for deletes and gap rows is
-   * for that: a child with a new epoch must be let in while the journal is full, and what fills it goes up through this node.
+   * for that: a child with a new epoch must be let in while the journal is full, and what fills it goes up through this node. So must
+   * a call that waits for somebody: with it the node can be told what to do about a full journal.
    */
   hasRoomForAccounts(): boolean {
     return this.usedBytes() < (this.#cappedPages ?? this.#maxPages) * accountsShare * this.#pageBytes;
@@ -56,9 +57,12 @@ export class Budget {
 
   /** Throws FOGBANK_STORE_FULL when there is no room. `attempted`: an infinitive with its object. */
   refuseWhenFull(attempted: string): void {
-    if (!this.isFull()) return;
-    const full = this.isCapped ? "the disk is full" : `the database has reached its limit of ${this.maxBytes} bytes`;
-    throw new FogbankError("FOGBANK_STORE_FULL", `could not ${attempted}: ${full}`);
+    if (this.isFull()) this.#refuse(attempted);
+  }
+
+  /** Throws FOGBANK_STORE_FULL where there is no room for accounts either. */
+  refuseWithoutRoomForAccounts(attempted: string): void {
+    if (!this.hasRoomForAccounts()) this.#refuse(attempted);
   }
 
   /** Keeps the file at its size. Not inside a transaction. */
@@ -73,6 +77,11 @@ export class Budget {
     if (this.#cappedPages === undefined) return;
     this.#cappedPages = undefined;
     this.#setMaxPages(this.#maxPages);
+  }
+
+  #refuse(attempted: string): never {
+    const full = this.isCapped ? "the disk is full" : `the database has reached its limit of ${this.maxBytes} bytes`;
+    throw new FogbankError("FOGBANK_STORE_FULL", `could not ${attempted}: ${full}`);
   }
 
   #pageCount(): number {

@@ -1,15 +1,21 @@
 // What machine messages ask of the database: which ids have run and how that ended, and which messages are open.
 import type { DatabaseSync } from "node:sqlite";
 import { limits } from "#shared/limits.ts";
+import type { Budget } from "./budget.ts";
 import { CallRepository, type SeenCall } from "./call-repository.ts";
 import { MessageRepository } from "./message-repository.ts";
 
 /** Rows of one read. */
 const messagesPerRead = 256;
 
-/** `maxBytes`: what the database may grow to. */
-export function createCallOperations(database: DatabaseSync, maxBytes: number) {
-  const calls = new CallRepository(database);
+/** `budget`: the room that the database has. */
+export function createCallOperations(
+  database: DatabaseSync,
+  budget: Pick<Budget, "maxBytes" | "refuseWithoutRoomForAccounts">,
+) {
+  const { maxBytes } = budget;
+  const countMax = Math.min(limits.seenCalls, Math.floor((maxBytes * limits.seenCallShare) / limits.seenCallBytes));
+  const calls = new CallRepository(database, countMax);
   const messages = new MessageRepository(database);
   const bytesMax = Math.min(limits.keptResultBytes, maxBytes * limits.keptResultShare);
   return {
@@ -31,7 +37,9 @@ export function createCallOperations(database: DatabaseSync, maxBytes: number) {
         return null;
       },
 
+      /** Throws FOGBANK_STORE_FULL for one that is not kept yet: with the last room what is here already is got rid of. */
       keepMessage(args: { readonly id: Uint8Array; readonly body: Uint8Array; readonly deadlineMs: number }): null {
+        if (!messages.has(args.id)) budget.refuseWithoutRoomForAccounts("keep a call or an event");
         messages.put(args.id, args.body, args.deadlineMs);
         return null;
       },

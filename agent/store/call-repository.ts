@@ -1,7 +1,6 @@
 // Ids of calls that this node has begun to run, with what became of them. An unexpired id is never forgotten: when there are too many,
 // new ones are refused.
 import type { DatabaseSync } from "node:sqlite";
-import { limits } from "#shared/limits.ts";
 
 /** How long past its deadline an id is kept: clocks of a tree differ a little. */
 const graceMs = 60_000;
@@ -15,10 +14,13 @@ export class CallRepository {
   readonly #settle;
   readonly #expire;
   readonly #sizes;
+  readonly #countMax: number;
   /** Ids kept, and the bytes of their outcomes; undefined: to be counted. */
   #size: { count: number; bytes: number } | undefined;
 
-  constructor(database: DatabaseSync) {
+  /** `countMax`: ids that are kept. */
+  constructor(database: DatabaseSync, countMax: number) {
+    this.#countMax = countMax;
     this.#find = database.prepare("SELECT outcome FROM seen WHERE id = ?");
     this.#insert = database.prepare("INSERT INTO seen(id, deadline_ms) VALUES(?, ?)");
     this.#settle = database.prepare("UPDATE seen SET outcome = ? WHERE id = ?");
@@ -43,8 +45,8 @@ export class CallRepository {
     if (known !== "new") return known;
     const size = this.#measured();
     // Kept for as long as there is room: a client may repeat what it published long ago.
-    if (size.count >= limits.seenCalls) this.#removeExpired(nowMs);
-    if (this.#measured().count >= limits.seenCalls) return "full";
+    if (size.count >= this.#countMax) this.#removeExpired(nowMs);
+    if (this.#measured().count >= this.#countMax) return "full";
     this.#insert.run(id, deadlineMs);
     this.#measured().count++;
     return "new";
@@ -56,12 +58,16 @@ export class CallRepository {
     { outcome, brief }: { readonly outcome: Uint8Array; readonly brief: Uint8Array },
     { deadlineMs, nowMs, bytesMax }: { readonly deadlineMs: number; readonly nowMs: number; readonly bytesMax: number },
   ): void {
-    if (this.remember(id, deadlineMs, nowMs) === "full") return;
-    if (this.#measured().bytes + outcome.length > bytesMax) this.#removeExpired(nowMs);
+    const known = this.remember(id, deadlineMs, nowMs);
+    if (known === "full") return;
+    const before = known === "new" ? 0 : (known.outcome?.length ?? 0);
+    const added = outcome.length - before;
+    if (this.#measured().bytes + added > bytesMax) this.#removeExpired(nowMs);
     const size = this.#measured();
-    const kept = size.bytes + outcome.length > bytesMax ? brief : outcome;
-    size.bytes += kept.length;
-    this.#settle.run(kept, id);
+    const kept = size.bytes + added > bytesMax ? brief : outcome;
+    size.bytes += kept.length - before;
+    // Unless it was itself one of those whose time is over.
+    if (this.#settle.run(kept, id).changes === 0) this.#size = undefined;
   }
 
   #removeExpired(nowMs: number): void {

@@ -2,14 +2,20 @@
 import type { DatabaseSync } from "node:sqlite";
 
 export class MessageRepository {
+  readonly #has;
   readonly #put;
   readonly #remove;
   readonly #all;
 
   constructor(database: DatabaseSync) {
+    this.#has = database.prepare("SELECT 1 FROM message WHERE id = ?");
     this.#put = database.prepare("INSERT OR REPLACE INTO message(id, body, deadline_ms) VALUES(?, ?, ?)");
     this.#remove = database.prepare("DELETE FROM message WHERE id = ?");
     this.#all = database.prepare("SELECT body FROM message WHERE id > ? ORDER BY id LIMIT ?");
+  }
+
+  has(id: Uint8Array): boolean {
+    return this.#has.get(id) !== undefined;
   }
 
   put(id: Uint8Array, body: Uint8Array, deadlineMs: number): void {

@@ -117,9 +117,13 @@ export function openNodeDatabase(
     close: () => database.close(),
   };
 }
+/** Writes of calls and events that are kept. */
+const callWrites: readonly string[] = ["keepMessage", "remember"] satisfies readonly (keyof NodeWrites)[];
+
 /** Whether it brings new data. */
 function takesData(request: WriteRequest): boolean {
   const { name, args } = request;
+  if (callWrites.includes(name)) return true;
   if (name === ("sessions" satisfies keyof NodeWrites)) return bringsMessages(args as EncodedBatch); // typed where it was requested
   return bytesOf(request) > 0;
 }

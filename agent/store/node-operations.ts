@@ -59,7 +59,7 @@ export function createNodeOperations(
   const offered = new OfferedNumbers(identity, streams, name);
   const segments = new SegmentRepository(database, streams);
   const children = new ChildRepository(database);
-  const calls = createCallOperations(database, budget.maxBytes);
+  const calls = createCallOperations(database, budget);
   const clocks = new ClockRepository(database, hasher);
   const quarantined = new QuarantineRepository(database, budget.maxBytes);
 

@@ -56,7 +56,6 @@ export async function openNodeStore(
 ): Promise<NodeStore> {
   const worker = startWorker(new URL("./store-worker.ts", import.meta.url), config);
   worker.on("error", (error) => deps.onCrash(error));
-  const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   const call = callWorker<StoreWorkerCalls>(worker);
   try {
     const salvaged = await call("open", null);
@@ -75,7 +74,7 @@ export async function openNodeStore(
     read: (request) => call("read", request),
     async [Symbol.asyncDispose]() {
       await call("close", null);
-      await ended;
+      await worker.terminate();
     },
   });
 }

@@ -36,8 +36,6 @@ const handlers = {
   },
   close(_: null): null {
     opened?.close();
-    // The answer leaves first; then nothing keeps the thread alive.
-    queueMicrotask(() => parentPort?.close());
     return null;
   },
 };

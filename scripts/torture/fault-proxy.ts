@@ -27,6 +27,8 @@ export interface FaultProxy extends AsyncDisposable {
   set(fault: LinkFault): void;
   /** Resets every open connection, at both ends. */
   reset(): void;
+  /** Resets the child's end of every open connection; the parent's stays open and is told nothing, as when a router forgets a connection. */
+  abandon(): void;
   /** Bytes forwarded since the last `set`. */
   bytes(direction: Direction): number;
   /** The next forwarded bytes in that direction. */
@@ -75,6 +77,8 @@ class Proxying implements FaultProxy {
   readonly #random;
   readonly #server = createServer({ allowHalfOpen: true }, (child) => this.#accept(child));
   readonly #connections = new Set<Connection>();
+  /** Parents' ends that nobody is at the other end of. */
+  readonly #abandoned = new Set<Socket>();
   readonly #listeners = { passed: new Set<(direction: Direction) => void>(), cut: new Set<() => void>() };
   #fault: LinkFault = { type: "pass" };
   #bytes = { up: 0, down: 0 };
@@ -119,6 +123,22 @@ class Proxying implements FaultProxy {
 
   reset(): void {
     for (const connection of this.#connections) this.#drop(connection);
+    for (const parent of this.#abandoned) parent.resetAndDestroy();
+  }
+
+  abandon(): void {
+    for (const connection of this.#connections) {
+      const { child, pipes } = connection;
+      connection.pipes = undefined;
+      for (const pipe of pipes ?? []) pipe.finished = true;
+      const parent = pipes?.[0].target;
+      if (parent !== undefined) {
+        this.#abandoned.add(parent);
+        parent.once("close", () => this.#abandoned.delete(parent));
+        parent.resume();
+      }
+      child.resetAndDestroy();
+    }
   }
 
   bytes(direction: Direction): number {

@@ -1,4 +1,4 @@
-// Nodes in this process for the client library: a whole one, and a bare broker whose other half a test writes itself.
+// Nodes in this process for the client library: whole ones, and a bare broker whose other half a test writes itself.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,36 +6,48 @@ import { treeAuthorizer } from "#agent/broker/authorize.ts";
 import type { Broker } from "#agent/broker/broker.ts";
 import { startCoreBroker } from "#agent/broker/core-broker.ts";
 import { loadConfig } from "#agent/config/config.ts";
+import { mqttParent } from "#agent/link/mqtt-parent.ts";
 import { startNode, type RunningNode } from "#agent/node.ts";
 import { openNodeStoreInThread } from "#agent/store/node-store.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { systemClock } from "#agent/system/system-clock.ts";
 import { systemRandom } from "#agent/system/system-random.ts";
-import { FogbankError } from "#shared/errors.ts";
 import { connect, type ConnectOptions, type FogbankClient } from "../../client/client.ts";
+import { createPortPicker } from "../../scripts/demo/free-ports.ts";
+import { createMemoryDocumentStore } from "../fakes/memory-document-store.ts";
 import { createMemorySessionStore } from "../fakes/memory-session-store.ts";
 import { silentLogger } from "../fakes/silent-logger.ts";
 
-/** A node called device-1 on free ports. */
+const pickPort = createPortPicker();
+
+/** A node called device-1, unless its settings say otherwise, on free ports. */
 export class LiveNode implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "fogbank-client-"));
+  readonly #settings: Readonly<Record<string, string>>;
   #node: RunningNode | undefined;
   #broker: Broker | undefined;
-  /** Of MQTT over TCP and over WebSocket: the same after a restart. */
-  #ports: readonly [number, number] = [0, 0];
+  /** Of MQTT over TCP: the same after a restart, as that over WebSocket. */
+  readonly port: number;
+  readonly #webSocketPort: number;
+
+  private constructor(settings: Readonly<Record<string, string>>, port: number, webSocketPort: number) {
+    this.#settings = settings;
+    this.port = port;
+    this.#webSocketPort = webSocketPort;
+  }
 
   static async start(settings: Readonly<Record<string, string>> = {}): Promise<LiveNode> {
-    const node = new LiveNode();
-    await node.start(settings);
+    const node = new LiveNode(settings, await pickPort(), await pickPort());
+    await node.start();
     return node;
   }
 
   get url(): string {
-    return `mqtt://127.0.0.1:${this.#ports[0]}`;
+    return `mqtt://127.0.0.1:${this.port}`;
   }
 
   get webSocketUrl(): string {
-    return `ws://127.0.0.1:${this.#ports[1]}`;
+    return `ws://127.0.0.1:${this.#webSocketPort}`;
   }
 
   get broker(): Broker {
@@ -43,8 +55,7 @@ export class LiveNode implements AsyncDisposable {
     return this.#broker;
   }
 
-  async start(settings: Readonly<Record<string, string>> = {}): Promise<void> {
-    const [tcp, webSocket] = this.#ports;
+  async start(): Promise<void> {
     const { config } = loadConfig({
       env: {},
       hostname: "unused",
@@ -52,10 +63,10 @@ export class LiveNode implements AsyncDisposable {
       flags: {
         name: "device-1",
         "data-dir": join(this.#folder, "data"),
-        "listen.mqtt": `127.0.0.1:${tcp},ws://127.0.0.1:${webSocket}`,
+        "listen.mqtt": `127.0.0.1:${this.port},${this.webSocketUrl}`,
         "listen.http": "127.0.0.1:0",
         "sources.host.enabled": "false",
-        ...settings,
+        ...this.#settings,
       },
     });
     const log = silentLogger();
@@ -71,15 +82,14 @@ export class LiveNode implements AsyncDisposable {
             { clock: systemClock, random: systemRandom, log, store },
             { authorizer },
           )),
-        dialParent: () => () => Promise.reject(new FogbankError("FOGBANK_NOT_CONNECTED", "a root")),
-        openDocuments: () => Promise.reject(new Error("a device has none")),
+        dialParent: (uplink) => mqttParent(systemClock, uplink),
+        openDocuments: async () => ({ documents: createMemoryDocumentStore(), async [Symbol.asyncDispose]() {} }),
         fingerprint: () => undefined,
         version: "test",
         pid: 1,
       },
       config,
     );
-    this.#ports = [this.#node.mqtt[0]?.port ?? 0, this.#node.mqtt[1]?.port ?? 0];
   }
 
   async stop(): Promise<void> {

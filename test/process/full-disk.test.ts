@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectAsync } from "mqtt";
 import { expect, test } from "vitest";
+import { connect, FogbankClientError, type CallReport, type FogbankClient } from "../../client/client.ts";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
+import { linked, seen } from "./call-tree.ts";
 
 const mib = 1024 * 1024;
 const isRoot = process.getuid?.() === 0;
@@ -193,6 +195,83 @@ test.skipIf(!isRoot).each([
       });
     } finally {
       await cloud.end();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
+/** A call for whoever is away: its final report, or the code and message of its refusal. */
+interface Call {
+  readonly isKept: boolean;
+  readonly final: Promise<CallReport | string>;
+}
+
+/** Resolves when the node says that it waits for the device, or why it does not. */
+async function callAbsent(caller: FogbankClient): Promise<Call> {
+  const kept = Promise.withResolvers<boolean>();
+  const options = { if: "level == 'device'", ttl: 600 };
+  const onProgress = ({ waiting }: CallReport): void => {
+    if (waiting.some(({ node, at }) => node === "device-1" && at === "fog-1")) kept.resolve(true);
+  };
+  const final = caller
+    .call("ping", "x".repeat(32_000), { ...options, onProgress })
+    .catch((error: unknown) =>
+      error instanceof FogbankClientError ? `${error.code}: ${error.message}` : String(error),
+    );
+  void final.then(() => kept.resolve(false));
+  return { isKept: await kept.promise, final };
+}
+
+test.skipIf(!isRoot)(
+  "[T3] [T5] [J16.14] calls on a full disk: refused with the reason, none that was kept is lost by kill -9, and then new ones are taken",
+  { timeout: 120_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fogbank-full-"));
+    const pick = createPortPicker();
+    const ports = async () => ({ mqtt: await pick(), http: await pick() });
+    try {
+      await onSmallDisk(24 * mib, async (small) => {
+        const streams = `streams = ( { name = "data"; filters = "/data/#"; policy = "newest"; } );`;
+        const fog = nodeUnderTest(small, "fog-1", await ports(), `level = fog; ${largerThanTheDisk} ${streams}`);
+        const uplink = `uplink: { url = "mqtt://127.0.0.1:${fog.mqttPort}"; };`;
+        const settings = `level = device; ${uplink} sources: { host: { enabled = no; }; };`;
+        const device = nodeUnderTest(folder, "device-1", await ports(), settings);
+        const away = async (): Promise<unknown> => {
+          await device.end();
+          return eventually(
+            () => seen(device, fog),
+            (state) => state === "lost",
+          );
+        };
+        await using stack = new AsyncDisposableStack();
+        for (const node of [fog, device]) {
+          stack.defer(async () => void (await node.end()));
+          await node.start();
+        }
+        await linked(device, fog);
+        await away();
+        const backoffMs = { first: 10, longest: 200 };
+        const caller = stack.use(await connect(`mqtt://127.0.0.1:${fog.mqttPort}`, { backoffMs }));
+        writeFileSync(join(small, "filler"), Buffer.alloc(Math.min(14 * mib, freeBytes(small) - 512 * 1024)));
+        await publishUntilRefused(fog.mqttPort, Buffer.alloc(100_000, "x"));
+        const calls: Call[] = [];
+        while (calls.length < 200 && calls.at(-1)?.isKept !== false) calls.push(await callAbsent(caller));
+        const refused = calls.pop();
+        expect(await refused?.final).toMatch(/^refused: .*could not be made durable \(FOGBANK_STORE_FULL\)/);
+        expect(calls.length).toBeGreaterThan(0);
+
+        await fog.end();
+        await fog.start();
+        await device.start();
+        for (const { final } of calls)
+          expect(await final).toMatchObject({
+            counts: { matched: 1, done: 1 },
+            results: [{ node: "device-1", status: "done" }],
+          });
+        await away();
+        expect((await callAbsent(caller)).isKept).toBe(true);
+      });
+    } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   },

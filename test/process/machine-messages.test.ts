@@ -2,31 +2,8 @@
 import { expect, test } from "vitest";
 import { eventually } from "../../scripts/torture/node-under-test.ts";
 import { seen } from "./call-tree.ts";
+import { beginCall, reached } from "./machine-calls.ts";
 import { hear, nodeIds, withMachineTree, type MachineTree, type NodeId } from "./machine-tree.ts";
-
-interface Reply {
-  readonly id: string;
-  readonly final: boolean;
-  readonly error?: { readonly message: string };
-  readonly counts: Readonly<Record<string, number>>;
-  readonly results: readonly { readonly node: string; readonly status: string; readonly value?: unknown }[];
-  readonly waiting: readonly { readonly node: string; readonly at: string }[];
-}
-
-/** A call at the cloud, and what its caller hears. */
-async function beginCall(tree: MachineTree, name: string, body: object) {
-  const reply = `/answers/${Math.random().toString(16).slice(2)}`;
-  const heard = (await hear(tree, "cloud-1", reply)) as readonly Reply[];
-  const caller = await tree.client("cloud-1");
-  await caller.publishAsync(`/machine/functions/${name}`, JSON.stringify({ ...body, reply }), { qos: 1 });
-  const until = (isRight: (reply: Reply) => boolean): Promise<Reply | undefined> =>
-    eventually(
-      async () => heard.at(-1),
-      (last) => last !== undefined && isRight(last),
-    );
-  return { heard, until, final: () => until(({ final }) => final) };
-}
-
 /** A program that offers "work" at a device. It answers what it was asked when it is let go, and at once from then on. */
 async function worker(tree: MachineTree, name: NodeId) {
   const client = await tree.client(name);
@@ -39,13 +16,6 @@ async function worker(tree: MachineTree, name: NodeId) {
   });
   await client.subscribeAsync("/machine/functions/work", { qos: 1 });
   return { runs, go: () => go.resolve(), begun: (count: number) => reached(() => runs.length, count) };
-}
-
-async function reached(value: () => number, least: number): Promise<void> {
-  await eventually(
-    async () => value(),
-    (now) => now >= least,
-  );
 }
 
 /** Machine messages that a node has followed so far. */
@@ -178,6 +148,13 @@ interface Presence {
   readonly state: string;
 }
 
+/** Names of the nodes that `heard` has called lost. */
+function namedLost(heard: readonly unknown[]): readonly string[] {
+  return (heard as readonly { readonly name: string; readonly args: { readonly node: string } }[])
+    .filter(({ name }) => name === "node-lost")
+    .map(({ args }) => args.node);
+}
+
 /** What fog-1 says of its devices: all of it, and the last word of each. */
 async function presenceAtFog(tree: MachineTree) {
   const client = await tree.client("fog-1");
@@ -220,4 +197,26 @@ test("[J-S7] [J5] [J14] a clean departure, a kill, and what a fog retained befor
     await after.becomes("device-2", "lost");
     await tree.node("device-2").start();
     await after.becomes("device-2", "online");
+  }));
+
+test("[J-S7] [J-T7] [X2] a takeover: a device whose old connection still stands at the fog comes back over another one, and nobody takes it for lost; then it is killed, and everybody does", () =>
+  withMachineTree(async (tree) => {
+    const presence = await presenceAtFog(tree);
+    await presence.becomes("device-1", "online");
+    const alarms = await hear(tree, "cloud-1", "/machine/events/internal/+");
+    const uplink = (await hear(tree, "device-1", "/level/uplink")) as readonly Presence[];
+    const sessions = (): number => uplink.filter(({ state }) => state === "up").length;
+    for (let takeover = 1; takeover <= 3; takeover++) {
+      const before = sessions();
+      tree.link("device-1").abandon();
+      await reached(sessions, before + 1);
+      const call = await beginCall(tree, "ping", { if: "name == 'device-1'", ttl: 20 });
+      expect(await call.final()).toMatchObject({ counts: { matched: 1, done: 1 } });
+    }
+    expect(presence.statesOf("device-1")).not.toContain("lost");
+    expect(presence.statesOf("device-1")).not.toContain("left");
+    await tree.node("device-1").end("SIGKILL");
+    await presence.becomes("device-1", "lost");
+    await reached(() => namedLost(alarms).length, 1);
+    expect(namedLost(alarms)).toEqual(["device-1"]);
   }));

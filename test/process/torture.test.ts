@@ -12,7 +12,7 @@ import { runTorture } from "../../scripts/torture/torture-run.ts";
 
 const tortureSeconds = 60;
 
-test("[O1] [O2] [O3] [O4] [O5] [T3] [T5] seven processes are killed at random and their links break, while four devices publish and move", async () => {
+test("[J-S9] [O1] [O2] [O3] [O4] [O5] [T3] [T5] seven processes are killed at random and their links break, while four devices publish and move", async () => {
   const seed = Number(process.env["FOGBANK_TEST_SEED"] ?? Math.floor(Math.random() * 1e9));
   console.log(`seed ${seed}: repeat with FOGBANK_TEST_SEED=${seed}`);
   const folder = mkdtempSync(join(tmpdir(), "fogbank-torture-"));

@@ -56,7 +56,8 @@ async function startParent(file: string, disk: Disk) {
   const opened = await store.write("open", { fresh, streams: [], nowMs: 1, idsAbove: 0 });
   const broker = new MemoryBroker({ clock, log }, { authorizer: treeAuthorizer });
   const tree = createPresence({ bus: broker, clock, log }, { name: parent, level: "fog", url: undefined });
-  const deps = { bus: broker, disconnect: () => undefined, store, tree, time: createTreeTime(clock, true), clock, log };
+  const connections = { disconnect: () => undefined, isConnected: () => false };
+  const deps = { bus: broker, ...connections, store, tree, time: createTreeTime(clock, true), clock, log };
   const own = createOwnIdentity({ store, tree, clock, random: systemRandom, log }, opened);
   startChildLinks(deps, { name: parent, identity: own });
   return {
