@@ -1,7 +1,15 @@
 // What the children report, as summaries that conditions are evaluated against.
 import type { Condition } from "#shared/condition/condition.ts";
+import { namesIn } from "#shared/condition/names.ts";
 import { StepBudget } from "#shared/condition/step-budget.ts";
-import { mayHoldFor, summarize, type Summary } from "#shared/condition/summary.ts";
+import {
+  mayHoldFor,
+  profileOf,
+  summarize,
+  summarizeAlike,
+  type Member,
+  type Summary,
+} from "#shared/condition/summary.ts";
 import type { ChildPresence, EarlierReport } from "#shared/link/child-presence.ts";
 import type { Descendant, NodePlace } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
@@ -31,7 +39,18 @@ interface Current {
   readonly summary: Summary;
   /** Kept as long as the conditions themselves are kept parsed. */
   readonly answers: WeakMap<Condition, boolean>;
+  /** Of a single node: all that are like it. */
+  readonly alike: Answered | undefined;
 }
+
+/** A summary with what conditions came to. */
+interface Answered {
+  readonly summary: Summary;
+  readonly answers: WeakMap<Condition, boolean>;
+}
+
+/** Kinds of single nodes that answers are kept for: beyond that they are forgotten and worked out anew. */
+const profilesMax = 10_000;
 
 export class Summaries {
   readonly #tree: ReportedTree;
@@ -39,6 +58,10 @@ export class Summaries {
   readonly #currentByChild = new Map<string, Current>();
   readonly #earlier = new WeakMap<EarlierReport, Summary>();
   readonly #depth: DepthWatch;
+  /** By what children without anything below them have said of themselves, but for name and position. */
+  readonly #alike = new Map<string, Answered>();
+  /** Names that a condition asks for, kept as long as the conditions themselves are. */
+  readonly #names = new WeakMap<Condition, { readonly names: ReadonlySet<string> | undefined }>();
   #stats = { pruned: 0, unfinished: 0 };
   /** Steps that are left in the second that began then. */
   #second = Number.NEGATIVE_INFINITY;
@@ -66,6 +89,7 @@ export class Summaries {
     // Nothing known since before this node's start, or more than it could report: anything may be below it.
     if (child === undefined || (child.epoch === undefined && child.wasLeaf !== true)) return true;
     if (child.descendants.length >= limits.descendants) return true;
+    if (isLeaf(child) && this.#namesIn(condition)?.has(name) === false) return false;
     if (condition.tree === undefined || this.#mayHoldNow(condition, child)) return true;
     const nowMs = this.#clock.monotonic();
     return (child.earlier ?? []).some(
@@ -73,14 +97,37 @@ export class Summaries {
     );
   }
 
+  #namesIn(condition: Condition): ReadonlySet<string> | undefined {
+    const known = this.#names.get(condition);
+    if (known !== undefined) return known.names;
+    const names = namesIn(condition);
+    this.#names.set(condition, { names });
+    return names;
+  }
+
   #mayHoldNow(condition: Condition, child: ChildPresence): boolean {
-    const { summary, answers, descendants } = this.#current(child);
+    const { alike, ...current } = this.#current(child);
+    if (alike === undefined) return this.#answer(condition, current);
+    // What is ruled out for one is for all that are like it.
+    return this.#answer(condition, alike) && this.#evaluate(condition, current.summary).may;
+  }
+
+  #answer(condition: Condition, { summary, answers }: Answered): boolean {
     const known = answers.get(condition);
     if (known !== undefined) return known;
     const { may, isCertain } = this.#evaluate(condition, summary);
-    // Of a single node it is told about as fast as it is looked up.
-    if (isCertain && descendants.length > 0) answers.set(condition, may);
+    if (isCertain) answers.set(condition, may);
     return may;
+  }
+
+  #likes(member: Member): Answered {
+    const profile = profileOf(member);
+    const known = this.#alike.get(profile);
+    if (known !== undefined) return known;
+    if (this.#alike.size >= profilesMax) this.#alike.clear();
+    const alike: Answered = { summary: summarizeAlike(member), answers: new WeakMap() };
+    this.#alike.set(profile, alike);
+    return alike;
   }
 
   #current(child: ChildPresence): Current {
@@ -88,8 +135,10 @@ export class Summaries {
     const depth = this.#depth.ofChildren();
     const known = this.#currentByChild.get(name);
     if (known?.descendants === descendants && known.place === place && known.depth === depth) return known;
-    const summary = summarize(membersOf(child, depth));
-    const current: Current = { place, descendants, depth, summary, answers: new WeakMap() };
+    const members = membersOf(child, depth);
+    const [first] = members;
+    const alike = members.length === 1 && first !== undefined ? this.#likes(first) : undefined;
+    const current: Current = { place, descendants, depth, summary: summarize(members), answers: new WeakMap(), alike };
     this.#currentByChild.set(name, current);
     return current;
   }
@@ -114,6 +163,11 @@ export class Summaries {
     if (steps.isSpent) this.#stats.unfinished++;
     return { may, isCertain: !steps.isSpent };
   }
+}
+
+/** Nothing is known below it, nor was there lately. */
+function isLeaf({ descendants, earlier = [] }: ChildPresence): boolean {
+  return descendants.length === 0 && earlier.every((report) => report.descendants.length === 0);
 }
 
 /** How far below the root the children are. While the path changes, they may have been told something else. */

@@ -42,6 +42,8 @@ export class Surroundings {
   readonly #seen = new Map<NodeName, ChildView>();
   /** How often nodes have come below a child. */
   readonly #comings = new Map<NodeName, number>();
+  /** Each message looks at all of them. */
+  readonly #views = new WeakMap<ChildView, NeighbourView>();
 
   constructor(deps: SurroundingsDeps, self: NodeName) {
     this.#deps = deps;
@@ -107,8 +109,14 @@ export class Surroundings {
     return changed;
   }
 
-  #viewOf({ name, state, sinceMs, session }: ChildView): NeighbourView {
-    return { key: name, name, state, sinceMs, session, below: this.#comings.get(name) ?? 0 };
+  #viewOf(child: ChildView): NeighbourView {
+    const { name, state, sinceMs, session } = child;
+    const below = this.#comings.get(name) ?? 0;
+    const known = this.#views.get(child);
+    if (known?.below === below) return known;
+    const view: NeighbourView = { key: name, name, state, sinceMs, session, below };
+    this.#views.set(child, view);
+    return view;
   }
 
   *#all(): Generator<NeighbourView> {

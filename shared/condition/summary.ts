@@ -55,8 +55,18 @@ export function viewOfMember(member: Member): View {
   return viewFromElsewhere(fieldsOfGroup([member]));
 }
 
+/** All nodes that differ from `member` by name and position only, whatever those are. */
+export function summarizeAlike(member: Member): Summary {
+  const fields = new Map<string, Value>(fieldsOfGroup([member]));
+  const { lat, lon } = member.site ?? {};
+  fields.set("name", anything);
+  if (lat !== undefined) fields.set("lat", anything);
+  if (lon !== undefined) fields.set("lon", anything);
+  return [viewFromElsewhere(fields)];
+}
+
 /** The same for nodes of one group. */
-function profileOf({ level, zone, tags, depth, site }: Member): string {
+export function profileOf({ level, zone, tags, depth, site }: Member): string {
   const sited = site === undefined ? null : [site.lat === undefined, site.lon === undefined, site.class ?? null];
   return JSON.stringify([level, zone ?? null, tags, depth ?? null, sited]);
 }

@@ -35,7 +35,8 @@ test("[J-S8] long texts push others out before they are many, and a text that is
   cache.parse(long(fitting + 1));
   expect(cache.parse(long(fitting - 1))).toBe(last);
   expect(cache.parse("true")).toBe(short);
-  for (let n = 0; n <= fitting; n++) cache.parse(long(1000 + n));
+  // Used since the last look, it is passed over once.
+  for (let n = 0; n <= 2 * fitting; n++) cache.parse(long(1000 + n));
   expect(cache.parse("true")).not.toBe(short);
 });
 

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseCondition, type Condition } from "#shared/condition/condition.ts";
 import { evaluateCondition } from "#shared/condition/evaluate.ts";
+import { namesIn } from "#shared/condition/names.ts";
 import { StepBudget } from "#shared/condition/step-budget.ts";
 import type { Subject } from "#shared/condition/subject.ts";
-import { mayHoldFor, summarize, type Member } from "#shared/condition/summary.ts";
+import { mayHoldFor, summarize, summarizeAlike, type Member } from "#shared/condition/summary.ts";
 import { conditionText } from "./condition-grammar.ts";
 
 const plenty = 1_000_000;
@@ -195,10 +196,45 @@ test("[T4] [J8] a summary never says false of a condition that holds on one of i
       if (holds) held++;
       if (!may) pruned++;
       expect(may || !holds).toBe(true);
+      const alone = reported.map((one) =>
+        [summarize([one]), summarizeAlike(one)].map((summary) =>
+          mayHoldFor(condition, summary, new StepBudget(plenty)),
+        ),
+      );
+      for (const [one, anyLikeIt] of alone) expect(anyLikeIt === true || one === false).toBe(true);
     }),
     { numRuns: 10_000 },
   );
   // Else it proves nothing.
   expect(held).toBeGreaterThan(300);
   expect(pruned).toBeGreaterThan(300);
+});
+
+test("[T4] [J8] where a text asks for names, it holds on no node of another name, whatever else is in it", () => {
+  const names = (text: string): readonly string[] | undefined =>
+    namesIn(parsed(text)) && [...(namesIn(parsed(text)) ?? [])];
+  expect(names("name == 'a' || name in ['b', 'c'] && 'a' == level")).toEqual(["a", "b", "c"]);
+  expect(names("1 / 0 == 1 && 'a' == name && name in ['b', 'a']")).toEqual(["a"]);
+  for (const text of [
+    "",
+    "name != 'a'",
+    "!(name == 'a')",
+    "name == 'a' || level == 'fog'",
+    "name in tags",
+    "name == level",
+  ])
+    expect(names(text)).toBeUndefined();
+  let excluded = 0;
+  fc.assert(
+    fc.property(conditionText, fc.constantFrom("a", "n1", "pump"), alike, hidden, (part, name, members, more) => {
+      const text = `(${part}) && name == '${name}'`;
+      const asked = namesIn(parsed(text));
+      for (const one of members.filter((each) => asked?.has(each.name) === false)) {
+        excluded++;
+        expect(evaluateCondition(parsed(text), { ...subjectOf(one, more), depth: 2 })).toBe(false);
+      }
+    }),
+    { numRuns: 10_000 },
+  );
+  expect(excluded).toBeGreaterThan(10_000);
 });

@@ -5,6 +5,7 @@ import { parseNodeName } from "#shared/ids.ts";
 import type { Effect } from "#shared/machine/effect.ts";
 import { MachineCore } from "#shared/machine/machine-core.ts";
 import { envelopeOf, messageId, neighbourOf, worldOf } from "../../fakes/machine-scene.ts";
+import { ModelTree } from "../../fakes/model-tree.ts";
 
 const self = parseNodeName("fog-1");
 const parent = neighbourOf("cloud-1", { key: "^" });
@@ -58,4 +59,35 @@ test("only the user who made a call calls it off", () => {
   expect(core.cancel(world, messageId, "bert", "no more")).toBe("foreign");
   expect(core.cancel(world, "f".repeat(32), "anna", "no more")).toBe("unknown");
   expect(typesOf(core.cancel(world, messageId, "anna", "no more"))).toContain("ask");
+});
+
+test("[T6] who has answered counts in the last word, also where a node in between has forgotten the call and asks in vain", () => {
+  const parents = { "cloud-1": undefined, "fog-1": "cloud-1", "fog-2": "cloud-1" };
+  const devices = { "device-1": "fog-1", "device-2": "fog-1", "device-3": "fog-2" };
+  const tree = new ModelTree({ ...parents, ...devices }, (condition, node) => node.startsWith(condition));
+  tree.settle();
+  const timeMs = tree.nowMs;
+  tree.publish("cloud-1", envelopeOf({ timeMs, deadlineMs: timeMs + 60_000, condition: "device" }));
+  tree.cut("device-3");
+  tree.settle();
+  const pass = (ms: number): void => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      tree.pass(100);
+      tree.settle();
+    }
+  };
+  // fog-1 is through with it and forgets it, while fog-2 waits for its device.
+  pass(15_000);
+  expect(tree.replies.at(-1)).toMatchObject({ isFinal: false, receipt: { counts: { done: 2 } } });
+  tree.cut("device-2");
+  tree.cut("device-1");
+  tree.settle();
+  tree.connect("device-1");
+  tree.settle();
+  pass(50_000);
+  const { isFinal, receipt } = tree.replies.at(-1) ?? {};
+  expect(isFinal).toBe(true);
+  expect(receipt?.results.map(({ node }) => node as string).toSorted()).toEqual(["device-1", "device-2"]);
+  expect(receipt?.waiting.map(({ node }) => node)).toEqual(["device-3"]);
+  expect([...tree.runs.values()]).toEqual([1, 1]);
 });
