@@ -57,9 +57,9 @@ export async function makeBlob({ folder, bundle, notices, maker, usesCodeCache }
   mkdirSync(folder, { recursive: true });
   const write = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
-    return join(folder, name);
+    return name; // not where it lies: that of the main script is in the blob, and differs each time
   };
-  const output = join(folder, "fogbank.blob");
+  const output = "fogbank.blob";
   const config = {
     main: write("main.cjs", bundle.main),
     output,
@@ -74,6 +74,6 @@ export async function makeBlob({ folder, bundle, notices, maker, usesCodeCache }
     },
   };
   const configFile = write("sea.json", JSON.stringify(config));
-  await run(maker.command, [...maker.args, "--experimental-sea-config", configFile], { env: {} });
-  return output;
+  await run(maker.command, [...maker.args, "--experimental-sea-config", configFile], { cwd: folder, env: {} });
+  return join(folder, output);
 }
