@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { version } from "#agent/version.ts";
 import { runInBenchFolder, say, sayProgress } from "./bench/bench-run.ts";
+import { bareServer } from "./bench/binary/bare-server.ts";
 import { costs, type CostPlan } from "./bench/binary/costs.ts";
 import { fogbankContenders } from "./bench/binary/fogbank-binary.ts";
 import { otherBrokers } from "./bench/binary/other-brokers.ts";
@@ -57,9 +58,8 @@ async function measure(options: Options, folder: string): Promise<void> {
   const plan = isQuick ? quickPlan : { starts, messages, idleMs: idleSeconds * 1000 };
   const rounds = isQuick ? 1 : options.rounds;
   const conditions = { machine: describeMachine(), disk: measureDiskSync(folder, syncs), rounds, measureMs: 0 };
-  const contenders = [...fogbankContenders(binary), ...(await otherBrokers(sayProgress))].filter(
-    ({ name }) => only?.test(name) ?? true,
-  );
+  const all = [...fogbankContenders(binary), await bareServer(root, folder), ...(await otherBrokers(sayProgress))];
+  const contenders = all.filter(({ name }) => only?.test(name) ?? true);
   if (contenders.length === 0) throw new Error("nothing matches --only");
   using guard = startOrphanGuard();
   await using generator = startGenerator();
