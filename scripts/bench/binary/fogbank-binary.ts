@@ -17,7 +17,7 @@ const recorded: FlowOrder = { topic: "/data/bench", publishers: 50, outstanding:
 export function fogbankContenders(binary: string): readonly Contender[] {
   const linked = "it measures its machine once a second, and is linked to a cloud node";
   return [
-    contender("device", `Fogbank device: ${linked}`, binary, "device", passedOn),
+    contender("device", linked, binary, "device", passedOn),
     contender(
       "device, recording",
       "the same, below /data: all durable, and stored at the cloud",
@@ -25,8 +25,8 @@ export function fogbankContenders(binary: string): readonly Contender[] {
       "device",
       recorded,
     ),
-    contender("fog", "Fogbank fog: linked to a cloud node", binary, "fog"),
-    contender("cloud", "Fogbank cloud: the root, with its document store", binary, "cloud"),
+    contender("fog", "linked to a cloud node", binary, "fog"),
+    contender("cloud", "the root, with its document store", binary, "cloud"),
   ];
 }
 
