@@ -1,6 +1,7 @@
 // What `fogbank call` shows: how far the call is in one line, and in the end a table with a sentence below it.
 import type { CallStatus } from "#shared/machine/receipt.ts";
 import type { LevelStatus } from "#shared/level/outcome.ts";
+import { byName } from "./by-name.ts";
 import type { CallReport, LevelAnswer, NodeAnswer, UnheardNode } from "./call-reply.ts";
 import { formatTime } from "./quantities.ts";
 import { type Cell, renderTable } from "./render-table.ts";
@@ -91,7 +92,7 @@ function renderLine(text: string, paint: Paint, style: TextStyle): string {
 /** A table, ordered by the nodes' names. */
 export function renderAnswers(answers: readonly NodeAnswer[], style: TextStyle): string {
   const rows = answers
-    .toSorted((a, b) => byName.compare(a.node, b.node))
+    .toSorted((a, b) => byName(a.node, b.node))
     .map(({ node, status, value, reason }): readonly Cell[] => [
       { text: node },
       { text: status, paint: paints[status] },
@@ -119,8 +120,6 @@ export function renderOutcomes(outcomes: readonly LevelAnswer[], style: TextStyl
   const titles = ["LEVEL", "NODE", "STATUS", "RESULT"].map((title) => ({ title }));
   return renderTable(titles, rows, style);
 }
-
-const byName = new Intl.Collator("en", { numeric: true });
 
 function countsText(counts: CallReport["counts"]): string {
   const parts = (Object.keys(paints) as CallStatus[])

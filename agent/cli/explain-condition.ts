@@ -8,6 +8,7 @@ import type { ConditionVerdict } from "#shared/reports.ts";
 import type { Random } from "#shared/system/random.ts";
 import { functionTopic, machineReplyTopic } from "#shared/topics.ts";
 import { createNodeApi } from "../client/node-api.ts";
+import { byName } from "./by-name.ts";
 import { CommandFailure, exitWith, runAction } from "./action.ts";
 import { httpOption, mqttOption, type MqttTarget } from "./addresses.ts";
 import { exchangeCall } from "./call-exchange.ts";
@@ -109,7 +110,7 @@ function answersOf({ results, waiting, omitted = 0, counts }: CallReport): Answe
   const left =
     omitted === 0 ? [] : [{ node: `(${omitted} more)`, result: "unknown" as const, why: "left out of the reply" }];
   const isComplete = counts.done === counts.matched && unheard.length === 0 && omitted === 0;
-  return { nodes: [...answered.toSorted((a, b) => byName.compare(a.node, b.node)), ...unheard, ...left], isComplete };
+  return { nodes: [...answered.toSorted((a, b) => byName(a.node, b.node)), ...unheard, ...left], isComplete };
 }
 
 function verdictOf({ node, status, value, reason }: NodeAnswer): ConditionVerdict {
@@ -121,7 +122,6 @@ function verdictOf({ node, status, value, reason }: NodeAnswer): ConditionVerdic
   return { node, result, why };
 }
 
-const byName = new Intl.Collator("en", { numeric: true });
 const paints: Readonly<Record<ConditionVerdict["result"], Paint>> = { true: "good", false: "dim", unknown: "doubtful" };
 
 function table(nodes: readonly ConditionVerdict[], io: CliIo): string {

@@ -2,6 +2,7 @@
 //
 // What a node cannot hear of now is shown as it was last known, and marked so: only the first broken hop is a fact.
 import type { BelowReport, HopReport, PlaceReport, StatusReport } from "#shared/reports.ts";
+import { byName } from "./by-name.ts";
 import { formatChange, formatDuration } from "./quantities.ts";
 import { type Cell, renderTable } from "./render-table.ts";
 import type { Paint, TextStyle } from "./text-style.ts";
@@ -100,8 +101,7 @@ function belowRows(
   indent: string,
   site: SiteColumns,
 ): (readonly Cell[])[] {
-  const byName = new Intl.Collator("en", { numeric: true });
-  const sorted = below.toSorted((a, b) => byName.compare(a.node, b.node));
+  const sorted = below.toSorted((a, b) => byName(a.node, b.node));
   const childrenByParent = Map.groupBy(sorted, ({ parent }) => parent);
   const rows: (readonly Cell[])[] = [];
   const draw = (parent: string, prefix: string, isReached: boolean, depth: number): void => {

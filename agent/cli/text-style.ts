@@ -48,7 +48,9 @@ export function cut(text: string, width: number, style: TextStyle): string {
 
 /** The signs of `text` as people count them: one for a letter with its accents. */
 export function signsOf(text: string): readonly string[] {
+  segmenter ??= new Intl.Segmenter("en");
   return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 
-const segmenter = new Intl.Segmenter("en");
+/** Made on first use: a node, which draws nothing, starts without its tables. */
+let segmenter: Intl.Segmenter | undefined;

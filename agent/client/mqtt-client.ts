@@ -5,6 +5,7 @@ import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { Message, Qos } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
+import { loadMqtt } from "../system/mqtt-library.ts";
 import { within } from "./deadline.ts";
 
 export interface MqttClientConfig {
@@ -40,7 +41,7 @@ export async function connectMqttClient(
 ): Promise<MqttClient> {
   signal.throwIfAborted();
   const { host, port, isTls, username, password, clientId } = config;
-  const { connect } = await import("mqtt"); // a node that dials nobody does without it
+  const connect = await loadMqtt();
   signal.throwIfAborted();
   const connection = connect({
     ...clientOptions,

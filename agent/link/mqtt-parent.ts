@@ -6,6 +6,7 @@ import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { UplinkConfig } from "../config/uplink-url.ts";
+import { loadMqtt } from "../system/mqtt-library.ts";
 import type { DialOptions, DialParent, ParentConnection } from "./parent-connection.ts";
 
 /** Dials `uplink`, with what its files say at that moment. A connection that is disposed has a moment to send what is written; a parent that does not read cannot hold it open. */
@@ -14,7 +15,7 @@ export function mqttParent(clock: Clock, uplink: UplinkConfig): DialParent {
     signal.throwIfAborted();
     const credentials = await credentialsOf(uplink);
     signal.throwIfAborted();
-    const { connect } = await import("mqtt"); // a root does without it
+    const connect = await loadMqtt();
     signal.throwIfAborted();
     const client = connect({
       ...clientOptions,

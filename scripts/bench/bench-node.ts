@@ -37,6 +37,8 @@ export interface BenchNodePlan {
   readonly settings?: readonly string[];
   /** Beside the variables of this process. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Instead of this checkout: another executable of the program. */
+  readonly executable?: string;
 }
 
 /** Of every node of a benchmark. */
@@ -52,11 +54,12 @@ export async function createBenchNode(deps: BenchNodeDeps, plan: BenchNodePlan):
   let running: MeasuredProcess | undefined;
 
   async function start(): Promise<ProcessStart> {
-    const args = [...deps.nodeArguments(name), program, "run", "--config", configFile];
+    const { executable } = plan;
+    const fromSources = executable === undefined ? [...deps.nodeArguments(name), program] : [];
     running = await startMeasuredProcess(deps.guard, {
       name,
-      command: process.execPath,
-      args,
+      command: executable ?? process.execPath,
+      args: [...fromSources, "run", "--config", configFile],
       env: { ...process.env, ...plan.env },
       logFile,
       ready: "line",

@@ -22,6 +22,8 @@ export function parseCpuMs(stat: string): number {
 
 export interface MemoryMib {
   readonly resident: number;
+  /** Resident, with the pages that several processes share divided among them. */
+  readonly proportional: number;
   /** The part that is not backed by a file: heaps, stacks, buffers. */
   readonly anonymous: number;
 }
@@ -34,7 +36,7 @@ export function memoryMib(pid: number): MemoryMib {
 export function parseMemoryMib(rollup: string): MemoryMib {
   const mib = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(rollup)?.[1] ?? Number.NaN) / 1024;
-  return { resident: mib("Rss"), anonymous: mib("Anonymous") };
+  return { resident: mib("Rss"), proportional: mib("Pss"), anonymous: mib("Anonymous") };
 }
 
 /** The most memory that the process ever had resident. */

@@ -47,8 +47,9 @@ async function bundleScript(root: string, file: string): Promise<Script> {
     target: "node24",
     // A single executable starts with a script; only such a one can have a code cache.
     format: "cjs",
-    minify: true,
-    keepNames: true,
+    // Names stay as they are: a stack trace from a gateway can be read, and errors keep the names of their classes.
+    minifyWhitespace: true,
+    minifySyntax: true,
     mainFields: ["module", "main"],
     legalComments: "none", // NOTICES has the whole texts
     external: ["cbor-extract"],

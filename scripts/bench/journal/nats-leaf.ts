@@ -27,7 +27,7 @@ const subject = "data.bench";
 /** The server that is installed, or Debian's, fetched for this. */
 export async function findNats(): Promise<readonly ForwardSystem[] | MissingSystem> {
   try {
-    const command = await findServer();
+    const command = await findNatsServer();
     const { stdout } = spawnSync(command, ["--version"], { encoding: "utf8" });
     return [
       {
@@ -42,7 +42,8 @@ export async function findNats(): Promise<readonly ForwardSystem[] | MissingSyst
   }
 }
 
-async function findServer(): Promise<string> {
+/** That file. Rejects when there is none, and none can be fetched. */
+export async function findNatsServer(): Promise<string> {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
   const installed = folders.map((folder) => join(folder, "nats-server")).find((path) => existsSync(path));
   if (installed !== undefined) return installed;

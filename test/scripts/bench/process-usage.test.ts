@@ -14,9 +14,9 @@ test("processor time is user and system time, even of a process with a strange n
   expect(parseCpuMs(stat)).toBe(1680);
 });
 
-test("resident and anonymous memory are in MiB", () => {
-  const rollup = "Rss:               98304 kB\nPss:               90000 kB\nAnonymous:         30720 kB\n";
-  expect(parseMemoryMib(rollup)).toEqual({ resident: 96, anonymous: 30 });
+test("resident, proportional and anonymous memory are in MiB", () => {
+  const rollup = "Rss:               98304 kB\nPss:               92160 kB\nAnonymous:         30720 kB\n";
+  expect(parseMemoryMib(rollup)).toEqual({ resident: 96, proportional: 90, anonymous: 30 });
   expect(parseMemoryMib("").resident).toBeNaN();
 });
 
