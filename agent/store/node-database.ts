@@ -64,13 +64,13 @@ export function openNodeDatabase(
   const walBytes = reserveBytes / 2;
   const salvage = nodeSalvage(deps, (report) => deps.onSalvaged?.(report));
   const settings = { migrations: nodeMigrations, cacheBytes, pageBytes, maxBytes, walBytes, exclusive: true, salvage };
-  const database = openDatabase(file, settings);
+  const reserve = file === inMemory ? undefined : new DiskReserve(deps.clock, `${file}-reserve`, reserveBytes);
+  const database = openOnFullDisk(() => openDatabase(file, settings), reserve);
   const stopIfDamaged = (error: unknown): void => {
     if (file === inMemory || !markIfDamaged(file, error)) return;
     // Not for whoever asked: every answer is in doubt now. The process ends, and its next start salvages.
     throw new Error(`${file} is damaged: it is salvaged at the next start`, { cause: error });
   };
-  const reserve = file === inMemory ? undefined : new DiskReserve(deps.clock, `${file}-reserve`, reserveBytes);
   const budget = new Budget(database);
   const operations = createNodeOperations(database, name, deps.hasher, {
     isFinal: config.isFinal,
@@ -119,6 +119,17 @@ export function openNodeDatabase(
 }
 /** Writes of calls and events that are kept. */
 const callWrites: readonly string[] = ["keepMessage", "remember"] satisfies readonly (keyof NodeWrites)[];
+
+/** Even to look into a database takes some room: the index of its log. A node that cannot start cannot drain. */
+function openOnFullDisk(open: () => DatabaseSync, reserve: DiskReserve | undefined): DatabaseSync {
+  try {
+    return open();
+  } catch (error) {
+    if (reserve === undefined || !(error instanceof FogbankError) || error.code !== "FOGBANK_STORE_FULL") throw error;
+    reserve.release();
+    return open();
+  }
+}
 
 /** Whether it brings new data. */
 function takesData(request: WriteRequest): boolean {

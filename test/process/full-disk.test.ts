@@ -1,6 +1,6 @@
 // A disk that is really full: a small file system of its own. Needs the right to mount one (root, or a user namespace made beforehand).
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectAsync } from "mqtt";
@@ -281,4 +281,59 @@ function freeBytes(folder: string): number {
   mkdirSync(folder, { recursive: true });
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
+}
+
+test.skipIf(!isRoot)(
+  "[O9] killed -9 before another program fills the disk, a node starts on what it has set aside, and drains",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fogbank-full-"));
+    const pick = createPortPicker();
+    const ports = async () => ({ mqtt: await pick(), http: await pick() });
+    const cloud = nodeUnderTest(folder, "cloud-1", await ports(), "level = cloud;");
+    try {
+      await onSmallDisk(24 * mib, async (small) => {
+        const uplink = `uplink: { url = "mqtt://127.0.0.1:${cloud.mqttPort}"; };`;
+        const device = nodeUnderTest(
+          small,
+          "device-1",
+          await ports(),
+          `level = device; ${uplink} ${largerThanTheDisk}`,
+        );
+        try {
+          await device.start();
+          for (let count = 0; count < 3; count++) await publishOnce(device.mqttPort);
+          await device.end("SIGKILL");
+          fillUp(join(small, "filler"));
+          expect(freeBytes(small)).toBe(0);
+          await device.start();
+          await cloud.start();
+          await eventually(
+            () => cloud.accounting("device-1"),
+            ([row]) => row?.stored === 3 && row.pending === 0,
+          );
+        } finally {
+          await device.end("SIGKILL");
+        }
+      });
+    } finally {
+      await cloud.end("SIGKILL");
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
+
+/** Writes until the disk has no byte left. */
+function fillUp(file: string): void {
+  const descriptor = openSync(file, "w");
+  try {
+    for (const bytes of [mib, 4096, 1]) {
+      try {
+        while (writeSync(descriptor, Buffer.alloc(bytes)) > 0);
+      } catch {
+        // Full, for pieces of this size.
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
