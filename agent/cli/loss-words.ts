@@ -8,6 +8,7 @@ interface LostRange {
 /** A reason as it stands in brackets behind a range. */
 export function lossWords(reason: LossReason): string {
   if (reason === "presumed-lost") return "presumed lost";
+  if (reason === "store-lost") return "lost with the documents";
   return reason === "renumbered" ? "came under new numbers" : reason;
 }
 

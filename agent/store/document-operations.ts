@@ -1,7 +1,7 @@
 // What a root asks of its database about the document store: the ledger says that a message is stored there, and damage may have taken
 // it away since.
 import { addInterval, countIntervals, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
-import { lossReasonCodes } from "#shared/journal/segment.ts";
+import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import type { Nothing } from "./link-operations.ts";
 import type { LossRepository } from "./loss-repository.ts";
@@ -15,9 +15,18 @@ export interface DocumentOperationsDeps {
   readonly losses: LossRepository;
 }
 
+/** A document store, and how far it goes. */
+export interface DocumentsState {
+  readonly instance: number;
+  /** The highest arrival that is stored there. */
+  readonly arrival: number;
+}
+
 export interface DocumentsChecked {
   /** The damaged file whose losses have been named last. */
   readonly damaged: string | undefined;
+  /** What this node has drained into; undefined: it has never looked. */
+  readonly known: DocumentsState | undefined;
   /** This node has had a parent: what its ledger calls delivered may be there. */
   readonly hasHadParent: boolean;
 }
@@ -31,6 +40,7 @@ export function createDocumentOperations({ identity, streams, segments, losses }
         readonly epoch: number;
         readonly streamId: number;
         readonly stored: IntervalSet;
+        readonly reason: LossReason;
       }): number {
         const key = { origin: streams.originId(args.origin, args.epoch), stream: args.streamId };
         const row = streams.find(key);
@@ -41,7 +51,7 @@ export function createDocumentOperations({ identity, streams, segments, losses }
           losses.add(key, row.priority, {
             first,
             last,
-            reasonCode: lossReasonCodes.corrupt,
+            reasonCode: lossReasonCodes[args.reason],
             bytes: 0,
             firstMs: 0,
             lastMs: 0,
@@ -52,14 +62,19 @@ export function createDocumentOperations({ identity, streams, segments, losses }
         return messages;
       },
 
-      documentsChecked(args: { readonly damaged: string }): null {
-        identity.setCheckedDocuments(args.damaged);
+      documentsChecked(args: { readonly damaged: string | undefined; readonly state: DocumentsState }): null {
+        if (args.damaged !== undefined) identity.setCheckedDocuments(args.damaged);
+        identity.setKnownDocuments(args.state);
         return null;
       },
     },
     reads: {
       checkedDocuments(_args: Nothing): DocumentsChecked {
-        return { damaged: identity.checkedDocuments(), hasHadParent: identity.hasMet() };
+        return {
+          damaged: identity.checkedDocuments(),
+          known: identity.knownDocuments(),
+          hasHadParent: identity.hasMet(),
+        };
       },
     },
   };

@@ -27,6 +27,7 @@ export function createSqliteStore(database: SqlDatabase): DocumentStore {
     },
     spans: (query) => findSpans(database, dictionary, query),
     holdings: () => allHoldings(database),
+    instance: async () => onlyNumber(await database.query("SELECT instance AS n FROM store", [])),
     async lastArrival() {
       const sql = "SELECT ifnull((SELECT id + items - 1 FROM block ORDER BY id DESC LIMIT 1), 0) AS n";
       return onlyNumber(await database.query(sql, []));

@@ -104,6 +104,8 @@ export interface DocumentStore extends AsyncDisposable {
   spans(query: SpanQuery): Promise<readonly DataSpan[]>;
   /** Everything that is stored, by numbers: what a root that has lost its journal needs to know. Each stream once. */
   holdings(): AsyncIterable<DataHolding>;
+  /** Drawn when the store was made: another store has another. More than 0. */
+  instance(): Promise<number>;
   /** Largest `arrival` stored, or 0. */
   lastArrival(): Promise<number>;
 }

@@ -28,6 +28,21 @@ test("sqlite: documents are there after the file is opened again", async () => {
   }
 });
 
+test("sqlite: each file has an instance of its own, and keeps it", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "fogbank-documents-"));
+  const instanceOf = async (file: string) => {
+    await using store = createSqliteStore(await openSqlDatabase(join(directory, file), documentMigrations));
+    return store.instance();
+  };
+  try {
+    const [one, other, again] = [await instanceOf("one.db"), await instanceOf("other.db"), await instanceOf("one.db")];
+    expect(other).not.toBe(one);
+    expect(again).toBe(one);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 test("sqlite: a page, a count and a span are each one range of an index, and nothing large is sorted", async () => {
   await using database = await openSqlDatabase(":memory:", documentMigrations);
   const selections = [

@@ -170,7 +170,7 @@ export class MemoryTree implements AsyncDisposable {
 
   /** The root, which is stopped, loses its documents. */
   wipeDocuments(): void {
-    this.documents = createMemoryDocumentStore();
+    this.documents = createMemoryDocumentStore(++this.#uuids);
   }
 
   /** Starts a node on the data of another one that is stopped: the clone of its disk, in another machine if that can be told. */

@@ -114,3 +114,20 @@ test("custody: what was lost before the journal was lost is missing until it is 
   expect(row && missingOf(row)).toBe(1);
   await expectExact(tree, everybody);
 });
+
+test("[O3] a root without its documents names what was stored there as lost, and stores what comes from then on", async () => {
+  await using tree = await threeLevels();
+  await publish(tree, "device-1", 1, 10);
+  await tree.advance(3000);
+  await expectSettled(tree);
+  await tree.stop("cloud-1");
+  tree.wipeDocuments();
+  await tree.start("cloud-1");
+  expect(await tree.ledger("cloud-1")).toMatchObject([{ high: 10, delivered: 0, held: 0, lost: 10 }]);
+  expect(await tree.gaps("cloud-1", "device-1")).toEqual([{ first: 1, last: 10, reason: "store-lost" }]);
+  await tree.advance(15_000);
+  await publish(tree, "device-1", 11, 12);
+  await tree.advance(3000);
+  expect(await storedNumbers(tree)).toEqual([11, 12]);
+  expect(await tree.ledger("cloud-1")).toMatchObject([{ high: 12, delivered: 2, held: 0, lost: 10 }]);
+});
