@@ -27,6 +27,7 @@ import type { SalvageReport } from "./store/salvage.ts";
 import { salvagingSqlDatabases } from "./store/sql-database.ts";
 import { embeddedText } from "./system/assets.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
+import { nodeHasher } from "./system/node-hasher.ts";
 import { askSecret } from "./system/secret-prompt.ts";
 import { databaseFingerprint } from "./system/database-fingerprint.ts";
 import { systemClock } from "./system/system-clock.ts";
@@ -130,7 +131,7 @@ function runDeps(): RunDeps {
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             const openDocuments = salvagingSqlDatabases((report) => tellSalvaged(log, report));
-            const cloud = await startCloud({ openSqlDatabase: openDocuments, dataDir, log });
+            const cloud = await startCloud({ openSqlDatabase: openDocuments, dataDir, hasher: nodeHasher, log });
             return { ...cloud, damaged: newestDamaged(cloud.file) };
           },
           fingerprint: databaseFingerprint,

@@ -29,6 +29,7 @@ import { nodeRoutes, type NodeView } from "./http/routes.ts";
 import { adoptHoldings } from "./journal/adoption.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { nameLostDocuments } from "./journal/document-check.ts";
+import { startDocumentScrub } from "./journal/document-scrub.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { forgetEpochs } from "./journal/old-epochs.ts";
@@ -150,6 +151,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     documents === undefined
       ? undefined
       : stack.use(startSink({ store, documents, backlog: fanOut, clock, log, stamps: () => time.stamps() }));
+  if (documents !== undefined) stack.use(startDocumentScrub({ store, documents, clock, log }));
   const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
   const self = { name: config.name, identity };
   stack.use(startUpkeep({ store, notices, clock, treeNow: () => time.now(), log }));

@@ -69,4 +69,8 @@ export const documentMigrations: readonly string[] = [
   CREATE TABLE store(id INTEGER PRIMARY KEY CHECK(id = 1), instance INTEGER NOT NULL) STRICT;
   INSERT INTO store(id, instance) VALUES (1, 1 + abs(random() % 9007199254740990));
   `,
+  `
+  -- CRC-32 of the body; NULL: it was stored before there was one.
+  ALTER TABLE block ADD COLUMN crc INTEGER;
+  `,
 ];

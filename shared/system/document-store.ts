@@ -89,6 +89,15 @@ export interface DataHolding {
   readonly ranges: IntervalSet;
 }
 
+/** A block whose bytes are not those that were stored. */
+export type DamagedBlock = Pick<DataBlock, "origin" | "epoch" | "stream" | "first" | "items" | "arrival">;
+
+export interface CheckedBlocks {
+  readonly damaged: readonly DamagedBlock[];
+  /** The check goes on behind this arrival; undefined: there was nothing more. */
+  readonly next: number | undefined;
+}
+
 export interface DocumentStore extends AsyncDisposable {
   /**
    * Stores all messages of `blocks` durably, or rejects and stores none. Idempotent by identity, however messages are cut into blocks:
@@ -96,7 +105,7 @@ export interface DocumentStore extends AsyncDisposable {
    * cannot be read, an arrival is another message's), with anything else when it says nothing about the data.
    */
   insertBlocks(blocks: readonly DataBlock[]): Promise<InsertOutcome>;
-  /** In order of arrival. Paging with `after` neither skips nor repeats while blocks are being inserted. */
+  /** In order of arrival, what is damaged left out. Paging with `after` neither skips nor repeats while blocks are being inserted. */
   findData(query: DataQuery): Promise<readonly DataDocument[]>;
   /** How many messages there are of (origin, epoch, stream). */
   countData(origin: string, epoch: number, stream: string): Promise<number>;
@@ -104,6 +113,13 @@ export interface DocumentStore extends AsyncDisposable {
   spans(query: SpanQuery): Promise<readonly DataSpan[]>;
   /** Everything that is stored, by numbers: what a root that has lost its journal needs to know. Each stream once. */
   holdings(): AsyncIterable<DataHolding>;
+  /**
+   * Reads some of what is stored behind the arrival `after` again. Tells what is damaged there, and what `findData` and `spans` have met
+   * and left out since the last check.
+   */
+  checkBlocks(after: number): Promise<CheckedBlocks>;
+  /** Removes the block that begins with that arrival: its numbers are not stored any more. */
+  discardBlock(arrival: number): Promise<void>;
   /** Drawn when the store was made: another store has another. More than 0. */
   instance(): Promise<number>;
   /** Largest `arrival` stored, or 0. */

@@ -52,6 +52,8 @@ export function createMemoryDocumentStore(instance = 1): DocumentStore {
     async *holdings() {
       yield* holdingsOf(all());
     },
+    checkBlocks: async () => ({ damaged: [], next: undefined }),
+    async discardBlock() {},
     instance: async () => instance,
     async lastArrival() {
       return Math.max(0, ...byArrival.keys());
