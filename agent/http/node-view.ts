@@ -154,7 +154,8 @@ function placeReport({ level, zone, tags, site }: NodePlace): PlaceReport {
 }
 
 function streamReport(row: LedgerRow, isRoot: boolean): StreamReport {
-  const elsewhere = isRoot ? 0 : elsewhereOf(row);
+  const gone = elsewhereOf(row);
+  const elsewhere = isRoot ? 0 : gone;
   const below = missingOf(row) - elsewhere;
   return {
     origin: row.origin,
@@ -168,6 +169,7 @@ function streamReport(row: LedgerRow, isRoot: boolean): StreamReport {
     hereBytes: row.heldBytes,
     below,
     elsewhere,
+    ...(isRoot && gone > 0 ? { overdue: gone } : {}),
     heardAt: iso(row.heardAtMs),
     balanced: isBalanced(row),
   };

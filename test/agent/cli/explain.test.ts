@@ -46,6 +46,11 @@ test("pending is no failure, lost and unbalanced are", async () => {
   expect(broken).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("DO NOT BALANCE") });
 });
 
+test("what nobody is known to send any more is a failure", async () => {
+  const overdue = await explain([madeStream({ stored: 1194, below: 10, pending: 10, overdue: 10 })], ["device-1"]);
+  expect(overdue).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("will not send them again") });
+});
+
 test("JSON has the accounts and what they mean", async () => {
   const streams = [madeStream({ stored: 1203, below: 1, pending: 1 })];
   const below = [madeBelow("device-1", "cloud-1", { state: "lost", since: ago(60) })];
