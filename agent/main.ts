@@ -1,8 +1,10 @@
 // The edge of the process: arguments, signals, exit code; and the only place that may load cloud/.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { limits } from "#shared/limits.ts";
+import { documentsFileName } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { startCoreBroker } from "./broker/core-broker.ts";
 import { benchCommand } from "./cli/bench-hollow.ts";
@@ -128,6 +130,7 @@ function runDeps(): RunDeps {
           createBroker: (authorizer, store) =>
             startCoreBroker({ clock: systemClock, random: systemRandom, log, store }, { authorizer }),
           dialParent: (uplink) => mqttParent(systemClock, uplink),
+          hasDocuments: (dataDir) => existsSync(join(dataDir, documentsFileName)),
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             const openDocuments = salvagingSqlDatabases((report) => tellSalvaged(log, report));

@@ -32,6 +32,7 @@ export interface NodeViewDeps {
   readonly tree: TreeReport;
   readonly network: () => NetworkReport;
   readonly clock: Clock;
+  /** What this node has stored as a root: now, or before it had a parent. */
   readonly documents: DocumentStore | undefined;
   readonly counters: () => Readonly<Record<string, number>>;
   readonly explain: NodeView["condition"];
@@ -84,7 +85,8 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
     },
     condition: (text) => deps.explain(text),
     now: () => deps.clock.now(),
-    timeRange: (asked) => rangeReports({ ...deps, isRoot, heardAtMs }, asked),
+    timeRange: (asked) =>
+      rangeReports({ ...deps, documents: isRoot ? deps.documents : undefined, isRoot, heardAtMs }, asked),
     async ledgerMetrics() {
       const [totals, losses] = await Promise.all([deps.store.read("totals", {}), deps.store.read("losses", {})]);
       return ledgerMetrics(totals, losses, { isRoot, nowMs: deps.clock.now() });

@@ -1,7 +1,9 @@
 // What a root asks of its database about the document store: the ledger says that a message is stored there, and damage may have taken
 // it away since.
 import { addInterval, countIntervals, missingFrom, type IntervalSet } from "#shared/journal/interval-set.ts";
+import type { LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
+import { limits } from "#shared/limits.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import type { Nothing } from "./link-operations.ts";
 import type { LossRepository } from "./loss-repository.ts";
@@ -30,6 +32,10 @@ export interface DocumentsChecked {
   /** This node has had a parent: what its ledger calls delivered may be there. */
   readonly hasHadParent: boolean;
 }
+
+type StreamName = Pick<LedgerRow, "origin" | "epoch" | "streamId">;
+
+const keptTold = "kept-told";
 
 export function createDocumentOperations({ identity, streams, segments, losses }: DocumentOperationsDeps) {
   return {
@@ -62,6 +68,35 @@ export function createDocumentOperations({ identity, streams, segments, losses }
         return messages;
       },
 
+      /** Tells the nodes above that they need not wait for these: a former root, this node, has stored them for good. */
+      nameKept(args: StreamName & { readonly ranges: IntervalSet }): { readonly newestId: number } {
+        const key = streams.keyOf(args.origin, args.epoch, args.streamId);
+        const row = key && streams.find(key);
+        const reasonCode = lossReasonCodes["kept-below"];
+        if (key !== undefined && row !== undefined) {
+          for (const [first, last] of args.ranges)
+            losses.passOn(key, row.priority, { first, last, reasonCode, bytes: 0, firstMs: 0, lastMs: 0 });
+        }
+        return { newestId: segments.newestId() };
+      },
+
+      /** Names to the nodes above all that is lost of a stream. */
+      repeatLost(args: StreamName): { readonly newestId: number } {
+        const key = streams.keyOf(args.origin, args.epoch, args.streamId);
+        const row = key && streams.find(key);
+        if (key !== undefined && row !== undefined) {
+          for (let from: number | undefined = 1; from !== undefined;)
+            from = losses.repeat(key, row.priority, from, limits.upkeepSegments).next;
+        }
+        return { newestId: segments.newestId() };
+      },
+
+      /** The nodes above have been told of documents up to that arrival. */
+      keptToldTo(args: { readonly arrival: number }): null {
+        identity.setCounter(keptTold, args.arrival);
+        return null;
+      },
+
       documentsChecked(args: { readonly damaged: string | undefined; readonly state: DocumentsState }): null {
         if (args.damaged !== undefined) identity.setCheckedDocuments(args.damaged);
         identity.setKnownDocuments(args.state);
@@ -69,6 +104,11 @@ export function createDocumentOperations({ identity, streams, segments, losses }
       },
     },
     reads: {
+      /** Up to which arrival the nodes above have been told of documents. */
+      keptTold(_args: Nothing): number {
+        return identity.counter(keptTold);
+      },
+
       checkedDocuments(_args: Nothing): DocumentsChecked {
         return {
           damaged: identity.checkedDocuments(),

@@ -33,9 +33,18 @@ export const readerFlags = segmentFlags.historical | segmentFlags.maybeDuplicate
 
 /**
  * Why numbers of a stream will never be delivered. `renumbered`: their messages come under numbers of a newer epoch; `store-lost`: the
- * root had stored them as documents, and its document store has them no more.
+ * root had stored them as documents, and its document store has them no more; `kept-below`: a node
+ * that was the root has stored them, and keeps them.
  */
-export type LossReason = "evicted" | "expired" | "corrupt" | "rejected" | "presumed-lost" | "renumbered" | "store-lost";
+export type LossReason =
+  | "evicted"
+  | "expired"
+  | "corrupt"
+  | "rejected"
+  | "presumed-lost"
+  | "renumbered"
+  | "store-lost"
+  | "kept-below";
 export const lossReasonCodes: Readonly<Record<LossReason, number>> = {
   evicted: 1,
   expired: 2,
@@ -44,6 +53,7 @@ export const lossReasonCodes: Readonly<Record<LossReason, number>> = {
   "presumed-lost": 5,
   renumbered: 6,
   "store-lost": 7,
+  "kept-below": 8,
 };
 
 /** The reason with that code; an unknown code of a newer peer reads as presumed lost. */

@@ -2,6 +2,9 @@
 // single messages. SQLite now, which keeps them whole; MongoDB is another implementation, which may keep one document a message.
 import type { IntervalSet } from "../journal/interval-set.ts";
 
+/** In the data directory of a root. */
+export const documentsFileName = "documents.db";
+
 /** A segment with the name of its stream, and its place in the order of arrival. */
 export interface DataBlock {
   /** Node name of the origin. */

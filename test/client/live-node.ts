@@ -72,6 +72,7 @@ export class LiveNode implements AsyncDisposable {
             { authorizer },
           )),
         dialParent: () => () => Promise.reject(new FogbankError("FOGBANK_NOT_CONNECTED", "a root")),
+        hasDocuments: () => false,
         openDocuments: () => Promise.reject(new Error("a device has none")),
         fingerprint: () => undefined,
         version: "test",

@@ -102,6 +102,7 @@ function reasonFaults(tree: SimulatedTree, { key, reason }: LostNumber): readonl
     renumbered: () => isDoubtful,
     // Its document store keeps what it has.
     "store-lost": () => false,
+    "kept-below": () => false,
   };
   return fits[reason]() ? [] : [`[O1] ${key} (${messages.join(", ")}) is named as ${reason}, which it was not`];
 }

@@ -158,6 +158,7 @@ test("in a span of time what is missing is a failure, and renumbered is none", a
   expect(await codeOf(madeRange({ below: 3, here: 1 }))).toBe(0);
   const renumbered = { first: 110, last: 112, reason: "renumbered" } as const;
   expect(await codeOf(madeRange({ lost: 3, lostRanges: [renumbered] }))).toBe(0);
+  expect(await codeOf(madeRange({ lost: 3, lostRanges: [{ ...renumbered, reason: "kept-below" }] }))).toBe(0);
   const corrupt = { first: 120, last: 120, reason: "corrupt" } as const;
   expect(await codeOf(madeRange({ lost: 4, lostRanges: [renumbered, corrupt] }))).toBe(1);
   expect(await codeOf(madeRange({ lost: 4, lostRanges: [renumbered] }))).toBe(1);
