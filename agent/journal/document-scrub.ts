@@ -9,7 +9,7 @@ import type { NodeStore } from "../store/node-store.ts";
 
 export interface DocumentScrubDeps {
   readonly store: Pick<NodeStore, "read" | "write">;
-  readonly documents: Pick<DocumentStore, "checkBlocks" | "discardBlock">;
+  readonly documents: Pick<DocumentStore, "checkBlocks" | "discardBlock" | "onDamaged">;
   readonly clock: Pick<Clock, "sleep">;
   readonly log: Logger;
 }
@@ -21,22 +21,27 @@ const roundMs = 3_600_000;
 /** Works until it is disposed. */
 export function startDocumentScrub(deps: DocumentScrubDeps): AsyncDisposable {
   const stop = new AbortController();
-  const working = run(deps, stop.signal);
+  let pause = new AbortController();
+  const met = deps.documents.onDamaged(() => pause.abort());
+  const working = run(deps, stop.signal, () => (pause = new AbortController()).signal);
   return {
     async [Symbol.asyncDispose]() {
+      met[Symbol.dispose]();
       stop.abort();
+      pause.abort();
       await working;
     },
   };
 }
 
-async function run(deps: DocumentScrubDeps, signal: AbortSignal): Promise<void> {
+/** `nextPause`: a signal that ends the pause which begins now. */
+async function run(deps: DocumentScrubDeps, signal: AbortSignal, nextPause: () => AbortSignal): Promise<void> {
   const { documents, clock, log } = deps;
   let after = 0;
   let idleMs = 0;
   let isFailing = false;
   while (!signal.aborted) {
-    await clock.sleep(pauseMs, signal).catch(() => undefined);
+    await clock.sleep(pauseMs, nextPause()).catch(() => undefined);
     if (signal.aborted) return;
     try {
       // At the end it goes on with what readers meet, and begins anew after a while.

@@ -27,35 +27,50 @@ export class BlockChecker {
   readonly #hasher: Hasher;
   /** Arrivals of damaged blocks. */
   readonly #met = new Set<number>();
+  readonly #listeners = new Set<() => void>();
 
   constructor(database: SqlDatabase, hasher: Hasher) {
     this.#database = database;
     this.#hasher = hasher;
   }
 
-  /** What `isSound` compares with. */
+  /** What a stored body is compared with. */
   crcOf(body: Uint8Array): number {
     return this.#hasher.crc32(body);
   }
 
-  /** Of a row with `id`, `items`, `crc` and `body`. One that is not is told by the next check. */
-  isSound(row: SqlRow): boolean {
+  /** Of a row with `id`, `items`, `crc` and `body`: whether it is sound. One that is not is told by the next check. */
+  meet(row: SqlRow): boolean {
+    if (this.#isSound(row)) return true;
+    const id = numberOf(row, "id");
+    if (!this.#met.has(id) && this.#met.size < metMax) {
+      this.#met.add(id);
+      for (const listener of this.#listeners) listener();
+    }
+    return false;
+  }
+
+  onDamaged(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  #isSound(row: SqlRow): boolean {
     const body = bytesOf(row, "body");
-    const isSound =
-      row["crc"] === null ? scanBody(body, numberOf(row, "items")) !== undefined : row["crc"] === this.crcOf(body);
-    if (!isSound && this.#met.size < metMax) this.#met.add(numberOf(row, "id"));
-    return isSound;
+    if (row["crc"] === null) return scanBody(body, numberOf(row, "items")) !== undefined;
+    return row["crc"] === this.crcOf(body);
   }
 
   async check(after: number): Promise<CheckedBlocks> {
     const rows = await this.#database.query(selectNext, [after]);
-    const damaged = rows.filter((row) => !this.isSound(row));
-    for (const arrival of this.#met) {
+    const damaged = rows.filter((row) => !this.#isSound(row));
+    const met = [...this.#met];
+    this.#met.clear();
+    for (const arrival of met) {
       if (damaged.some((row) => row["id"] === arrival)) continue;
       const found = await this.#database.query(selectOne, [arrival]);
-      damaged.push(...found.filter((row) => !this.isSound(row)));
+      damaged.push(...found.filter((row) => !this.#isSound(row)));
     }
-    this.#met.clear();
     const last = rows.reduce((highest, row) => Math.max(highest, numberOf(row, "id")), 0);
     return {
       damaged: damaged.map((row) => ({

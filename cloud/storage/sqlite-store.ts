@@ -15,7 +15,7 @@ export function createSqliteStore(database: SqlDatabase, hasher: Hasher): Docume
   const dictionary = new TextDictionary(database);
   const checker = new BlockChecker(database, hasher);
   const writer = new BlockWriter(database, dictionary, (body) => checker.crcOf(body));
-  const isSound = (row: SqlRow): boolean => checker.isSound(row);
+  const isSound = (row: SqlRow): boolean => checker.meet(row);
   return {
     insertBlocks: (blocks) => writer.insert(blocks),
     findData: (query) => findData(database, dictionary, query, isSound),
@@ -32,6 +32,7 @@ export function createSqliteStore(database: SqlDatabase, hasher: Hasher): Docume
     spans: (query) => findSpans(database, dictionary, query, isSound),
     holdings: () => allHoldings(database),
     checkBlocks: (after) => checker.check(after),
+    onDamaged: (listener) => checker.onDamaged(listener),
     discardBlock: (arrival) => checker.discard(arrival),
     instance: async () => onlyNumber(await database.query("SELECT instance AS n FROM store", [])),
     async lastArrival() {

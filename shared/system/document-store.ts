@@ -121,6 +121,8 @@ export interface DocumentStore extends AsyncDisposable {
    * and left out since the last check.
    */
   checkBlocks(after: number): Promise<CheckedBlocks>;
+  /** Hears when `findData` or `spans` has met something damaged: the next check tells it. */
+  onDamaged(listener: () => void): Disposable;
   /** Removes the block that begins with that arrival: its numbers are not stored any more. */
   discardBlock(arrival: number): Promise<void>;
   /** Drawn when the store was made: another store has another. More than 0. */

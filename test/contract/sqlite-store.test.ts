@@ -61,7 +61,11 @@ test("sqlite: a block whose bits have changed is not served, and told, by the ne
   const told = [{ origin: "plant-1", epoch: 7, stream: "data", first: 2, items: 1, arrival: 2 }];
   expect(await store.checkBlocks(0)).toEqual({ damaged: told, next: 3 });
   expect(await store.checkBlocks(3)).toEqual({ damaged: [], next: undefined });
+  let met = 0;
+  using _ = store.onDamaged(() => met++);
   expect((await store.findData({ limit: 10 })).map(({ seq }) => seq)).toEqual([1, 3]);
+  expect((await store.findData({ limit: 10 })).map(({ seq }) => seq)).toEqual([1, 3]);
+  expect(met).toBe(1);
   expect(await store.checkBlocks(3)).toEqual({ damaged: told, next: undefined });
   await store.discardBlock(2);
   expect(await store.checkBlocks(0)).toEqual({ damaged: [], next: 3 });

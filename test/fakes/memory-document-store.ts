@@ -53,6 +53,7 @@ export function createMemoryDocumentStore(instance = 1): DocumentStore {
       yield* holdingsOf(all());
     },
     checkBlocks: async () => ({ damaged: [], next: undefined }),
+    onDamaged: () => ({ [Symbol.dispose]() {} }),
     async discardBlock() {},
     instance: async () => instance,
     async lastArrival() {

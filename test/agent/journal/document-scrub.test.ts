@@ -31,7 +31,12 @@ async function world(check: (after: number) => CheckedBlocks) {
   await store.write("forget", { acked: [{ origin: "cloud-1", epoch: 5, streamId: 1, ranges: [[1, 10]] }] });
   const asked: number[] = [];
   const discarded: number[] = [];
+  let listener: () => void = () => undefined;
   const documents = {
+    onDamaged(heard: () => void) {
+      listener = heard;
+      return { [Symbol.dispose]: () => void (listener = () => undefined) };
+    },
     async checkBlocks(after: number) {
       asked.push(after);
       return check(after);
@@ -44,7 +49,8 @@ async function world(check: (after: number) => CheckedBlocks) {
     const [entry] = await store.read("accounting", {});
     return { delivered: entry?.row.delivered, lost: entry?.row.lost, gaps: entry?.gaps };
   };
-  return { deps: { store, documents, clock, log }, clock, log, asked, discarded, account };
+  const meet = (): void => listener();
+  return { meet, deps: { store, documents, clock, log }, clock, log, asked, discarded, account };
 }
 
 test("[O3] a damaged block is named as corrupt, removed and logged; the check goes round", async () => {
@@ -78,4 +84,16 @@ test("what cannot be named stays, and a store that is away is tried again", asyn
   expect(discarded).toEqual([]);
   expect(await account()).toMatchObject({ delivered: 10, lost: 0 });
   expect(log.lines.map(({ phrase }) => phrase)).toEqual(["documents cannot be checked"]);
+});
+
+test("what a reader has met is named at once", async () => {
+  let isMet = false;
+  const { deps, meet, clock, discarded } = await world(() => ({ damaged: isMet ? [block] : [], next: undefined }));
+  await using _ = startDocumentScrub(deps);
+  await clock.advance(0);
+  expect(discarded).toEqual([]);
+  isMet = true;
+  meet();
+  await clock.advance(0);
+  expect(discarded).toEqual([1027]);
 });
