@@ -1,8 +1,10 @@
 // The edge of the process: arguments, signals, exit code; and the only place that may load cloud/.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { limits } from "#shared/limits.ts";
+import { documentsFileName } from "#shared/system/document-store.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { startCoreBroker } from "./broker/core-broker.ts";
 import { benchCommand } from "./cli/bench-hollow.ts";
@@ -27,6 +29,7 @@ import type { SalvageReport } from "./store/salvage.ts";
 import { salvagingSqlDatabases } from "./store/sql-database.ts";
 import { embeddedText } from "./system/assets.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
+import { nodeHasher } from "./system/node-hasher.ts";
 import { askSecret } from "./system/secret-prompt.ts";
 import { databaseFingerprint } from "./system/database-fingerprint.ts";
 import { systemClock } from "./system/system-clock.ts";
@@ -127,10 +130,11 @@ function runDeps(): RunDeps {
           createBroker: (authorizer, store) =>
             startCoreBroker({ clock: systemClock, random: systemRandom, log, store }, { authorizer }),
           dialParent: (uplink) => mqttParent(systemClock, uplink),
+          hasDocuments: (dataDir) => existsSync(join(dataDir, documentsFileName)),
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             const openDocuments = salvagingSqlDatabases((report) => tellSalvaged(log, report));
-            const cloud = await startCloud({ openSqlDatabase: openDocuments, dataDir, log });
+            const cloud = await startCloud({ openSqlDatabase: openDocuments, dataDir, hasher: nodeHasher, log });
             return { ...cloud, damaged: newestDamaged(cloud.file) };
           },
           fingerprint: databaseFingerprint,

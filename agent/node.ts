@@ -29,9 +29,11 @@ import { nodeRoutes, type NodeView } from "./http/routes.ts";
 import { adoptHoldings } from "./journal/adoption.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { nameLostDocuments } from "./journal/document-check.ts";
+import { startDocumentScrub } from "./journal/document-scrub.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { forgetEpochs } from "./journal/old-epochs.ts";
+import { tellKeptDocuments } from "./journal/kept-documents.ts";
 import { createJournalNotices, type JournalState } from "./journal/notices.ts";
 import { arrivalsPerSegment, startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
 import { startUpkeep } from "./journal/upkeep.ts";
@@ -63,6 +65,8 @@ export interface NodeDeps {
   openStore(config: NodeDatabaseConfig): Promise<NodeStore>;
   createBroker(authorizer: Authorizer, store: SessionStore): Promise<Broker>;
   dialParent(uplink: UplinkConfig): DialParent;
+  /** Whether the node of that directory has documents: it is a root, or has been one. */
+  hasDocuments(dataDir: string): boolean;
   /** Opens what only a root at level cloud has. `damaged`: name of the newest damaged file of it that was put aside, if there is one. */
   openDocuments(
     dataDir: string,
@@ -101,8 +105,9 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       minCommitMs: config.journal.minCommitMs,
     }),
   );
-  const cloud = isRoot && config.level === "cloud" ? stack.use(await deps.openDocuments(config.dataDir)) : undefined;
-  const documents = cloud?.documents;
+  const hasDocuments = isRoot ? config.level === "cloud" : deps.hasDocuments(config.dataDir);
+  const cloud = hasDocuments ? stack.use(await deps.openDocuments(config.dataDir)) : undefined;
+  const documents = isRoot ? cloud?.documents : undefined;
   const bootId = deps.random.uuid();
   const opened = await openIdentity(deps, config, { store, documents, bootId });
   if (documents !== undefined) await nameLostDocuments({ store, documents, log }, cloud?.damaged);
@@ -152,6 +157,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     documents === undefined
       ? undefined
       : stack.use(startSink({ store, documents, backlog: fanOut, clock, log, stamps: () => time.stamps() }));
+  if (documents !== undefined) stack.use(startDocumentScrub({ store, documents, clock, log }));
   const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
   const self = { name: config.name, identity };
   stack.use(startUpkeep({ store, notices, clock, treeNow: () => time.now(), log }));
@@ -165,6 +171,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   );
   const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, { identity, bootId });
   if (uplink !== undefined) stack.use(uplink);
+  if (!isRoot && cloud !== undefined) await tellKeptDocuments({ store, documents: cloud.documents, log });
 
   // Calls: of functions down the tree, and of this level.
   const conditions = createConditions(
@@ -207,7 +214,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       presence,
       network,
       conditions,
-      documents,
+      documents: cloud?.documents,
       identity,
       journal: () => notices.state(),
       sink: () => sink?.status(),

@@ -1,6 +1,7 @@
 // What a cloud node adds to an agent. Now: the store that the root's journal drains into.
 import { join } from "node:path";
-import type { DocumentStore } from "#shared/system/document-store.ts";
+import { documentsFileName, type DocumentStore } from "#shared/system/document-store.ts";
+import type { Hasher } from "#shared/system/hasher.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { OpenSqlDatabase } from "#shared/system/sql-database.ts";
 import { documentMigrations } from "./storage/document-schema.ts";
@@ -11,6 +12,7 @@ export interface CloudDeps {
   readonly openSqlDatabase: OpenSqlDatabase;
   /** An existing directory. */
   readonly dataDir: string;
+  readonly hasher: Hasher;
   readonly log: Logger;
 }
 
@@ -23,9 +25,9 @@ export interface Cloud extends AsyncDisposable {
 /** Opens `documents.db` in the data directory. Rejects with what `openSqlDatabase` throws. */
 export async function startCloud(deps: CloudDeps): Promise<Cloud> {
   await using stack = new AsyncDisposableStack();
-  const file = join(deps.dataDir, "documents.db");
+  const file = join(deps.dataDir, documentsFileName);
   const database = await deps.openSqlDatabase(file, documentMigrations);
-  const documents = stack.use(createSqliteStore(database));
+  const documents = stack.use(createSqliteStore(database, deps.hasher));
   await takeOverRows(database, documents, deps.log);
   deps.log.info({ file, lastArrival: await documents.lastArrival() }, "document store open");
   const owned = stack.move();

@@ -51,6 +51,8 @@ export const limits = {
   presumedLostMs: 30 * 24 * 3_600_000,
   /** Silence after which its origin forgets a complete old epoch. */
   forgetEpochMs: 400 * 24 * 3_600_000,
+  /** Old epochs of other nodes that shrink in one transaction. */
+  closedEpochsPerStep: 1_000,
   /** Nodes below this one that status and heartbeats name. */
   descendants: 10_000,
   /** What a child has said before of the nodes below it, and how long that is believed beside what it says now: three heartbeats. */

@@ -50,6 +50,11 @@ export interface StreamReport {
   readonly below: number;
   /** Assigned by the origin and not expected here any more: it went another way. Always 0 at a root, which expects everything. */
   readonly elsewhere: number;
+  /**
+   * At a root, of `below`: what the origin, a child of it, has handed on and does not send any more. It lies with a former parent of
+   * the origin, or is lost with a database. Absent: none.
+   */
+  readonly overdue?: number;
   /** When this node last heard of the stream. */
   readonly heardAt: string;
   /** stored + lost + here + below + elsewhere = next - 1. */

@@ -1,12 +1,14 @@
 // "Did I get everything?" in sentences, from the accounts of a stream and from what the node asked knows of the tree.
 import type { AccountingReport, BelowReport, StatusReport } from "#shared/reports.ts";
-import { byMeaning, lossWords } from "./loss-words.ts";
+import { limits } from "#shared/limits.ts";
+import { byMeaning, goneCount, lossWords } from "./loss-words.ts";
 import { formatAgo, formatSince } from "./quantities.ts";
 
 /** Ranges that are named; of more only the number is said. */
 const rangesMax = 20;
 /** Hops between an origin and the node asked; more are a report that contradicts itself. */
 const hopsMax = 64;
+const presumedLostDays = limits.presumedLostMs / 86_400_000;
 
 /** One paragraph. `withEpoch` when the name of the stream alone does not tell which one it is. */
 export function explainStream(entry: AccountingReport, status: StatusReport, withEpoch: boolean): string {
@@ -32,6 +34,11 @@ export function explainStream(entry: AccountingReport, status: StatusReport, wit
 /** Whether every published number is in exactly one place. */
 export function isBalanced({ next, stored, lost, here, below, balanced }: AccountingReport): boolean {
   return balanced && stored + lost + here + below === next - 1;
+}
+
+/** Whether messages are lost or nobody is known who will send them, or the numbers do not sum up. */
+export function isFaulty(entry: AccountingReport): boolean {
+  return goneCount(entry) > 0 || (entry.overdue ?? 0) > 0 || !isBalanced(entry);
 }
 
 /** The node nearest to the one asked that is away, on the way up from `origin`; "unknown" when the way itself is not known. */
@@ -76,18 +83,28 @@ function listOf(ranges: AccountingReport["lostRanges"]): string {
   return `${named.join(", ")}${more}`;
 }
 
-function pendingSentences({ origin, here, below }: AccountingReport, status: StatusReport): readonly string[] {
+function pendingSentences(
+  { origin, here, below, overdue = 0 }: AccountingReport,
+  status: StatusReport,
+): readonly string[] {
   const name = status.node.name;
   const sentences: string[] = [];
   if (here > 0) {
     const rest = status.uplink.state === "none" ? "not stored as documents yet" : "not handed on yet";
     sentences.push(`${here} ${are(here)} durable at ${name} and ${rest}${uplinkClause(status)}.`);
   }
-  if (below > 0) {
+  const expected = below - overdue;
+  if (expected > 0) {
     sentences.push(
       origin === name
-        ? `${below} ${are(below)} being written.`
-        : `${below} ${are(below)} not at ${name} yet: ${wayClause(origin, status)}.`,
+        ? `${expected} ${are(expected)} being written.`
+        : `${expected} ${are(expected)} not at ${name} yet: ${wayClause(origin, status)}.`,
+    );
+  }
+  if (overdue > 0) {
+    sentences.push(
+      `${overdue} ${are(overdue)} not at ${name}, and ${origin} has handed them on and will not send them again: they are ` +
+        `with a node that was its parent before, or lost with a database above it. What does not come is presumed lost after ${presumedLostDays} days.`,
     );
   }
   return sentences;

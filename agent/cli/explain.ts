@@ -5,10 +5,9 @@ import { createNodeApi } from "../client/node-api.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
 import { CommandFailure, exitWith, runAction } from "./action.ts";
 import { httpOption } from "./addresses.ts";
-import { explainRange, isComplete, isFaulty, rootOf } from "./explain-range.ts";
-import { explainStream, isBalanced, obstacleOf, parentOf } from "./explain-stream.ts";
+import { explainRange, isComplete, isFaulty as isFaultyRange, rootOf } from "./explain-range.ts";
+import { explainStream, isBalanced, isFaulty, obstacleOf, parentOf } from "./explain-stream.ts";
 import type { CliIo } from "./io.ts";
-import { goneCount } from "./loss-words.ts";
 import { painted, printable, textStyleOf } from "./text-style.ts";
 
 interface ExplainOptions {
@@ -19,7 +18,7 @@ interface ExplainOptions {
   readonly json?: true;
 }
 
-/** Ends with commander's CommanderError: exit code 1 when something is lost, unbalanced or unknown, or missing in a span of time, 3 when no node answers. */
+/** Ends with commander's CommanderError: exit code 1 when something is lost, unbalanced, unknown or not to be expected from anybody, or missing in a span of time, 3 when no node answers. */
 export function explainCommand(io: CliIo): Command {
   return new Command("explain")
     .description("say whether everything that a node published has arrived, what is on the way, and what is lost")
@@ -56,7 +55,7 @@ async function explainTimes(io: CliIo, origin: string, options: ExplainOptions):
   if (entries.length === 0) checkKnown(origin, stream, await api.accounting({ origin }, io.signal), status);
   if (json) io.stdout(`${JSON.stringify(rangesAsJson(origin, entries, status))}\n`);
   else io.stdout(rangesAsText(io, origin, entries, status));
-  if (entries.some(isFaulty)) exitWith(1);
+  if (entries.some(isFaultyRange)) exitWith(1);
 }
 
 function rangesAsText(io: CliIo, origin: string, entries: readonly RangeReport[], status: StatusReport): string {
@@ -66,7 +65,7 @@ function rangesAsText(io: CliIo, origin: string, entries: readonly RangeReport[]
   return entries
     .map((entry) => {
       const text = printable(explainRange(entry, status, withEpoch));
-      return `${painted(text, isFaulty(entry) ? "bad" : "plain", style)}\n`;
+      return `${painted(text, isFaultyRange(entry) ? "bad" : "plain", style)}\n`;
     })
     .join("");
 }
@@ -90,7 +89,7 @@ async function explain(io: CliIo, origin: string, { stream, http, json }: Explai
   if (entries.length === 0) checkKnown(origin, stream, all, status);
   if (json) io.stdout(`${JSON.stringify(asJson(origin, entries, status))}\n`);
   else io.stdout(asText(io, origin, entries, status));
-  if (entries.some((entry) => goneCount(entry) > 0 || !isBalanced(entry))) exitWith(1);
+  if (entries.some(isFaulty)) exitWith(1);
 }
 
 /** Throws when the node that is asked has never heard of the origin, or of its stream. */
@@ -121,7 +120,7 @@ function asText(io: CliIo, origin: string, entries: readonly AccountingReport[],
   return entries
     .map((entry) => {
       const text = printable(explainStream(entry, status, withEpoch));
-      return `${painted(text, goneCount(entry) > 0 || !isBalanced(entry) ? "bad" : "plain", style)}\n`;
+      return `${painted(text, isFaulty(entry) ? "bad" : "plain", style)}\n`;
     })
     .join("");
 }

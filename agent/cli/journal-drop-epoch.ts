@@ -3,6 +3,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
 import { lossReasonCodes, segmentFlags } from "#shared/journal/segment.ts";
+import { ClosedStreams } from "../store/closed-streams.ts";
 import type { CliIo } from "./io.ts";
 import { type JournalOptions, openForWriting, reading } from "./journal-database.ts";
 import { linesOf } from "./lines.ts";
@@ -98,9 +99,12 @@ function isLastHeardOf(database: DatabaseSync, origin: string, epoch: number): b
     .some((row) => Number(row["epoch"]) === epoch);
 }
 
+/** Of another node what had come is remembered: those below may name the epoch again. */
 function forget(database: DatabaseSync, id: number): void {
-  for (const table of ["gap", "hole", "stream"]) database.prepare(`DELETE FROM ${table} WHERE origin = ?`).run(id);
-  database.prepare("DELETE FROM origin WHERE id = ?").run(id);
+  const closed = new ClosedStreams(database);
+  const node = database.prepare("SELECT node FROM origin WHERE id = ?").get(id)?.["node"];
+  if (node === nodeFact(database, "name")) closed.forget(id);
+  else closed.close(id);
 }
 
 /** Every segment becomes a gap in its place, which travels up like any other. */

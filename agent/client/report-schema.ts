@@ -21,6 +21,7 @@ const streamEntries = {
   hereBytes: count,
   below: count,
   elsewhere: count,
+  overdue: v.exactOptional(count),
   heardAt: text,
   balanced: v.boolean(),
 };

@@ -32,6 +32,7 @@ export interface NodeViewDeps {
   readonly tree: TreeReport;
   readonly network: () => NetworkReport;
   readonly clock: Clock;
+  /** What this node has stored as a root: now, or before it had a parent. */
   readonly documents: DocumentStore | undefined;
   readonly counters: () => Readonly<Record<string, number>>;
   readonly explain: NodeView["condition"];
@@ -84,7 +85,8 @@ export function createNodeView(deps: NodeViewDeps, self: Self): NodeView {
     },
     condition: (text) => deps.explain(text),
     now: () => deps.clock.now(),
-    timeRange: (asked) => rangeReports({ ...deps, isRoot, heardAtMs }, asked),
+    timeRange: (asked) =>
+      rangeReports({ ...deps, documents: isRoot ? deps.documents : undefined, isRoot, heardAtMs }, asked),
     async ledgerMetrics() {
       const [totals, losses] = await Promise.all([deps.store.read("totals", {}), deps.store.read("losses", {})]);
       return ledgerMetrics(totals, losses, { isRoot, nowMs: deps.clock.now() });
@@ -154,7 +156,8 @@ function placeReport({ level, zone, tags, site }: NodePlace): PlaceReport {
 }
 
 function streamReport(row: LedgerRow, isRoot: boolean): StreamReport {
-  const elsewhere = isRoot ? 0 : elsewhereOf(row);
+  const gone = elsewhereOf(row);
+  const elsewhere = isRoot ? 0 : gone;
   const below = missingOf(row) - elsewhere;
   return {
     origin: row.origin,
@@ -168,6 +171,7 @@ function streamReport(row: LedgerRow, isRoot: boolean): StreamReport {
     hereBytes: row.heldBytes,
     below,
     elsewhere,
+    ...(isRoot && gone > 0 ? { overdue: gone } : {}),
     heardAt: iso(row.heardAtMs),
     balanced: isBalanced(row),
   };

@@ -1,4 +1,5 @@
-// Forgets, portion by portion, the old epochs that nobody has spoken of for long.
+// Forgets, portion by portion, the old epochs of this node that nobody has spoken of for long, and shrinks those of others when there are
+// too many.
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { NodeStore } from "../store/node-store.ts";
@@ -11,7 +12,14 @@ export async function forgetEpochs(deps: {
 }): Promise<void> {
   for (;;) {
     const forgotten = await deps.store.write("forgetEpochs", { nowMs: deps.clock.now() });
-    if (forgotten.length === 0) return;
+    if (forgotten.length === 0) break;
     for (const { origin, epoch } of forgotten) deps.log.info({ origin, epoch }, "an old epoch is complete: forgotten");
   }
+  let closed = 0;
+  for (;;) {
+    const epochs = await deps.store.write("closeEpochs", {});
+    if (epochs === 0) break;
+    closed += epochs;
+  }
+  if (closed > 0) deps.log.info({ epochs: closed }, "old epochs of other nodes are complete: no longer listed");
 }

@@ -16,9 +16,9 @@ import type { Logger } from "#shared/system/logger.ts";
 import type { HandedOn } from "../store/link-operations.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import type { StoredSegment } from "../store/segment-repository.ts";
-import { storeSegments, type BatchOutcome } from "./sink-batch.ts";
+import { arrivalsPerSegment, storeSegments, type BatchOutcome } from "./sink-batch.ts";
 
-export { arrivalsPerSegment } from "./sink-batch.ts";
+export { arrivalsPerSegment };
 
 const bytesPerRead = 2 * 1024 * 1024;
 const retryMsMin = 500;
@@ -86,6 +86,8 @@ class Drain implements Sink {
   /** By id. A restart forgets it, and reads the journal from its beginning. */
   readonly #aside = new Map<number, Aside>();
   readonly #stored = new Map<string, HandedOn>();
+  /** The highest arrival among what was stored; the journal is told it with the next write. */
+  #storedArrival = 0;
   #forgetting: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
   #cursor = 0;
@@ -246,6 +248,9 @@ class Drain implements Sink {
       const idMax = body === null ? readTo : undefined;
       this.#addStored({ origin, epoch, streamId, idMax, ranges: [[first, first + items - 1]] });
     }
+    for (const { id, items, body } of taken) {
+      if (body !== null) this.#storedArrival = Math.max(this.#storedArrival, id * arrivalsPerSegment + items - 1);
+    }
     if (taken.length > 0) this.#forgetting ??= this.#forget();
     for (const segment of corrupt) await this.#quarantine(segment, "corrupt");
   }
@@ -257,7 +262,7 @@ class Drain implements Sink {
       const acked = [...this.#stored.values()];
       this.#stored.clear();
       try {
-        this.#drained += await store.write("forget", { acked });
+        this.#drained += await store.write("forget", { acked, arrival: this.#storedArrival });
         failures = 0;
       } catch (error) {
         // Still there, and stored: the next write takes them along.

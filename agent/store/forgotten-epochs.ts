@@ -5,6 +5,7 @@
 // node knows of others must not hang on its wall clock, which may be set wrongly.
 import type { DatabaseSync } from "node:sqlite";
 import { limits } from "#shared/limits.ts";
+import { ClosedStreams } from "./closed-streams.ts";
 import type { StreamRepository } from "./stream-repository.ts";
 
 export interface ForgottenEpoch {
@@ -32,24 +33,19 @@ export class ForgottenEpochs {
   readonly #streams: StreamRepository;
   readonly #name: string;
   readonly #silent;
-  readonly #deletes;
+  readonly #closed: ClosedStreams;
 
   constructor(database: DatabaseSync, streams: StreamRepository, name: string) {
     this.#streams = streams;
     this.#name = name;
     this.#silent = database.prepare(selectSilent);
-    this.#deletes = [
-      "DELETE FROM gap WHERE origin = ?",
-      "DELETE FROM hole WHERE origin = ?",
-      "DELETE FROM stream WHERE origin = ?",
-      "DELETE FROM origin WHERE id = ?",
-    ].map((sql) => database.prepare(sql));
+    this.#closed = new ClosedStreams(database);
   }
 
   /** Forgets a bounded number and answers them; none: there are no more. */
   forget(nowMs: number): readonly ForgottenEpoch[] {
     const rows = this.#silent.all(this.#name, nowMs - limits.forgetEpochMs);
-    for (const row of rows) for (const statement of this.#deletes) statement.run(Number(row["id"]));
+    for (const row of rows) this.#closed.forget(Number(row["id"]));
     if (rows.length > 0) this.#streams.forgetOrigins();
     return rows.map((row) => ({ origin: String(row["node"]), epoch: Number(row["epoch"]) }));
   }

@@ -119,6 +119,22 @@ export class IdentityRepository {
     this.#set.run("checked-documents", name);
   }
 
+  /** Which document store this database drains into, and the highest arrival that it had told to be stored. */
+  knownDocuments(): { readonly instance: number; readonly arrival: number } | undefined {
+    const instance = this.counter("documents-instance");
+    return instance === 0 ? undefined : { instance, arrival: this.counter("documents-arrival") };
+  }
+
+  setKnownDocuments({ instance, arrival }: { readonly instance: number; readonly arrival: number }): void {
+    this.#set.run("documents-instance", instance);
+    this.#set.run("documents-arrival", arrival);
+  }
+
+  /** Messages up to that arrival are stored as documents. */
+  storedUpTo(arrival: number): void {
+    if (arrival > this.counter("documents-arrival")) this.#set.run("documents-arrival", arrival);
+  }
+
   /** See OfferedNumbers. */
   offered(): string | undefined {
     const text = this.#read("offered");

@@ -9,6 +9,7 @@ import { limits } from "#shared/limits.ts";
 import { BelowRepository } from "./below-repository.ts";
 import type { Budget } from "./budget.ts";
 import { clockOfAnother, type ClockRepository } from "./clock-repository.ts";
+import { ClosedStreams } from "./closed-streams.ts";
 import { LedgerQuota } from "./ledger-quota.ts";
 import { SegmentIngest, type SegmentIngestDeps } from "./segment-ingest.ts";
 
@@ -70,6 +71,7 @@ export function createIntakeOperations(
   const intake = new SegmentIngest(repositories, isFinal);
   const below = new BelowRepository(database);
   const quota = new LedgerQuota(database, budget);
+  const closed = new ClosedStreams(database);
 
   const writes = {
     /**
@@ -86,7 +88,7 @@ export function createIntakeOperations(
       budget.refuseWhenFull(`take in data of ${args.child}`);
       below.add(args.child, args.batch.relays ?? []);
       const barred = barredFor(args.child, args.contested ?? []);
-      const unnamed = describeAll(args.child, args.batch.streams, barred, args.nowMs);
+      const unnamed = describeAll(args.child, args.batch.streams, barred, args.nowMs, "with messages");
       keepLows(args.child, args.batch.lows);
       return { ...ingestSegments(args.child, args.batch.segments, barred, args.clockOffsetMs), unnamed };
     },
@@ -107,11 +109,21 @@ export function createIntakeOperations(
       keepLows(args.child, args.lows);
       return { ...unnamed, isChildRefused: false };
     },
+
+    /** Shrinks some complete old epochs of other nodes when there are many rows. Answers how many; none: there is no need, or no more. */
+    closeEpochs(_args: Readonly<Record<string, never>>): number {
+      if (!quota.isCrowded()) return 0;
+      const epochs = closed.closeComplete(name, limits.closedEpochsPerStep);
+      streams.forgetOrigins();
+      quota.recount();
+      return epochs;
+    },
   };
 
   const rolledBack = (): void => {
     below.rolledBack();
-    quota.rolledBack();
+    quota.recount();
+    closed.rolledBack();
   };
   return { writes, rolledBack };
 
@@ -131,6 +143,7 @@ export function createIntakeOperations(
     described: readonly StreamState[],
     barred: ReadonlySet<string>,
     nowMs: number,
+    comes?: "with messages",
   ): Unnamed {
     const unnamed: StreamName[] = [];
     let reason: string | undefined;
@@ -138,9 +151,13 @@ export function createIntakeOperations(
     for (const stream of described) {
       const { origin, epoch: of, streamId } = stream;
       if (barred.has(epochKey(stream)) || !maySend(child, origin) || isKnownHere(stream)) continue;
-      const refusal = streams.keyOf(origin, of, streamId) === undefined ? admission(stream) : undefined;
-      if (refusal === undefined) streams.describe(stream, nowMs);
-      else unnamed.push({ origin, epoch: of, streamId });
+      const isNew = streams.keyOf(origin, of, streamId) === undefined;
+      if (isNew && comes === undefined && closed.isOldNews(stream)) continue;
+      const refusal = isNew ? admission(stream) : undefined;
+      if (refusal === undefined) {
+        streams.describe(stream, nowMs);
+        if (isNew) closed.reopen(stream, streams, repositories.losses);
+      } else unnamed.push({ origin, epoch: of, streamId });
       reason = refusal ?? reason;
     }
     return { streams: unnamed, reason };
@@ -184,7 +201,8 @@ export function createIntakeOperations(
 
   /** Its description may have found no place, in this batch or an earlier one. */
   function codeOfUnknown(child: string, segment: WireSegment): NakCode {
-    return quota.refusalOf(child, segment) === undefined ? "unreadable" : "no-place";
+    const isHopeless = quota.refusalOf(child, segment) === undefined && !closed.has(segment);
+    return isHopeless ? "unreadable" : "no-place";
   }
 
   function refusalOf(child: string, segment: WireSegment, barred: ReadonlySet<string>): NakCode | undefined {

@@ -5,6 +5,9 @@ import type { StreamState } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import type { Budget } from "./budget.ts";
 
+/** Of all that those of one child may take: beyond that, rows of old epochs that are complete shrink. */
+const crowdedShare = limits.ledgerShareOfChild / 2;
+
 /** A row with its indexes, its origin's row among them: most take less. */
 const rowBytes = 256;
 
@@ -18,20 +21,22 @@ type Named = Pick<StreamState, "origin" | "epoch">;
 export class LedgerQuota {
   readonly #budget: Pick<Budget, "maxBytes" | "hasRoomForAccounts">;
   readonly #rows;
+  readonly #wholeRows;
   readonly #rowsOfChild;
   readonly #epochs;
   readonly #origin;
   readonly #child;
-  /** Counted at the first question, then by what is added: what is forgotten meanwhile counts until the next start. */
+  /** Counted at the first question, then by what is added: what is forgotten meanwhile counts until the next start, or `recount`. */
   #total: number | undefined;
   readonly #byChild = new Map<string, number>();
 
   constructor(database: DatabaseSync, budget: Pick<Budget, "maxBytes" | "hasRoomForAccounts">) {
     this.#budget = budget;
-    this.#rows = database.prepare("SELECT COUNT(*) AS rows FROM stream");
+    this.#rows = database.prepare(`SELECT COUNT(*) + ${shrunken("1")} AS rows FROM stream`);
+    this.#wholeRows = database.prepare("SELECT COUNT(*) AS rows FROM stream");
     this.#rowsOfChild = database.prepare(
-      `SELECT COUNT(*) AS rows FROM origin o JOIN stream s ON s.origin = o.id
-       WHERE o.node IN (SELECT ?1 UNION SELECT node FROM below WHERE child = ?1)`,
+      `SELECT COUNT(*) + ${shrunken(`node IN (${nodesOfChild})`)} AS rows FROM origin o JOIN stream s ON s.origin = o.id
+       WHERE o.node IN (${nodesOfChild})`,
     );
     this.#epochs = database.prepare(
       `SELECT COUNT(*) AS total, COUNT(*) FILTER (WHERE EXISTS (SELECT 1 FROM stream s WHERE s.origin = o.id
@@ -42,8 +47,13 @@ export class LedgerQuota {
     this.#child = database.prepare("SELECT 1 FROM child WHERE name = ?");
   }
 
-  /** Must be called when a transaction was rolled back. */
-  rolledBack(): void {
+  /** Whether so many rows are there that those of old epochs should shrink. */
+  isCrowded(): boolean {
+    return countOf(this.#wholeRows.get()) >= (this.#budget.maxBytes / rowBytes) * crowdedShare;
+  }
+
+  /** Must be called when a transaction was rolled back, and when rows have gone. */
+  recount(): void {
     this.#total = undefined;
     this.#byChild.clear();
   }
@@ -113,6 +123,13 @@ export class LedgerQuota {
     this.#byChild.set(child, rows);
     return rows;
   }
+}
+
+const nodesOfChild = "SELECT ?1 UNION SELECT node FROM below WHERE child = ?1";
+
+/** What is left of a stream of an old epoch takes a quarter of its row. */
+function shrunken(where: string): string {
+  return `(SELECT COUNT(*) / 4 FROM closed WHERE ${where})`;
 }
 
 const noRoom = "the database is full";

@@ -125,9 +125,13 @@ export function createLinkOperations(
       return { more, newestId: segments.newestId() };
     },
 
-    /** Deletes what was handed on and confirmed; of class final it stays until the root's mark has passed it. */
-    forget(args: { readonly acked: readonly HandedOn[] }): number {
+    /**
+     * Deletes what was handed on and confirmed; of class final it stays until the root's mark has passed it. `arrival`: the highest of
+     * what the document store has confirmed.
+     */
+    forget(args: { readonly acked: readonly HandedOn[]; readonly arrival?: number }): number {
       let delivered = 0;
+      if (args.arrival !== undefined) identity.storedUpTo(args.arrival);
       for (const { origin, epoch: of, streamId, ranges: told, idMax, isFromWelcome } of args.acked) {
         const key = { origin: streams.originId(origin, of), stream: streamId };
         const row = streams.find(key);

@@ -216,4 +216,16 @@ export const nodeMigrations: readonly string[] = [
   -- Calls and events that are open here (CBOR). Columns in an order that no other table has.
   CREATE TABLE message(id BLOB PRIMARY KEY, body BLOB NOT NULL, deadline_ms INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- What is left of a stream of an old epoch when its row has gone. ranges: as in its row; lost: its gaps (JSON, arrays of first, last,
+  -- reason, bytes, first_ms, last_ms).
+  CREATE TABLE closed(
+    node TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    ranges BLOB NOT NULL,
+    lost TEXT NOT NULL,
+    PRIMARY KEY(node, epoch, stream)
+  ) WITHOUT ROWID;
+  `,
 ];

@@ -24,10 +24,12 @@ interface Selection {
   readonly stream: number | undefined;
 }
 
+/** Leaves out blocks that are not `isSound`: of a row with `id`, `items`, `crc` and `body`. */
 export async function findData(
   database: SqlDatabase,
   dictionary: TextDictionary,
   query: DataQuery,
+  isSound: (row: SqlRow) => boolean,
 ): Promise<readonly DataDocument[]> {
   const selection = query.limit <= 0 ? undefined : await selectionOf(dictionary, query);
   if (selection === undefined) return [];
@@ -42,7 +44,7 @@ export async function findData(
     const rows = blocksFound.toSorted((a, b) => numberOf(a, "id") - numberOf(b, "id"));
     seen += rows.length;
     for (const row of rows) {
-      collect(row, query, found);
+      if (isSound(row)) collect(row, query, found);
       if (found.length >= query.limit) return found;
       after = numberOf(row, "id") + numberOf(row, "items") - 1;
     }
@@ -85,7 +87,7 @@ export function fetchStatement(
     sql: `
       WITH picked AS MATERIALIZED (SELECT at.id AS id, length(at.body) AS bytes FROM ${picked} LIMIT ?),
       sized AS (SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS before FROM picked)
-      SELECT block.id AS id, origin.text AS origin, epoch, stream.text AS stream, first, items, flags, body
+      SELECT block.id AS id, origin.text AS origin, epoch, stream.text AS stream, first, items, flags, crc, body
       FROM sized CROSS JOIN block ON block.id = sized.id
         CROSS JOIN text AS origin ON origin.id = block.origin CROSS JOIN text AS stream ON stream.id = block.stream
       WHERE before < ${bytesPerFetch}`,

@@ -13,7 +13,7 @@ const edgesPerQuery = 8;
 const selectInside = `SELECT epoch, stream, sum(items) AS stored, min(first) AS first, max(first + items - 1) AS last FROM block
   WHERE origin = ?1 AND (?2 IS NULL OR stream = ?2) AND min_ms >= ?3 AND max_ms < ?4 GROUP BY epoch, stream`;
 
-const selectEdges = `SELECT epoch, stream, first, body FROM block
+const selectEdges = `SELECT id, epoch, stream, first, items, crc, body FROM block
   WHERE origin = ?1 AND (?2 IS NULL OR stream = ?2) AND max_ms >= ?3 AND min_ms < ?4 AND (min_ms < ?3 OR max_ms >= ?4)
     AND (epoch, stream, first) > (?5, ?6, ?7)
   ORDER BY epoch, stream, first LIMIT ${edgesPerQuery}`;
@@ -34,10 +34,12 @@ const selectNextStream = `SELECT origin, epoch, stream, names.text AS originName
 
 type Counted = { stored: number; first: number; last: number };
 
+/** Leaves out blocks at the edges that are not `isSound`: of a row with `id`, `items`, `crc` and `body`. */
 export async function findSpans(
   database: SqlDatabase,
   dictionary: TextDictionary,
   { origin, stream, fromMs, toMs }: SpanQuery,
+  isSound: (row: SqlRow) => boolean,
 ): Promise<readonly DataSpan[]> {
   const originId = await dictionary.find(origin);
   const streamId = stream === undefined ? null : await dictionary.find(stream);
@@ -55,6 +57,7 @@ export async function findSpans(
     count(keyOf(row), numberOf(row, "stored"), numberOf(row, "first"), numberOf(row, "last"));
   }
   for await (const row of edgesOf(database, asked)) {
+    if (!isSound(row)) continue;
     const reader = new SegmentReader(bytesOf(row, "body"));
     for (let number = numberOf(row, "first"); reader.next(); number++) {
       if (reader.timeMs >= fromMs && reader.timeMs < toMs) count(keyOf(row), 1, number, number);

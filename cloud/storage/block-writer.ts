@@ -26,11 +26,11 @@ interface Part {
 const streamsRemembered = 16_384;
 const topicsRemembered = 8_192;
 
-const insertBlock = `INSERT INTO block(id, origin, epoch, stream, first, items, min_ms, max_ms, flags, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const insertBlock = `INSERT INTO block(id, origin, epoch, stream, first, items, min_ms, max_ms, flags, body, crc)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-// All filters of a block at once, each for any origin and for its own.
-const insertFilters = `INSERT INTO block_filter(origin, filter, block)
+// All filters of a block at once, each for any origin and for its own. Those of a discarded block may still be there.
+const insertFilters = `INSERT OR IGNORE INTO block_filter(origin, filter, block)
   SELECT scope.column1, filter.value, ?3 FROM (VALUES (0), (?1)) AS scope CROSS JOIN json_each(?2) AS filter`;
 
 const selectHighest = `SELECT ifnull((SELECT first + items - 1 FROM block WHERE origin = ? AND epoch = ? AND stream = ?
@@ -43,13 +43,15 @@ const selectOverlapping = `SELECT first, items FROM block WHERE origin = ?1 AND 
 export class BlockWriter {
   readonly #database: SqlDatabase;
   readonly #dictionary: TextDictionary;
+  readonly #crcOf: (body: Uint8Array) => number;
   /** By numbers of origin, epoch and stream: the highest number stored. */
   readonly #highest = new RecentMap<string, number>(streamsRemembered);
   readonly #filtersByTopic = new RecentMap<string, readonly string[]>(topicsRemembered);
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(database: SqlDatabase, dictionary: TextDictionary) {
+  constructor(database: SqlDatabase, dictionary: TextDictionary, crcOf: (body: Uint8Array) => number) {
     this.#database = database;
+    this.#crcOf = crcOf;
     this.#dictionary = dictionary;
   }
 
@@ -71,7 +73,7 @@ export class BlockWriter {
       if (inserted === 0) return { inserted, duplicates: total };
       await this.#database.transact([
         ...numbering.statements,
-        { sql: insertBlock, params: fresh.map((part) => blockRow(part, numbering)) },
+        { sql: insertBlock, params: fresh.map((part) => [...blockRow(part, numbering), this.#crcOf(part.scan.body)]) },
         { sql: insertFilters, params: fresh.map((part) => this.#filterRow(part, numbering)) },
       ]);
       this.#dictionary.keep(numbering);

@@ -64,4 +64,13 @@ export const documentMigrations: readonly string[] = [
     PRIMARY KEY(origin, filter, block)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- One row: what tells this file from any other.
+  CREATE TABLE store(id INTEGER PRIMARY KEY CHECK(id = 1), instance INTEGER NOT NULL) STRICT;
+  INSERT INTO store(id, instance) VALUES (1, 1 + abs(random() % 9007199254740990));
+  `,
+  `
+  -- CRC-32 of the body; NULL: it was stored before there was one.
+  ALTER TABLE block ADD COLUMN crc INTEGER;
+  `,
 ];

@@ -31,8 +31,20 @@ export const segmentFlags = {
 /** What whoever reads a message is told about it: it waited in a backlog, it may have come before, its time may be wrong. */
 export const readerFlags = segmentFlags.historical | segmentFlags.maybeDuplicate | segmentFlags.unsynced;
 
-/** Why numbers of a stream will never be delivered. `renumbered`: their messages come under numbers of a newer epoch. */
-export type LossReason = "evicted" | "expired" | "corrupt" | "rejected" | "presumed-lost" | "renumbered";
+/**
+ * Why numbers of a stream will never be delivered. `renumbered`: their messages come under numbers of a newer epoch; `store-lost`: the
+ * root had stored them as documents, and its document store has them no more; `kept-below`: a node
+ * that was the root has stored them, and keeps them.
+ */
+export type LossReason =
+  | "evicted"
+  | "expired"
+  | "corrupt"
+  | "rejected"
+  | "presumed-lost"
+  | "renumbered"
+  | "store-lost"
+  | "kept-below";
 export const lossReasonCodes: Readonly<Record<LossReason, number>> = {
   evicted: 1,
   expired: 2,
@@ -40,6 +52,8 @@ export const lossReasonCodes: Readonly<Record<LossReason, number>> = {
   rejected: 4,
   "presumed-lost": 5,
   renumbered: 6,
+  "store-lost": 7,
+  "kept-below": 8,
 };
 
 /** The reason with that code; an unknown code of a newer peer reads as presumed lost. */

@@ -2,6 +2,9 @@
 // single messages. SQLite now, which keeps them whole; MongoDB is another implementation, which may keep one document a message.
 import type { IntervalSet } from "../journal/interval-set.ts";
 
+/** In the data directory of a root. */
+export const documentsFileName = "documents.db";
+
 /** A segment with the name of its stream, and its place in the order of arrival. */
 export interface DataBlock {
   /** Node name of the origin. */
@@ -89,6 +92,15 @@ export interface DataHolding {
   readonly ranges: IntervalSet;
 }
 
+/** A block whose bytes are not those that were stored. */
+export type DamagedBlock = Pick<DataBlock, "origin" | "epoch" | "stream" | "first" | "items" | "arrival">;
+
+export interface CheckedBlocks {
+  readonly damaged: readonly DamagedBlock[];
+  /** The check goes on behind this arrival; undefined: there was nothing more. */
+  readonly next: number | undefined;
+}
+
 export interface DocumentStore extends AsyncDisposable {
   /**
    * Stores all messages of `blocks` durably, or rejects and stores none. Idempotent by identity, however messages are cut into blocks:
@@ -96,7 +108,7 @@ export interface DocumentStore extends AsyncDisposable {
    * cannot be read, an arrival is another message's), with anything else when it says nothing about the data.
    */
   insertBlocks(blocks: readonly DataBlock[]): Promise<InsertOutcome>;
-  /** In order of arrival. Paging with `after` neither skips nor repeats while blocks are being inserted. */
+  /** In order of arrival, what is damaged left out. Paging with `after` neither skips nor repeats while blocks are being inserted. */
   findData(query: DataQuery): Promise<readonly DataDocument[]>;
   /** How many messages there are of (origin, epoch, stream). */
   countData(origin: string, epoch: number, stream: string): Promise<number>;
@@ -104,6 +116,17 @@ export interface DocumentStore extends AsyncDisposable {
   spans(query: SpanQuery): Promise<readonly DataSpan[]>;
   /** Everything that is stored, by numbers: what a root that has lost its journal needs to know. Each stream once. */
   holdings(): AsyncIterable<DataHolding>;
+  /**
+   * Reads some of what is stored behind the arrival `after` again. Tells what is damaged there, and what `findData` and `spans` have met
+   * and left out since the last check.
+   */
+  checkBlocks(after: number): Promise<CheckedBlocks>;
+  /** Hears when `findData` or `spans` has met something damaged: the next check tells it. */
+  onDamaged(listener: () => void): Disposable;
+  /** Removes the block that begins with that arrival: its numbers are not stored any more. */
+  discardBlock(arrival: number): Promise<void>;
+  /** Drawn when the store was made: another store has another. More than 0. */
+  instance(): Promise<number>;
   /** Largest `arrival` stored, or 0. */
   lastArrival(): Promise<number>;
 }

@@ -83,6 +83,7 @@ export class LiveNode implements AsyncDisposable {
             { authorizer },
           )),
         dialParent: (uplink) => mqttParent(systemClock, uplink),
+        hasDocuments: () => false,
         openDocuments: async () => ({ documents: createMemoryDocumentStore(), async [Symbol.asyncDispose]() {} }),
         fingerprint: () => undefined,
         version: "test",

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openSqlDatabase, salvagingSqlDatabases } from "#agent/store/sql-database.ts";
+import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { startCloud } from "#cloud/cloud.ts";
 import { documentAt, insert } from "../fakes/made-documents.ts";
 import { silentLogger } from "../fakes/silent-logger.ts";
@@ -13,10 +14,10 @@ test("a cloud keeps its documents in the data directory across a restart", async
   const dataDir = mkdtempSync(join(tmpdir(), "fogbank-cloud-"));
   try {
     {
-      await using cloud = await startCloud({ openSqlDatabase, dataDir, log });
+      await using cloud = await startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log });
       await insert(cloud.documents, [documentAt(1)]);
     }
-    await using cloud = await startCloud({ openSqlDatabase, dataDir, log });
+    await using cloud = await startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log });
     expect(await cloud.documents.findData({ limit: 10 })).toEqual([documentAt(1)]);
   } finally {
     rmSync(dataDir, { recursive: true });
@@ -29,7 +30,7 @@ test("documents that are whole are not taken for damaged, at whichever start", a
   const salvaging = salvagingSqlDatabases((report) => reports.push(report));
   try {
     for (let start = 1; start <= 3; start++) {
-      await using cloud = await startCloud({ openSqlDatabase: salvaging, dataDir, log });
+      await using cloud = await startCloud({ openSqlDatabase: salvaging, dataDir, hasher: nodeHasher, log });
       await insert(cloud.documents, [documentAt(start)]);
       expect(await cloud.documents.findData({ limit: 10 })).toHaveLength(start);
     }
@@ -41,5 +42,7 @@ test("documents that are whole are not taken for damaged, at whichever start", a
 
 test("a data directory that is not there is a clear error", async () => {
   const dataDir = join(tmpdir(), "fogbank-cloud-none", "missing");
-  await expect(startCloud({ openSqlDatabase, dataDir, log })).rejects.toMatchObject({ code: "FOGBANK_DATA_DIR" });
+  await expect(startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log })).rejects.toMatchObject({
+    code: "FOGBANK_DATA_DIR",
+  });
 });

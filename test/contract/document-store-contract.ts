@@ -44,6 +44,7 @@ function sayWhatIsStored(say: Say): void {
     expect(await store.insertBlocks([])).toEqual({ inserted: 0, duplicates: 0 });
     expect(await store.lastArrival()).toBe(0);
     expect(await store.countData("plant-1", 7, "data")).toBe(0);
+    expect(await store.instance()).toBeGreaterThan(0);
   });
 
   say("counts a repeat and leaves the first as it is", async (store) => {

@@ -4,7 +4,7 @@ import { addInterval, missingFrom, type IntervalSet } from "#shared/journal/inte
 import { decodeSegment, readerFlags } from "#shared/journal/segment.ts";
 import type { DataBlock, DataDocument, DataHolding, DataQuery, DocumentStore } from "#shared/system/document-store.ts";
 
-export function createMemoryDocumentStore(): DocumentStore {
+export function createMemoryDocumentStore(instance = 1): DocumentStore {
   const byIdentity = new Map<string, DataDocument>();
   const byArrival = new Map<number, DataDocument>();
   const all = (): readonly DataDocument[] => [...byArrival.values()];
@@ -52,6 +52,10 @@ export function createMemoryDocumentStore(): DocumentStore {
     async *holdings() {
       yield* holdingsOf(all());
     },
+    checkBlocks: async () => ({ damaged: [], next: undefined }),
+    onDamaged: () => ({ [Symbol.dispose]() {} }),
+    async discardBlock() {},
+    instance: async () => instance,
     async lastArrival() {
       return Math.max(0, ...byArrival.keys());
     },

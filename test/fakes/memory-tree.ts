@@ -85,6 +85,8 @@ export class MemoryTree implements AsyncDisposable {
   readonly carried: string[] = [];
   readonly #directory = mkdtempSync(join(tmpdir(), "fogbank-tree-"));
   readonly #members = new Map<string, Member>();
+  /** What those who are or were roots have stored. */
+  readonly #keeping = new Map<string, DocumentStore>();
   #uuids = 0;
 
   /** Adds a node and starts it. */
@@ -106,7 +108,12 @@ export class MemoryTree implements AsyncDisposable {
         createBroker: async (authorizer) =>
           (member.broker = new MemoryBroker({ clock: this.clock, log: this.log }, { authorizer })),
         dialParent: () => this.#dialParent(name),
-        openDocuments: async () => ({ documents: this.documents, async [Symbol.asyncDispose]() {} }),
+        hasDocuments: () => this.#keeping.has(name),
+        openDocuments: async () => {
+          if (member.options.parent === undefined) this.#keeping.set(name, this.documents);
+          const documents = this.#keeping.get(name) ?? this.documents;
+          return { documents, async [Symbol.asyncDispose]() {} };
+        },
         fingerprint: () => member.fingerprint,
         version: "test",
         pid: 1,
@@ -170,7 +177,7 @@ export class MemoryTree implements AsyncDisposable {
 
   /** The root, which is stopped, loses its documents. */
   wipeDocuments(): void {
-    this.documents = createMemoryDocumentStore();
+    this.documents = createMemoryDocumentStore(++this.#uuids);
   }
 
   /** Starts a node on the data of another one that is stopped: the clone of its disk, in another machine if that can be told. */

@@ -1,6 +1,7 @@
 // A root loses fogbank.db and keeps its documents: what it has is known at once, and nothing is stored twice.
 import { expect, test } from "vitest";
 import { missingOf } from "#shared/journal/ledger.ts";
+import { createMemoryDocumentStore } from "../fakes/memory-document-store.ts";
 import type { MemoryTree } from "../fakes/memory-tree.ts";
 import { expectExact, expectSettled, numbers, publish, storedNumbers, threeLevels } from "./tree-scene.ts";
 
@@ -113,4 +114,59 @@ test("custody: what was lost before the journal was lost is missing until it is 
   expect(row).toMatchObject({ high: 10, delivered: 9, lost: 0 });
   expect(row && missingOf(row)).toBe(1);
   await expectExact(tree, everybody);
+});
+
+test("[O3] a root without its documents names what was stored there as lost, and stores what comes from then on", async () => {
+  await using tree = await threeLevels();
+  await publish(tree, "device-1", 1, 10);
+  await tree.advance(3000);
+  await expectSettled(tree);
+  await tree.stop("cloud-1");
+  tree.wipeDocuments();
+  await tree.start("cloud-1");
+  expect(await tree.ledger("cloud-1")).toMatchObject([{ high: 10, delivered: 0, held: 0, lost: 10 }]);
+  expect(await tree.gaps("cloud-1", "device-1")).toEqual([{ first: 1, last: 10, reason: "store-lost" }]);
+  await tree.advance(15_000);
+  await publish(tree, "device-1", 11, 12);
+  await tree.advance(3000);
+  expect(await storedNumbers(tree)).toEqual([11, 12]);
+  expect(await tree.ledger("cloud-1")).toMatchObject([{ high: 12, delivered: 2, held: 0, lost: 10 }]);
+});
+
+test("[O3] a root that gets a parent keeps its documents, and tells who has them and what was lost: above nothing waits for them", async () => {
+  await using tree = await threeLevels();
+  await publish(tree, "device-1", 1, 10);
+  await publish(tree, "cloud-1", 101, 103);
+  await tree.advance(3000);
+  await tree.stop("cloud-1");
+  tree.wipeDocuments();
+  await tree.start("cloud-1"); // these are lost, which it has told to itself alone
+  await tree.advance(15_000);
+  await publish(tree, "device-1", 11, 14);
+  await tree.advance(3000);
+  const kept = tree.documents;
+  tree.documents = createMemoryDocumentStore(9);
+  await tree.add("top-1", { level: "cloud" });
+  await tree.move("cloud-1", "top-1");
+  await tree.advance(20_000);
+  await publish(tree, "device-1", 15, 16);
+  await tree.advance(5000);
+  expect(await storedNumbers(tree)).toEqual([15, 16]);
+  expect(await tree.gaps("top-1", "device-1")).toEqual([
+    { first: 1, last: 10, reason: "store-lost" },
+    { first: 11, last: 14, reason: "kept-below" },
+  ]);
+  expect(await tree.gaps("top-1", "cloud-1")).toEqual([{ first: 1, last: 3, reason: "store-lost" }]);
+  await expectSettled(tree, "top-1");
+  await expectExact(tree, [...everybody, "top-1"]);
+  expect((await kept.findData({ limit: 10 })).map(({ seq }) => seq)).toEqual([11, 12, 13, 14]);
+  expect(await tree.ledger("cloud-1")).toMatchObject([{}, { origin: "device-1", high: 16, delivered: 6, lost: 10 }]);
+  const told = tree.log.lines.filter(({ phrase }) => phrase === "the nodes above are told what is stored here");
+  expect(told).toHaveLength(1);
+  await tree.stop("cloud-1");
+  await tree.start("cloud-1");
+  await tree.advance(15_000);
+  expect(tree.log.lines.filter(({ phrase }) => phrase === "the nodes above are told what is stored here")).toHaveLength(
+    1,
+  );
 });

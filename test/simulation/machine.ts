@@ -219,6 +219,7 @@ export class Machine {
           },
           dialParent: () => (options, signal) =>
             this.link.dial(life, () => (this.isCutOff ? undefined : this.#parentHost()), options, signal),
+          hasDocuments: () => false,
           openDocuments: async () => ({ documents: deps.documents, async [Symbol.asyncDispose]() {} }),
           fingerprint: () => this.fingerprint(),
           version: "simulated",

@@ -100,6 +100,9 @@ function reasonFaults(tree: SimulatedTree, { key, reason }: LostNumber): readonl
     // An origin's own messages of class final may give way while its parent has them, and the parent may lose them after that.
     "presumed-lost": () => isDoubtful || (stream?.class === "final" && mayGiveWay(stream)),
     renumbered: () => isDoubtful,
+    // Its document store keeps what it has.
+    "store-lost": () => false,
+    "kept-below": () => false,
   };
   return fits[reason]() ? [] : [`[O1] ${key} (${messages.join(", ")}) is named as ${reason}, which it was not`];
 }

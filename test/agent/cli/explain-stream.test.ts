@@ -56,6 +56,19 @@ test("what is on the way is told by place, with the node that holds it up", () =
   );
 });
 
+test("what its origin has handed on and is not there is not told as on its way", () => {
+  const entry = madeStream({ stored: 1100, below: 104, pending: 104, overdue: 100 });
+  const below = [madeBelow("device-1", "cloud-1")];
+  const text = explainStream(entry, madeStatus({ below }), false);
+  expect(text).toContain("4 are not at cloud-1 yet: every node on the way is online, so they should arrive soon.");
+  expect(text).toContain(
+    "100 are not at cloud-1, and device-1 has handed them on and will not send them again: they are with a node that " +
+      "was its parent before, or lost with a database above it. What does not come is presumed lost after 30 days.",
+  );
+  const all = explainStream({ ...entry, stored: 1104, below: 100 }, madeStatus({ below }), false);
+  expect(all).not.toContain("should arrive soon");
+});
+
 test("an uplink that is down is why data waits here", () => {
   const status = madeFogStatus({ state: "down", since: ago(40), reason: "ECONNREFUSED" });
   expect(explainStream(madeStream({ stored: 1100, here: 104 }), status, false)).toContain(

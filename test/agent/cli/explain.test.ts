@@ -46,6 +46,11 @@ test("pending is no failure, lost and unbalanced are", async () => {
   expect(broken).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("DO NOT BALANCE") });
 });
 
+test("what nobody is known to send any more is a failure", async () => {
+  const overdue = await explain([madeStream({ stored: 1194, below: 10, pending: 10, overdue: 10 })], ["device-1"]);
+  expect(overdue).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("will not send them again") });
+});
+
 test("JSON has the accounts and what they mean", async () => {
   const streams = [madeStream({ stored: 1203, below: 1, pending: 1 })];
   const below = [madeBelow("device-1", "cloud-1", { state: "lost", since: ago(60) })];
@@ -153,6 +158,7 @@ test("in a span of time what is missing is a failure, and renumbered is none", a
   expect(await codeOf(madeRange({ below: 3, here: 1 }))).toBe(0);
   const renumbered = { first: 110, last: 112, reason: "renumbered" } as const;
   expect(await codeOf(madeRange({ lost: 3, lostRanges: [renumbered] }))).toBe(0);
+  expect(await codeOf(madeRange({ lost: 3, lostRanges: [{ ...renumbered, reason: "kept-below" }] }))).toBe(0);
   const corrupt = { first: 120, last: 120, reason: "corrupt" } as const;
   expect(await codeOf(madeRange({ lost: 4, lostRanges: [renumbered, corrupt] }))).toBe(1);
   expect(await codeOf(madeRange({ lost: 4, lostRanges: [renumbered] }))).toBe(1);

@@ -245,3 +245,26 @@ test("drop-epoch forgets the last epoch of another node that is gone, once its m
   expect((await drop()).written.stdout).toBe("forgot epoch 9 of device-1\n");
   expect((await listed(folder)).map(({ origin }) => origin)).toEqual(["fog-1"]);
 });
+
+test("[O3] an epoch of another node that was dropped and is named again: what had come of it is not missing", async () => {
+  const folder = dataDir();
+  const drop = () => journal(`drop-epoch device-1 9 --force --yes --data-dir ${folder}`);
+  await drop();
+  const store = openStore(join(folder, "fogbank.db"), own.epoch);
+  store.write("forget", { acked: [{ origin: "device-1", epoch: 9, streamId: 1, ranges: [[1, 50]] }] });
+  const [before] = store.read("accounting", { origin: "device-1" });
+  store.database.close();
+  await drop();
+  const again = openStore(join(folder, "fogbank.db"), own.epoch);
+  const traits = { priority: 2, class: "custody", order: "live-first", policy: "oldest" } as const;
+  const hear = (high: number) => {
+    const streams = [{ origin: "device-1", epoch: 9, streamId: 1, name: "data", high, ...traits }];
+    again.write("hear", { child: "device-1", streams, lows: [], nowMs: 5 });
+    return again.read("accounting", { origin: "device-1" });
+  };
+  expect(hear(45)).toEqual([]);
+  const { high = 0, delivered, lost, ranges } = before?.row ?? {};
+  expect(delivered).toBeGreaterThan(0);
+  expect(hear(high)).toMatchObject([{ row: { high, delivered, lost, ranges } }]);
+  again.database.close();
+});

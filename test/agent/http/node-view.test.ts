@@ -50,7 +50,7 @@ async function rootAt(clock: FakeClock) {
     await clock.advance(0);
     expect(sink.status().failingSinceMs).toBeUndefined();
   };
-  return { view, append, drain };
+  return { view, store, append, drain };
 }
 
 test("a message is in one place of a span's account at a time: held, then stored", async () => {
@@ -81,4 +81,15 @@ test("the status tells since when the oldest message waits, the metrics how long
   const metrics = await view.ledgerMetrics();
   expect(metrics).toContain('fogbank_stream_messages{origin="cloud-1",stream="data",state="stored"} 3\n');
   expect(metrics).toContain("fogbank_journal_oldest_seconds 0\n");
+});
+
+test("[O6] a root tells what its child has handed on and it does not have: it was put back older than it was", async () => {
+  const { view, store } = await rootAt(new FakeClock(noon));
+  const stream = { origin: "device-1", epoch: 9, streamId: 1 };
+  const traits = { priority: 2, class: "custody", order: "live-first", policy: "oldest" } as const;
+  const streams = [{ ...stream, ...traits, name: "data", high: 30 }];
+  const batch = { streams, lows: [{ epoch: 9, streamId: 1, low: 21 }], segments: [] };
+  await store.write("ingest", { child: "device-1", batch, nowMs: 1 });
+  expect(await view.accounting({ origin: "device-1" })).toMatchObject([{ below: 30, overdue: 20, balanced: true }]);
+  expect((await view.accounting({ origin: "cloud-1" }))[0]).not.toHaveProperty("overdue");
 });

@@ -25,15 +25,25 @@ async function root(name = "data") {
   const batch = { streams: [{ ...stream, ...traits, name, high: 30 }], lows: [], segments };
   await store.write("ingest", { child: "device-1", batch, nowMs: 1 });
   await store.write("forget", { acked: [{ ...stream, ranges: [[1, 20]] }] });
-  const check = (ranges: DataHolding["ranges"], of = damaged) =>
-    nameLostDocuments({ store, documents: { holdings: () => holding(ranges) }, log: silentLogger() }, of);
+  const log = silentLogger();
+  const check = (
+    ranges: DataHolding["ranges"],
+    of: string | undefined = damaged,
+    state = { instance: 1, arrival: 0 },
+  ) => {
+    const { instance, arrival } = state;
+    const reads = { holdings: () => holding(ranges), instance: async () => instance, lastArrival: async () => arrival };
+    return nameLostDocuments({ store, documents: reads, log }, of === "" ? undefined : of);
+  };
+  const look = (ranges: DataHolding["ranges"], state: { readonly instance: number; readonly arrival: number }) =>
+    check(ranges, "", state);
   const account = async () => {
     const [entry] = await store.read("accounting", { origin: "device-1" });
     if (entry === undefined || !isBalanced(entry.row)) throw new Error("the account does not balance");
     const { held, lost, delivered } = entry.row;
     return { held, lost, delivered, gaps: entry.gaps.map((one) => [one.first, one.last, one.reason]) };
   };
-  return { store, check, account };
+  return { store, check, look, account, log };
 }
 
 const gap = {
@@ -117,4 +127,39 @@ test("where nobody can tell what is lost, nothing is named: a stream without its
   await former.store.write("meet", { parent: "cloud-0", instance: 1 });
   await former.check([]);
   expect(await former.account()).toMatchObject({ lost: 2, delivered: 18 });
+});
+
+const all: DataHolding["ranges"] = [[1, 20]];
+const older: DataHolding["ranges"] = [[1, 8]];
+
+test("[O3] a document store that was put back older is compared: what it lacks is named, once", async () => {
+  const { store, look, account, log } = await root();
+  await look(all, { instance: 7, arrival: 20_000 });
+  await store.write("forget", { acked: [], arrival: 30_000 });
+  await look(older, { instance: 7, arrival: 30_000 });
+  expect(await account()).toMatchObject({ lost: 2, delivered: 18 });
+  await look(older, { instance: 7, arrival: 29_999 });
+  expect(await account()).toEqual({
+    held: 10,
+    lost: 12,
+    delivered: 8,
+    gaps: [
+      [9, 10, "store-lost"],
+      [11, 12, lossReasonOf(1)],
+      [13, 20, "store-lost"],
+    ],
+  });
+  expect(log.lines.map(({ phrase }) => phrase)).toEqual(["what the document store has lost is named"]);
+  await look([], { instance: 7, arrival: 29_999 });
+  expect(await account()).toMatchObject({ lost: 12, delivered: 8 });
+});
+
+test("[O3] another document store is compared, however far it goes, and so is the first one that is seen", async () => {
+  const swapped = await root();
+  await swapped.look(all, { instance: 7, arrival: 20_000 });
+  await swapped.look(older, { instance: 8, arrival: 99_000 });
+  expect(await swapped.account()).toMatchObject({ lost: 12, delivered: 8 });
+  const first = await root();
+  await first.look(older, { instance: 8, arrival: 99_000 });
+  expect(await first.account()).toMatchObject({ lost: 12, delivered: 8 });
 });

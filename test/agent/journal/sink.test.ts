@@ -89,6 +89,19 @@ test("released segments are stored in order of arrival and leave the journal; ot
   expect(sink.status()).toEqual({ drained: 5, failingSinceMs: undefined, quarantined: 0 });
 });
 
+test("the journal remembers how far the document store goes", async () => {
+  const { clock, log, store, backlog, release, append, documents } = await world();
+  await store.write("documentsChecked", { damaged: undefined, state: { instance: 1, arrival: 0 } });
+  await using _ = startSink({ store, documents, backlog, clock, log });
+  await append(3);
+  await append(2);
+  release(2);
+  await clock.advance(0);
+  const known = { instance: 1, arrival: 2 * arrivalsPerSegment + 1 };
+  expect(await store.read("checkedDocuments", {})).toMatchObject({ known });
+  expect(await documents.lastArrival()).toBe(known.arrival);
+});
+
 test("a document store that is away is told once, tried again with growing waits, and catches up", async () => {
   const { clock, log, store, backlog, release, append, documents, faults, calls, held } = await world();
   faults.away = new Error("away");

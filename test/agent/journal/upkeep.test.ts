@@ -23,6 +23,7 @@ function world(
         rare.push([name, args.ranMs ?? args.nowMs]);
         return name === "forgetEpochs" ? [] : { next: null, presumedLost: 0, scattered: [], newestId: 0 };
       }
+      if (name === "closeEpochs") return 0;
       writes.push(args.nowMs === undefined ? name : `${name} ${args.nowMs}`);
       const more = portions[name as "expire" | "compact" | "retell"]?.shift() ?? false;
       return { more, newestId: 0 };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { openSqlDatabase } from "#agent/store/sql-database.ts";
+import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { startCloud } from "#cloud/cloud.ts";
 import { documentMigrations } from "#cloud/storage/document-schema.ts";
 import { takeOverRows } from "#cloud/storage/row-takeover.ts";
@@ -56,7 +57,7 @@ test("a database with a row a message is taken over whole: numbers, arrivals, pa
   const documents = storedRows(7_000);
   await withRows(documents, async (dataDir) => {
     for (let start = 0; start < 2; start++) {
-      await using cloud = await startCloud({ openSqlDatabase, dataDir, log: silentLogger() });
+      await using cloud = await startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log: silentLogger() });
       const found = await cloud.documents.findData({ limit: 10_000 });
       expect(found).toEqual(documents);
       const path = "room-3/#";
@@ -71,7 +72,7 @@ test("a takeover that was interrupted goes on where it was, whichever half of a 
   const documents = storedRows(5_000);
   await withRows(documents, async (_dataDir, file) => {
     await using database = await openSqlDatabase(file, documentMigrations);
-    const store = createSqliteStore(database);
+    const store = createSqliteStore(database, nodeHasher);
     let inserts = 0;
     const failing: DocumentStore = {
       ...store,
