@@ -2,7 +2,7 @@
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { runChild } from "./child-run.ts";
-import { executableFiles } from "./executable-files.ts";
+import { executableFiles, type SchemaFile } from "./executable-files.ts";
 import type { Outcome, Run } from "./function-runner.ts";
 
 export interface ExecutablesConfig {
@@ -22,7 +22,7 @@ export interface Executables extends AsyncDisposable {
   /** Whether there is a file of that name now, also one that is refused. */
   offers(name: string): boolean;
   /** The schema beside it. */
-  schema(name: string): Uint8Array | undefined;
+  schema(name: string): SchemaFile | undefined;
   /** Resolves with the outcome, however it ends. `signal`: nobody waits for it any more. */
   run(run: Run, signal: AbortSignal): Promise<Outcome>;
 }

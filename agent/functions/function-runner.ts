@@ -58,7 +58,12 @@ export function startFunctionRunner(deps: FunctionRunnerDeps, answerPrefix: stri
     start(run, ended) {
       const started: Running = { stop: new AbortController(), ended };
       running.set(run.id, started);
-      begin(run, started);
+      try {
+        begin(run, started);
+      } catch (error) {
+        // What goes wrong with one function must not end the node.
+        endOf(run.id, started, { status: "failed", reason: String(error) });
+      }
     },
     cancel(id) {
       running.get(id)?.stop.abort();

@@ -1,8 +1,16 @@
 // What runs a call on one node, and what becomes of it when those who run it go away: with a broker in memory.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { treeAuthorizer } from "#agent/broker/authorize.ts";
 import { startExecutables } from "#agent/functions/executables.ts";
-import { startFunctionRunner, type FunctionRunner, type Outcome, type Run } from "#agent/functions/function-runner.ts";
+import {
+  startFunctionRunner,
+  type FunctionRunner,
+  type FunctionRunnerDeps,
+  type Outcome,
+  type Run,
+} from "#agent/functions/function-runner.ts";
 import { startSchemaChecks } from "#agent/functions/schema-checks.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { MemoryBroker, type MemoryClient } from "../../fakes/memory-broker.ts";
@@ -16,17 +24,19 @@ interface Bench extends AsyncDisposable {
 
 interface Options {
   readonly folder?: FunctionFolder;
-  readonly builtIns?: Parameters<typeof startFunctionRunner>[0]["builtIns"];
+  readonly builtIns?: FunctionRunnerDeps["builtIns"];
+  /** In the place of those of a folder. */
+  readonly executables?: FunctionRunnerDeps["executables"];
 }
 
-function start({ folder, builtIns = new Map() }: Options = {}): Bench {
+function start({ folder, builtIns = new Map(), executables: given }: Options = {}): Bench {
   const stack = new AsyncDisposableStack();
   const deps = { clock: new FakeClock(), log: silentLogger() };
   const broker = stack.use(new MemoryBroker(deps, { authorizer: treeAuthorizer }));
   const schemas = stack.use(startSchemaChecks(broker));
   const executables =
     folder === undefined
-      ? undefined
+      ? given
       : stack.use(
           startExecutables(deps, {
             directory: folder.path,
@@ -168,6 +178,26 @@ test("an executable comes before programs, and its schema before it runs", async
   });
   expect(asked).toEqual([]);
 });
+
+test("an executable whose schema cannot be read is refused with the reason", async () => {
+  using folder = new FunctionFolder();
+  folder.add("f.sh", "cat");
+  mkdirSync(join(folder.path, "f.schema.json"));
+  await using bench = start({ folder });
+  expect(await outcomeOf(bench, runOf("f"))).toEqual({
+    status: "refused",
+    reason: "the schema of its arguments cannot be read: it is no regular file",
+  });
+});
+
+test("what throws while a run begins fails that run alone", async () => {
+  await using bench = start({ executables: { offers: () => true, schema: () => raise(), run: () => raise() } });
+  expect(await outcomeOf(bench, runOf("f"))).toEqual({ status: "failed", reason: "Error: broken disk" });
+});
+
+function raise(): never {
+  throw new Error("broken disk");
+}
 
 test("a cancelled executable is stopped", async () => {
   using folder = new FunctionFolder();
