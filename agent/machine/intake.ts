@@ -10,20 +10,13 @@ import { readRequestProperties, type RequestProperties } from "#shared/machine/r
 import type { InboundPublish } from "#shared/system/bus.ts";
 import type { Random } from "#shared/system/random.ts";
 import { machineReplyTopic, machineResultsTopic } from "#shared/topics.ts";
+import type { Publisher } from "../auth/publisher.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
 
 export interface IntakeDeps {
   readonly random: Random;
   /** Tree time. */
   readonly treeNow: () => number;
-}
-
-/** Who publishes. */
-export interface Publisher {
-  /** Empty: nobody by name. */
-  readonly user: string;
-  /** Whether the node may publish there on its behalf, beside what is always its own: the replies to that very call. */
-  readonly mayBeToldOn: (topic: string) => boolean;
 }
 
 export interface Taken {

@@ -31,11 +31,11 @@ import {
   upFilterOf,
   type FrameKind,
 } from "#shared/topics.ts";
+import { publisherOf } from "../auth/publisher.ts";
 import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
-import { publisherOf } from "./publisher.ts";
 import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
 import { ResultStreams } from "./result-streams.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
