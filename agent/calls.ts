@@ -57,7 +57,16 @@ export async function startCalls(deps: CallsDeps, config: NodeConfig, parts: Cal
     bus.onClient(({ type, clientId }) => {
       if (type === "disconnected") listener(clientId);
     });
-  const running = { bus, onClientGone, builtIns: builtInsOf(deps, config, parts), executables, schemas, random, log };
+  const running = {
+    bus,
+    clock,
+    onClientGone,
+    builtIns: builtInsOf(deps, config, parts),
+    executables,
+    schemas,
+    random,
+    log,
+  };
   const runner = stack.use(startFunctionRunner(running, machineResultPrefix));
   const levelRunner = stack.use(startFunctionRunner(running, levelResultPrefix));
   const check: Conditions["check"] = (text) => conditions.check(text);

@@ -19,7 +19,8 @@ export interface Run {
   readonly name: string;
   readonly args: PlainValue;
   readonly origin: string;
-  readonly deadlineMs: number;
+  /** When nobody waits for an answer any more, on the clock of this machine that never steps: other machines' clocks may differ. */
+  readonly dueMs: number;
   readonly encoding: Encoding;
   /** Topic that programs which offer the function are subscribed to. */
   readonly topic: string;

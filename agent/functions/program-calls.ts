@@ -5,15 +5,18 @@ import { drawCallId } from "#shared/machine/call-id.ts";
 import { toPlainValue, type PlainValue } from "#shared/machine/plain-value.ts";
 import { encodeReply, isCborMap, parseJson } from "#shared/machine/request.ts";
 import type { Bus } from "#shared/system/bus.ts";
+import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { Random } from "#shared/system/random.ts";
 import { cancelTopicOf } from "#shared/topics.ts";
 import type { Outcome, Run } from "./function-runner.ts";
+import { timeLeft, type TimeLeft } from "./time-left.ts";
 
 export interface ProgramCallsDeps {
   readonly bus: Pick<Bus, "publish" | "exactSubscribers" | "intercept">;
   /** Tells when a client has gone, by its identifier. */
   readonly onClientGone: (listener: (clientId: string) => void) => Disposable;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
   readonly random: Random;
   readonly log: Logger;
 }
@@ -60,7 +63,7 @@ export function startProgramCalls(deps: ProgramCallsDeps, answerPrefix: string):
       const programs = new Set(who === "must" ? deps.bus.exactSubscribers(run.topic) : []);
       askedById.set(run.id, { run, token, answered, programs });
       idByToken.set(token, run.id);
-      publish(run, run.topic, requestOf(run, `${answerPrefix}${token}`));
+      publish(run, run.topic, requestOf(run, timeLeft(deps.clock, run.dueMs), `${answerPrefix}${token}`));
     },
     cancel(id) {
       const asked = forget(id);
@@ -91,8 +94,8 @@ export function startProgramCalls(deps: ProgramCallsDeps, answerPrefix: string):
   }
 }
 
-function requestOf({ id, name, args, origin, deadlineMs }: Run, reply: string): PlainValue {
-  return { id, name, args, origin, deadline: new Date(deadlineMs).toISOString(), reply };
+function requestOf({ id, name, args, origin }: Run, { ttlMs, deadline }: TimeLeft, reply: string): PlainValue {
+  return { id, name, args, origin, deadline, ttlMs, reply };
 }
 
 const garbage: Outcome = {

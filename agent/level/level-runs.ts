@@ -132,9 +132,9 @@ export class LevelRuns implements AsyncDisposable {
     );
     this.#timers.add(timer);
     void timer.finally(() => this.#timers.delete(timer));
-    const deadlineMs = clock.now() + ttlMs;
+    const dueMs = clock.monotonic() + ttlMs;
     const topic = `${levelFunctionPrefix}${name}`;
-    runner.start({ id, name, args, origin, deadlineMs, encoding, topic }, (outcome) =>
+    runner.start({ id, name, args, origin, dueMs, encoding, topic }, (outcome) =>
       this.#end(key, entry, levelOutcomeOf(outcome)),
     );
   }

@@ -412,8 +412,10 @@ class MachineMessages implements MachineMessaging {
   }
 
   #run(envelope: Envelope): void {
-    const { id, name } = envelope;
-    this.#deps.runner.start({ ...envelope, topic: functionTopic(name) }, (outcome) =>
+    const { id, name, args, origin, encoding, deadlineMs } = envelope;
+    const { runner, clock, treeNow } = this.#deps;
+    const dueMs = clock.monotonic() + deadlineMs - treeNow();
+    runner.start({ id, name, args, origin, encoding, dueMs, topic: functionTopic(name) }, (outcome) =>
       this.#perform(this.#core.ran(this.#surroundings.world(), id, { node: this.#self, ...outcome })),
     );
   }

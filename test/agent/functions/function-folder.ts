@@ -31,7 +31,7 @@ export function runOf(name: string, more: Partial<Run> = {}): Run {
     name,
     args: null,
     origin: "cloud-1",
-    deadlineMs: 1_800_000_000_000,
+    dueMs: 60_000,
     encoding: "json",
     topic: `/machine/functions/${name}`,
     ...more,

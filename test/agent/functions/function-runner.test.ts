@@ -18,6 +18,7 @@ import { silentLogger } from "../../fakes/silent-logger.ts";
 import { FunctionFolder, runOf } from "./function-folder.ts";
 
 interface Bench extends AsyncDisposable {
+  readonly clock: FakeClock;
   readonly broker: MemoryBroker;
   readonly runner: FunctionRunner;
 }
@@ -55,17 +56,18 @@ function start({ folder, builtIns = new Map(), executables: given }: Options = {
     });
   const runner = stack.use(
     startFunctionRunner(
-      { bus: broker, onClientGone, builtIns, executables, schemas, random, log: deps.log },
+      { bus: broker, clock: deps.clock, onClientGone, builtIns, executables, schemas, random, log: deps.log },
       "/machine/results/",
     ),
   );
-  return { broker, runner, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { clock: deps.clock, broker, runner, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /** A program that offers `name`: what it has been asked and told, and how it answers. */
 async function program({ broker }: Bench, clientId: string, name = "f") {
   const client = await broker.connect(clientId);
-  const asked: { readonly id: string; readonly args: unknown; readonly reply: string }[] = [];
+  const asked: { readonly id: string; readonly args: unknown; readonly reply: string; readonly deadline: string }[] =
+    [];
   const first = Promise.withResolvers<void>();
   client.onMessage(({ topic, payload }) => {
     if (topic !== `/machine/functions/${name}`) return;
@@ -121,6 +123,17 @@ test("the run of a program that disconnects fails at once, unless another one wa
   expect(await lost).toEqual(disconnected);
   await bystander.client.drop();
   expect(await alone).toEqual(disconnected);
+});
+
+test("a program is told how long somebody waits, and until when by the clock of its machine", async () => {
+  await using bench = start();
+  const { asked, answer } = await program(bench, "program");
+  await bench.clock.advance(1_000);
+  bench.clock.setWallClock(Date.parse("2031-01-01T00:00:00Z")); // the tree has another time
+  const outcome = outcomeOf(bench, runOf("f", { dueMs: 31_000 }));
+  await answer(null);
+  await outcome;
+  expect(asked).toMatchObject([{ ttlMs: 30_000, deadline: "2031-01-01T00:00:30.000Z" }]);
 });
 
 test("a program that has unsubscribed may still answer", async () => {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { startProgramCalls } from "#agent/functions/program-calls.ts";
 import type { Outcome } from "#agent/functions/function-runner.ts";
 import { systemRandom } from "#agent/system/system-random.ts";
+import { FakeClock } from "../../fakes/fake-clock.ts";
 import { CoreBench } from "../../fakes/core-bench.ts";
 import type { RawClient } from "../../fakes/raw-client.ts";
 import { runOf } from "./function-folder.ts";
@@ -29,7 +30,10 @@ test("each call is run by one of the programs that share the function", async ()
       if (type === "disconnected") listener(clientId);
     });
   const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
-  using programs = startProgramCalls({ bus: broker, onClientGone, random: systemRandom, log }, "/machine/results/");
+  using programs = startProgramCalls(
+    { bus: broker, clock: new FakeClock(), onClientGone, random: systemRandom, log },
+    "/machine/results/",
+  );
   expect(programs.offers("/machine/functions/f")).toBe(false);
   const workers = [await worker(bench, "first"), await worker(bench, "second")];
   expect(programs.offers("/machine/functions/f")).toBe(true);
