@@ -9,10 +9,10 @@ import type { Executables } from "./executables.ts";
 import { startProgramCalls, type ProgramCallsDeps } from "./program-calls.ts";
 import type { SchemaChecks } from "./schema-checks.ts";
 
-/** How a run ended. */
+/** How a run ended. `expired`: it has not begun, and would begin too late. */
 export type Outcome =
   | { readonly status: "done"; readonly value: PlainValue }
-  | { readonly status: "failed" | "refused"; readonly reason: string };
+  | { readonly status: "failed" | "refused" | "expired"; readonly reason: string };
 
 export interface Run {
   readonly id: string;

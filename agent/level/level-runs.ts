@@ -174,5 +174,8 @@ export class LevelRuns implements AsyncDisposable {
 }
 
 function levelOutcomeOf(outcome: Outcome): LevelOutcome {
-  return outcome.status === "done" ? { status: "ok", value: outcome.value } : outcome;
+  if (outcome.status === "done") return { status: "ok", value: outcome.value };
+  return outcome.status === "expired"
+    ? { status: "timeout", reason: outcome.reason }
+    : { ...outcome, status: outcome.status };
 }
