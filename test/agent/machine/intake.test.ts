@@ -45,6 +45,20 @@ test("the answer goes to the response topic with the correlation data, unless th
   expect(repliesOf({ reply: "/answers/there" })).toEqual([["/answers/there", Uint8Array.of(1, 2)]]);
 });
 
+test("arguments that would be others below are refused: half of a surrogate pair", () => {
+  const take = (args: unknown) => takeIn(deps, self, "function", publish("/machine/functions/f", { args }), anybody);
+  expect(take({ a: "\ud800" })).toMatchObject({ refused: expect.stringContaining("no Unicode") as string });
+  const condition = takeIn(
+    deps,
+    self,
+    "function",
+    publish("/machine/functions/f", { if: "'\udc00' in tags" }),
+    anybody,
+  );
+  expect(condition).toHaveProperty("refused");
+  expect(take({ a: "\ud83d\ude00" })).not.toHaveProperty("refused");
+});
+
 test("answers and results go nowhere where the caller may not publish itself, but to the replies of that very call", () => {
   const id = "00112233445566778899aabbccddeeff";
   const own = `/machine/replies/${id}`;
