@@ -21,6 +21,8 @@ export interface Run {
   readonly origin: string;
   /** When nobody waits for an answer any more, on the clock of this machine that never steps: other machines' clocks may differ. */
   readonly dueMs: number;
+  /** Whether it may run again when a program has not finished it. */
+  readonly isRepeatable: boolean;
   readonly encoding: Encoding;
   /** Topic that programs which offer the function are subscribed to. */
   readonly topic: string;

@@ -51,20 +51,15 @@ export function startProgramCalls(deps: ProgramCallsDeps, answerPrefix: string):
   });
   const departures = deps.onClientGone((clientId) => {
     for (const [id, { programs }] of askedById) {
-      if (programs.delete(clientId) && programs.size === 0)
-        forget(id)?.answered({ status: "failed", reason: "the program that ran it has disconnected" });
+      if (!programs.delete(clientId) || programs.size > 0) continue;
+      const asked = forget(id);
+      if (asked !== undefined) allGone(asked);
     }
   });
 
   return {
     offers: (topic) => deps.bus.exactSubscribers(topic).length > 0,
-    ask(run, answered, who) {
-      const token = drawCallId(deps.random);
-      const programs = new Set(who === "must" ? deps.bus.exactSubscribers(run.topic) : []);
-      askedById.set(run.id, { run, token, answered, programs });
-      idByToken.set(token, run.id);
-      publish(run, run.topic, requestOf(run, timeLeft(deps.clock, run.dueMs), `${answerPrefix}${token}`));
-    },
+    ask,
     cancel(id) {
       const asked = forget(id);
       if (asked !== undefined) publish(asked.run, cancelTopicOf(`${answerPrefix}${asked.token}`), { id });
@@ -77,6 +72,21 @@ export function startProgramCalls(deps: ProgramCallsDeps, answerPrefix: string):
       idByToken.clear();
     },
   };
+
+  function ask(run: Run, answered: Asked["answered"], who: "must" | "may"): void {
+    const token = drawCallId(deps.random);
+    // Nothing may come between this question and the message: of those who share the topic it tells the one whose turn it is.
+    const programs = new Set(who === "must" ? deps.bus.exactSubscribers(run.topic) : []);
+    askedById.set(run.id, { run, token, answered, programs });
+    idByToken.set(token, run.id);
+    publish(run, run.topic, requestOf(run, timeLeft(deps.clock, run.dueMs), `${answerPrefix}${token}`));
+  }
+
+  /** Others that offer it now, such as the next one of a group, may finish what may run again. */
+  function allGone({ run, answered }: Asked): void {
+    if (run.isRepeatable && deps.bus.exactSubscribers(run.topic).length > 0) ask(run, answered, "must");
+    else answered({ status: "failed", reason: "the program that ran it has disconnected" });
+  }
 
   function forget(id: string): Asked | undefined {
     const asked = askedById.get(id);

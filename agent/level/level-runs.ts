@@ -134,7 +134,7 @@ export class LevelRuns implements AsyncDisposable {
     void timer.finally(() => this.#timers.delete(timer));
     const dueMs = clock.monotonic() + ttlMs;
     const topic = `${levelFunctionPrefix}${name}`;
-    runner.start({ id, name, args, origin, dueMs, encoding, topic }, (outcome) =>
+    runner.start({ id, name, args, origin, dueMs, isRepeatable: false, encoding, topic }, (outcome) =>
       this.#end(key, entry, levelOutcomeOf(outcome)),
     );
   }

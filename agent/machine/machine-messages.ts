@@ -412,10 +412,11 @@ class MachineMessages implements MachineMessaging {
   }
 
   #run(envelope: Envelope): void {
-    const { id, name, args, origin, encoding, deadlineMs } = envelope;
+    const { id, name, args, origin, encoding, deadlineMs, mode } = envelope;
     const { runner, clock, treeNow } = this.#deps;
     const dueMs = clock.monotonic() + deadlineMs - treeNow();
-    runner.start({ id, name, args, origin, encoding, dueMs, topic: functionTopic(name) }, (outcome) =>
+    const how = { encoding, dueMs, isRepeatable: mode === "sync", topic: functionTopic(name) };
+    runner.start({ id, name, args, origin, ...how }, (outcome) =>
       this.#perform(this.#core.ran(this.#surroundings.world(), id, { node: this.#self, ...outcome })),
     );
   }

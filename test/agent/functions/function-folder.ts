@@ -32,6 +32,7 @@ export function runOf(name: string, more: Partial<Run> = {}): Run {
     args: null,
     origin: "cloud-1",
     dueMs: 60_000,
+    isRepeatable: false,
     encoding: "json",
     topic: `/machine/functions/${name}`,
     ...more,
