@@ -11,6 +11,7 @@ import type { NodeConfig } from "./config/config.ts";
 import { builtInFunctions, type BuiltIn, type LogControl } from "./functions/built-in.ts";
 import { startExecutables, type Executables } from "./functions/executables.ts";
 import { startFunctionRunner, type FunctionRunnerDeps } from "./functions/function-runner.ts";
+import { refuseStrayCalls } from "./functions/stray-calls.ts";
 import { startSchemaChecks } from "./functions/schema-checks.ts";
 import { type LevelStats, startLevelCalls } from "./level/level-calls.ts";
 import { startMachineMessages, type MachineMessaging } from "./machine/machine-messages.ts";
@@ -51,13 +52,23 @@ export async function startCalls(deps: CallsDeps, config: NodeConfig, parts: Cal
   const { name } = config;
   await using stack = new AsyncDisposableStack();
   const schemas = stack.use(startSchemaChecks(bus));
+  const stray = stack.use(refuseStrayCalls(bus));
   const executables = startExecutablesOf(deps, config);
   if (executables !== undefined) stack.use(executables);
   const onClientGone: FunctionRunnerDeps["onClientGone"] = (listener) =>
     bus.onClient(({ type, clientId }) => {
       if (type === "disconnected") listener(clientId);
     });
-  const running = { bus, onClientGone, builtIns: builtInsOf(deps, config, parts), executables, schemas, random, log };
+  const running = {
+    bus,
+    clock,
+    onClientGone,
+    builtIns: builtInsOf(deps, config, parts),
+    executables,
+    schemas,
+    random,
+    log,
+  };
   const runner = stack.use(startFunctionRunner(running, machineResultPrefix));
   const levelRunner = stack.use(startFunctionRunner(running, levelResultPrefix));
   const check: Conditions["check"] = (text) => conditions.check(text);
@@ -76,7 +87,10 @@ export async function startCalls(deps: CallsDeps, config: NodeConfig, parts: Cal
   );
   const owned = stack.move();
   return {
-    stats: () => machine.stats(),
+    stats() {
+      const stats = machine.stats();
+      return { ...stats, refused: stats.refused + stray.refused() };
+    },
     levelStats: () => levelCalls.stats(),
     endAll() {
       machine.endAll();

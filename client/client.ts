@@ -7,6 +7,7 @@ import { FogbankClientError, type ClientErrorCode } from "./client-error.ts";
 import type { Qos } from "./connection.ts";
 import { onEvent, raise, type EventHandler, type EventKind, type MachineEvent, type RaiseOptions } from "./events.ts";
 import { Implementations, type CallContext, type FunctionHandler, type ImplementOptions } from "./implementations.ts";
+import { usualBackoff } from "./patience.ts";
 import { onPresence, type PresenceEvent, type PresenceHandler } from "./presence.ts";
 import type { CallReport, CallStatus, LevelOutcome, LevelsReport, NodeAnswer } from "./reports.ts";
 import {
@@ -57,7 +58,12 @@ export interface ConnectOptions {
   readonly keepalive?: number;
   /** How long one attempt to connect may take: 10 s unless said otherwise. */
   readonly connectTimeoutMs?: number;
-  /** First and longest wait before the next attempt: 0.1 s and 30 s unless said otherwise. */
+  /**
+   * `kept`: the node keeps the subscriptions of this client id for an hour after the connection is lost or closed, and what comes for
+   * them at QoS 1, such as durable events; it needs a `clientId`. `clean` (default): they end with the connection.
+   */
+  readonly session?: "clean" | "kept";
+  /** First and longest wait before the next attempt: 0.1 s and 5 s unless said otherwise. */
   readonly backoffMs?: { readonly first: number; readonly longest: number };
   /** What handlers of messages and events throw; written to the console unless said otherwise. */
   readonly onError?: (error: unknown) => void;
@@ -112,7 +118,13 @@ export interface FogbankClient extends AsyncDisposable {
 /** `url`: mqtt://, mqtts://, ws:// or wss://. Rejects with `not-connected` or `unauthorized` when the first attempt fails; later ones are made until `close`. */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<FogbankClient> {
   const { encoding = "json", clientId = `client-${drawId(8)}`, onError = (error) => console.error(error) } = options;
-  const { username, password, keepalive = 10, connectTimeoutMs = 10_000 } = options;
+  const { username, password, keepalive = 10, connectTimeoutMs = 10_000, backoffMs = usualBackoff } = options;
+  const isKept = options.session === "kept";
+  if (isKept && options.clientId === undefined)
+    throw new FogbankClientError(
+      "bad-argument",
+      "a session that is kept needs a clientId, under which the program comes back",
+    );
   if (!/^[^/+#]{1,256}$/.test(clientId))
     throw new FogbankClientError("bad-argument", "a client id has 1 to 256 characters, none of them /, + or #");
   const session = await openSession(url, {
@@ -121,7 +133,8 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     password,
     keepalive,
     connectTimeoutMs,
-    backoffMs: options.backoffMs ?? { first: 100, longest: 30_000 },
+    isKept,
+    backoffMs,
     onError,
   });
   return clientOf(session, clientId, encoding, onError);

@@ -1,4 +1,4 @@
-// One MQTT 5 connection to a node, over TCP, TLS or WebSocket. It never reconnects and keeps nothing.
+// One MQTT 5 connection to a node, over TCP, TLS or WebSocket. It never reconnects.
 import mqtt from "mqtt";
 import type { IClientOptions, IClientPublishOptions, IPublishPacket, MqttClient } from "mqtt";
 import { FogbankClientError } from "./client-error.ts";
@@ -12,7 +12,12 @@ export interface ConnectionOptions {
   /** Seconds. */
   readonly keepalive: number;
   readonly connectTimeoutMs: number;
+  /** The node keeps what is subscribed to, and what comes for it, while there is no connection. */
+  readonly isKept: boolean;
 }
+
+/** How long. */
+const keptSeconds = 3_600;
 
 export interface Outgoing {
   readonly topic: string;
@@ -37,15 +42,16 @@ export async function openConnection(
   onMessage: (message: Incoming) => void,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const { clientId, username, password, keepalive, connectTimeoutMs } = options;
+  const { clientId, username, password, keepalive, connectTimeoutMs, isKept } = options;
   const settings: IClientOptions = {
     protocolVersion: 5,
-    clean: true,
+    clean: !isKept,
     clientId,
     keepalive,
     connectTimeout: connectTimeoutMs,
     reconnectPeriod: 0,
     resubscribe: false,
+    ...(isKept ? { properties: { sessionExpiryInterval: keptSeconds } } : {}),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   };

@@ -19,6 +19,7 @@ export interface CallContext {
   readonly id: string;
   /** The node where the call started. */
   readonly origin: string;
+  /** By this machine's clock. */
   readonly deadline: Date;
   /** Aborts when nobody waits for the answer any more: at the deadline, when the call is cancelled, and when the connection is lost. */
   readonly signal: AbortSignal;
@@ -94,12 +95,13 @@ export class Implementations {
   }
 
   async #run({ payload }: Message, handler: FunctionHandler): Promise<void> {
-    const { id, args, origin, deadline, reply } = fieldsOf(decodeBody(payload)) ?? {};
-    if (typeof reply !== "string" || typeof deadline !== "string") return; // not a call of a node
+    const { id, args, origin, ttlMs, reply } = fieldsOf(decodeBody(payload)) ?? {};
+    if (typeof reply !== "string" || typeof ttlMs !== "number") return; // not a call of a node
     const run = new AbortController();
-    const due = new Date(deadline);
+    // How long, not until when: this program may run elsewhere than its node, by another clock.
+    const due = new Date(Date.now() + ttlMs);
     const late = (): void => run.abort(new FogbankClientError("timeout", "the deadline of the call has passed"));
-    const timer = later(due.getTime() - Date.now(), late);
+    const timer = later(ttlMs, late);
     this.#runs.set(cancelTopicOf(reply), run);
     try {
       const context = { id: String(id), origin: String(origin), deadline: due, signal: run.signal };

@@ -26,6 +26,20 @@ export function within<T>(work: Promise<T>, { ms, signal, late }: Patience): Pro
   });
 }
 
+/** First and longest wait before the next attempt to connect, milliseconds. */
+export interface Backoff {
+  readonly first: number;
+  readonly longest: number;
+}
+
+/** A node that starts again is back in seconds, and calls wait for the program: it comes back soon after. */
+export const usualBackoff: Backoff = { first: 100, longest: 5_000 };
+
+/** Milliseconds until the next attempt. `chance`, from 0 to 1: clients that have lost the same node come back spread out. */
+export function attemptInMs({ first, longest }: Backoff, failed: number, chance: number): number {
+  return chance * Math.min(longest, first * 2 ** Math.min(failed, 30));
+}
+
 /** Resolves after `ms`, or earlier when `signal` aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -9,7 +9,7 @@ import {
   type Outgoing,
   type Qos,
 } from "./connection.ts";
-import { pause, within } from "./patience.ts";
+import { attemptInMs, pause, within, type Backoff } from "./patience.ts";
 
 export type ConnectionEvent =
   | { readonly state: "connected" }
@@ -17,8 +17,7 @@ export type ConnectionEvent =
   | { readonly state: "disconnected"; readonly reason: FogbankClientError };
 
 export interface SessionOptions extends ConnectionOptions {
-  /** First and longest wait before the next attempt to connect, milliseconds. */
-  readonly backoffMs: { readonly first: number; readonly longest: number };
+  readonly backoffMs: Backoff;
   /** What handlers of messages throw. */
   readonly onError: (error: unknown) => void;
 }
@@ -50,6 +49,10 @@ interface Filter {
 
 /** Messages that may wait for their acknowledgement: beyond it new ones are refused. */
 const unacknowledgedMax = 10_000;
+/** Messages of a kept session that wait for their handler: beyond it the oldest are dropped. */
+const earlyMax = 1_000;
+/** [MQTT 5, 3.8.2.1.2] */
+const subscriptionIdMax = 268_435_455;
 /** A connection that has held this long was a good one. */
 const stableMs = 10_000;
 
@@ -70,7 +73,10 @@ export class Session {
   #connected = Promise.withResolvers<Connection>();
   #running: Promise<void> = Promise.resolve();
   #unacknowledged = 0;
-  #ids = 0;
+  /** Subscriptions that this program has made. */
+  readonly #ids = new Set<number>();
+  /** What a kept session has brought for subscriptions that this program has not made yet. */
+  #early: Incoming[] = [];
 
   constructor(url: string, options: SessionOptions) {
     this.#url = url;
@@ -115,9 +121,11 @@ export class Session {
 
   /** Resolves when the node has granted it. Rejects with `unauthorized`, `refused`, `timeout` or `closed`. */
   async subscribe(filter: string, qos: Qos, handler: MessageHandler, wait: Wait): Promise<Subscription> {
-    const entry = this.#filters.get(filter) ?? { id: ++this.#ids, qos, handlers: new Set() };
+    const entry = this.#filters.get(filter) ?? { id: subscriptionIdOf(filter), qos, handlers: new Set() };
     this.#filters.set(filter, entry);
+    this.#ids.add(entry.id);
     entry.handlers.add(handler);
+    this.#deliverEarly(entry.id);
     const unsubscribe = (): Promise<void> => this.#unsubscribe(filter, handler);
     const late = `the node has not granted the subscription to "${filter}" within ${wait.timeoutMs / 1000} s`;
     try {
@@ -221,10 +229,8 @@ export class Session {
 
   /** Answers how many attempts in a row have not led to a lasting connection. */
   async #connectAgain(failures: number): Promise<number> {
-    const { first, longest } = this.#options.backoffMs;
     for (let failed = failures; ; failed++) {
-      // Full jitter: clients that have lost the same node come back spread out.
-      await pause(Math.random() * Math.min(longest, first * 2 ** Math.min(failed, 30)), this.#closed.signal);
+      await pause(attemptInMs(this.#options.backoffMs, failed, Math.random()), this.#closed.signal);
       if (this.#closed.signal.aborted) return failed;
       const connection = await this.#open().catch(() => undefined);
       if (connection === undefined) continue;
@@ -239,12 +245,26 @@ export class Session {
     }
   }
 
-  #deliver({ topic, payload, retain, subscriptions }: Incoming): void {
+  #deliver(incoming: Incoming): void {
+    const { topic, payload, retain, subscriptions } = incoming;
+    if (this.#options.isKept && subscriptions.length > 0 && !subscriptions.some((id) => this.#ids.has(id))) {
+      this.#early.push(incoming);
+      if (this.#early.length > earlyMax) this.#early.shift();
+      return;
+    }
     for (const [filter, { id, handlers }] of this.#filters) {
-      const isFor = subscriptions.length > 0 ? subscriptions.includes(id) : matchesFilter(unshared(filter), topic);
-      if (!isFor) continue;
+      const isFor = subscriptions.length === 0 || subscriptions.includes(id);
+      if (!isFor || !matchesFilter(unshared(filter), topic)) continue;
       for (const handler of handlers) void this.#handle(handler, { topic, payload, retain });
     }
+  }
+
+  #deliverEarly(id: number): void {
+    const isFor = ({ subscriptions }: Incoming): boolean => subscriptions.includes(id);
+    const due = this.#early.filter(isFor);
+    if (due.length === 0) return;
+    this.#early = this.#early.filter((incoming) => !isFor(incoming));
+    for (const incoming of due) this.#deliver(incoming);
   }
 
   async #handle(handler: MessageHandler, message: Message): Promise<void> {
@@ -264,6 +284,15 @@ export class Session {
       }
     }
   }
+}
+
+/** The same in every program: a kept session brings what an earlier one has subscribed to. Two filters of one number are told apart by the topic. */
+function subscriptionIdOf(filter: string): number {
+  const digest = Array.from(filter).reduce(
+    (hash, char) => Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x0100_0193),
+    0x811c_9dc5,
+  );
+  return ((digest >>> 0) % subscriptionIdMax) + 1;
 }
 
 /** `$share/<group>/<filter>` without its beginning. */

@@ -278,6 +278,11 @@ export const limits = {
   schemaBytes: 16 * kib,
   schemaParts: 1_000,
   schemasKept: 256,
+  /** Items that may have to differ, and steps to hold arguments against a schema: one takes about a microsecond. */
+  schemaUniqueItems: 100,
+  schemaSteps: 250_000,
+  /** An executable that would begin later than this before its deadline does not begin: nobody would hear its result in time. */
+  startMarginMs: 100,
   /** How long an executable that is told to end may take, and files about which an operator is told once. */
   killAfterMs: 2_000,
   toldFiles: 1_000,

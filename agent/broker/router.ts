@@ -147,10 +147,10 @@ export class Router {
 
   exactSubscribers(topic: string): readonly string[] {
     const subscriptions = [...this.#tree.exactly(topic)].flatMap((found) =>
-      found instanceof ShareGroup ? found.members : [found],
+      found instanceof ShareGroup ? [found.peek()] : [found],
     );
-    const connected = subscriptions.filter(({ session }) => session.connection?.isOpen === true);
-    return [...new Set(connected.map(({ session }) => session.clientId))];
+    const connected = subscriptions.filter((subscription) => subscription?.session.connection?.isOpen === true);
+    return [...new Set(connected.flatMap((subscription) => subscription?.session.clientId ?? []))];
   }
 
   hasSubscriberBelow(prefix: string): boolean {

@@ -43,6 +43,18 @@ export class ShareGroup {
 
   /** In turn: a connected member that has room, then any connected one, then one that will return. `except` is on its way out. */
   choose(except: Session | undefined): Subscription | undefined {
+    const { member, next } = this.#find(except);
+    this.#next = next;
+    return member;
+  }
+
+  /** Whom the next message goes to if it comes now. */
+  peek(): Subscription | undefined {
+    return this.#find(undefined).member;
+  }
+
+  /** `next`: whose turn it is after that. */
+  #find(except: Session | undefined): { readonly member: Subscription | undefined; readonly next: number } {
     let connected: Subscription | undefined;
     let absent: Subscription | undefined;
     const { length } = this.members;
@@ -53,14 +65,10 @@ export class ShareGroup {
         if (member.session.isDurable) absent ??= member;
         continue;
       }
-      if (member.session.hasRoom()) {
-        this.#next = (this.#next + step + 1) % length;
-        return member;
-      }
+      if (member.session.hasRoom()) return { member, next: (this.#next + step + 1) % length };
       connected ??= member;
     }
-    this.#next = length === 0 ? 0 : (this.#next + 1) % length;
-    return connected ?? absent;
+    return { member: connected ?? absent, next: length === 0 ? 0 : (this.#next + 1) % length };
   }
 }
 

@@ -1,8 +1,9 @@
 // JSON Schema (2020-12) of a function's arguments. A schema comes from a program and arguments come from far away, so both are
-// bounded: what could take more than linear time, or a schema that refers to itself, is refused. Interpreted, never made into code.
+// bounded, and so is what the one costs with the other; a schema that refers to itself is refused. Interpreted, never made into code.
 import { Validator } from "@cfworker/json-schema";
 import { limits } from "#shared/limits.ts";
 import { toJsonValue, type PlainValue } from "#shared/machine/plain-value.ts";
+import { isAffordable, type Part } from "./schema-steps.ts";
 
 /** Why arguments are refused; undefined: they are right. */
 export type ArgumentCheck = (args: PlainValue) => string | undefined;
@@ -27,7 +28,10 @@ export function compileSchema(payload: Uint8Array): ArgumentCheck | { readonly u
 function checkBy(schema: Part): ArgumentCheck {
   const validator = new Validator(schema, "2020-12");
   return (args) => {
-    const { valid, errors } = validator.validate(toJsonValue(args));
+    const value = toJsonValue(args);
+    if (!isAffordable(schema, value))
+      return `the arguments are too many for its schema: to check them takes more than ${limits.schemaSteps} steps`;
+    const { valid, errors } = validator.validate(value);
     if (valid) return undefined;
     // The innermost one says what is wrong, those around it that something within is. "false" allows nothing at all: what led there counts.
     const error = errors.findLast(({ keyword }) => keyword !== "false") ?? errors.at(-1);
@@ -86,7 +90,6 @@ const notes = [
 const types = ["array", "boolean", "integer", "null", "number", "object", "string"] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
-type Part = boolean | Record<string, unknown>;
 
 /** Makes a schema of known keywords out of what was received: `$ref` written out, notes left out. */
 class Reader {
@@ -120,6 +123,7 @@ class Reader {
     for (const [keyword, content] of Object.entries(keywords)) {
       if (!has(notes, keyword)) part[keyword] = this.#content(keyword, content, within);
     }
+    checkUnique(keywords);
     return $ref === undefined ? part : { allOf: [this.#referred($ref, within), part] };
   }
 
@@ -159,6 +163,12 @@ function checkPlain(keyword: string, content: unknown): void {
               : keyword === "const" || undefined;
   if (isRight === undefined) throw new Unusable(`"${keyword.slice(0, 64)}" is not supported`);
   if (!isRight) throw new Unusable(`"${keyword}" has a content that it cannot have`);
+}
+
+/** Each item is compared with each other one. */
+function checkUnique({ uniqueItems, maxItems }: Fields): void {
+  if (uniqueItems === true && !(typeof maxItems === "number" && maxItems <= limits.schemaUniqueItems))
+    throw new Unusable(`"uniqueItems" needs "maxItems" beside it, at most ${limits.schemaUniqueItems}`);
 }
 
 function isNames(value: unknown): boolean {

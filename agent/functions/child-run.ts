@@ -5,6 +5,7 @@ import { toJsonValue, toPlainValue, type PlainValue } from "#shared/machine/plai
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Outcome, Run } from "./function-runner.ts";
+import { timeLeft } from "./time-left.ts";
 
 export interface ChildRunConfig {
   readonly path: string;
@@ -23,7 +24,7 @@ export interface ChildRunConfig {
  */
 export async function runChild(clock: Clock, config: ChildRunConfig, run: Run, signal: AbortSignal): Promise<Outcome> {
   if (signal.aborted) return failed("it was stopped before it began");
-  const child = start(config, run);
+  const child = start(clock, config, run);
   if (child instanceof Error) return failed(`it cannot be started: ${child.message}`);
   const ended = new AbortController();
   const stop = new AbortController();
@@ -43,11 +44,11 @@ export async function runChild(clock: Clock, config: ChildRunConfig, run: Run, s
 }
 
 /** What is wrong with the file itself is thrown, what comes later is an event. */
-function start(config: ChildRunConfig, run: Run): ChildProcessWithoutNullStreams | Error {
+function start(clock: Clock, config: ChildRunConfig, run: Run): ChildProcessWithoutNullStreams | Error {
   try {
     return spawn(config.path, [], {
       cwd: config.directory,
-      env: environmentOf(config, run),
+      env: environmentOf(clock, config, run),
       stdio: "pipe",
       shell: false,
       detached: true, // the leader of a process group of its own
@@ -58,13 +59,19 @@ function start(config: ChildRunConfig, run: Run): ChildProcessWithoutNullStreams
 }
 
 /** Nothing of the node's own environment: it may hold secrets. */
-function environmentOf({ node, searchPath }: ChildRunConfig, { id, origin, deadlineMs }: Run): NodeJS.ProcessEnv {
+function environmentOf(
+  clock: Clock,
+  { node, searchPath }: ChildRunConfig,
+  { id, origin, dueMs }: Run,
+): NodeJS.ProcessEnv {
+  const { ttlMs, deadline } = timeLeft(clock, dueMs);
   return {
     PATH: searchPath,
     FOGBANK_NODE: node,
     FOGBANK_CALL_ID: id,
     FOGBANK_ORIGIN: origin,
-    FOGBANK_DEADLINE: new Date(deadlineMs).toISOString(),
+    FOGBANK_DEADLINE: deadline,
+    FOGBANK_TTL_MS: String(ttlMs),
   };
 }
 

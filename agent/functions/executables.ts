@@ -1,8 +1,9 @@
 // Executables of the functions directory, run for calls: a few at a time, the others wait for their turn.
+import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { runChild } from "./child-run.ts";
-import { executableFiles } from "./executable-files.ts";
+import { executableFiles, type SchemaFile } from "./executable-files.ts";
 import type { Outcome, Run } from "./function-runner.ts";
 
 export interface ExecutablesConfig {
@@ -22,10 +23,13 @@ export interface Executables extends AsyncDisposable {
   /** Whether there is a file of that name now, also one that is refused. */
   offers(name: string): boolean;
   /** The schema beside it. */
-  schema(name: string): Uint8Array | undefined;
+  schema(name: string): SchemaFile | undefined;
   /** Resolves with the outcome, however it ends. `signal`: nobody waits for it any more. */
   run(run: Run, signal: AbortSignal): Promise<Outcome>;
 }
+
+const stoppedBefore: Outcome = { status: "failed", reason: "it was stopped before it began" };
+const notInTime: Outcome = { status: "expired", reason: "its turn did not come before the deadline" };
 
 export function startExecutables(
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
@@ -57,7 +61,10 @@ export function startExecutables(
 
   async function runInTurn(run: Run, signal: AbortSignal): Promise<Outcome> {
     if (running < config.atOnce) running++;
-    else if (!(await turn(signal))) return { status: "failed", reason: "it was stopped before it began" };
+    else {
+      const tooLate = await turn(signal, run.dueMs);
+      if (tooLate !== undefined) return tooLate;
+    }
     try {
       return await runNow(run, signal);
     } finally {
@@ -67,21 +74,30 @@ export function startExecutables(
     }
   }
 
-  /** Resolves when it is the turn of this one; with false when nobody waits for it any more. */
-  function turn(signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const leave = (): void => {
-        waiting.splice(waiting.indexOf(begin), 1);
-        resolve(false);
-      };
-      const begin = (): void => {
-        signal.removeEventListener("abort", leave);
-        resolve(true);
-      };
-      waiting.push(begin);
-      signal.addEventListener("abort", leave, { once: true });
-    });
+  /** Resolves when it is the turn of this one; with its outcome when nobody waits for it any more, or its turn comes too late. */
+  async function turn(signal: AbortSignal, dueMs: number): Promise<Outcome | undefined> {
+    if (signal.aborted) return stoppedBefore;
+    const { promise, resolve } = Promise.withResolvers<Outcome | undefined>();
+    const over = new AbortController();
+    const begin = (): void => resolve(undefined);
+    const leave = (outcome: Outcome): void => {
+      const at = waiting.indexOf(begin);
+      if (at < 0) return; // its turn has come
+      waiting.splice(at, 1);
+      resolve(outcome);
+    };
+    waiting.push(begin);
+    signal.addEventListener("abort", () => leave(stoppedBefore), { once: true, signal: over.signal });
+    const lastMs = Math.max(0, dueMs - limits.startMarginMs - clock.monotonic());
+    clock.sleep(lastMs, over.signal).then(
+      () => leave(notInTime),
+      () => undefined,
+    );
+    try {
+      return await promise;
+    } finally {
+      over.abort();
+    }
   }
 
   async function runNow(run: Run, signal: AbortSignal): Promise<Outcome> {

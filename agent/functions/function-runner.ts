@@ -9,17 +9,20 @@ import type { Executables } from "./executables.ts";
 import { startProgramCalls, type ProgramCallsDeps } from "./program-calls.ts";
 import type { SchemaChecks } from "./schema-checks.ts";
 
-/** How a run ended. */
+/** How a run ended. `expired`: it has not begun, and would begin too late. */
 export type Outcome =
   | { readonly status: "done"; readonly value: PlainValue }
-  | { readonly status: "failed" | "refused"; readonly reason: string };
+  | { readonly status: "failed" | "refused" | "expired"; readonly reason: string };
 
 export interface Run {
   readonly id: string;
   readonly name: string;
   readonly args: PlainValue;
   readonly origin: string;
-  readonly deadlineMs: number;
+  /** When nobody waits for an answer any more, on the clock of this machine that never steps: other machines' clocks may differ. */
+  readonly dueMs: number;
+  /** Whether it may run again when a program has not finished it. */
+  readonly isRepeatable: boolean;
   readonly encoding: Encoding;
   /** Topic that programs which offer the function are subscribed to. */
   readonly topic: string;
@@ -58,7 +61,12 @@ export function startFunctionRunner(deps: FunctionRunnerDeps, answerPrefix: stri
     start(run, ended) {
       const started: Running = { stop: new AbortController(), ended };
       running.set(run.id, started);
-      begin(run, started);
+      try {
+        begin(run, started);
+      } catch (error) {
+        // What goes wrong with one function must not end the node.
+        endOf(run.id, started, { status: "failed", reason: String(error) });
+      }
     },
     cancel(id) {
       running.get(id)?.stop.abort();

@@ -5,15 +5,18 @@ import { drawCallId } from "#shared/machine/call-id.ts";
 import { toPlainValue, type PlainValue } from "#shared/machine/plain-value.ts";
 import { encodeReply, isCborMap, parseJson } from "#shared/machine/request.ts";
 import type { Bus } from "#shared/system/bus.ts";
+import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { Random } from "#shared/system/random.ts";
 import { cancelTopicOf } from "#shared/topics.ts";
 import type { Outcome, Run } from "./function-runner.ts";
+import { timeLeft, type TimeLeft } from "./time-left.ts";
 
 export interface ProgramCallsDeps {
   readonly bus: Pick<Bus, "publish" | "exactSubscribers" | "intercept">;
   /** Tells when a client has gone, by its identifier. */
   readonly onClientGone: (listener: (clientId: string) => void) => Disposable;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
   readonly random: Random;
   readonly log: Logger;
 }
@@ -48,20 +51,15 @@ export function startProgramCalls(deps: ProgramCallsDeps, answerPrefix: string):
   });
   const departures = deps.onClientGone((clientId) => {
     for (const [id, { programs }] of askedById) {
-      if (programs.delete(clientId) && programs.size === 0)
-        forget(id)?.answered({ status: "failed", reason: "the program that ran it has disconnected" });
+      if (!programs.delete(clientId) || programs.size > 0) continue;
+      const asked = forget(id);
+      if (asked !== undefined) allGone(asked);
     }
   });
 
   return {
     offers: (topic) => deps.bus.exactSubscribers(topic).length > 0,
-    ask(run, answered, who) {
-      const token = drawCallId(deps.random);
-      const programs = new Set(who === "must" ? deps.bus.exactSubscribers(run.topic) : []);
-      askedById.set(run.id, { run, token, answered, programs });
-      idByToken.set(token, run.id);
-      publish(run, run.topic, requestOf(run, `${answerPrefix}${token}`));
-    },
+    ask,
     cancel(id) {
       const asked = forget(id);
       if (asked !== undefined) publish(asked.run, cancelTopicOf(`${answerPrefix}${asked.token}`), { id });
@@ -74,6 +72,21 @@ export function startProgramCalls(deps: ProgramCallsDeps, answerPrefix: string):
       idByToken.clear();
     },
   };
+
+  function ask(run: Run, answered: Asked["answered"], who: "must" | "may"): void {
+    const token = drawCallId(deps.random);
+    // Nothing may come between this question and the message: of those who share the topic it tells the one whose turn it is.
+    const programs = new Set(who === "must" ? deps.bus.exactSubscribers(run.topic) : []);
+    askedById.set(run.id, { run, token, answered, programs });
+    idByToken.set(token, run.id);
+    publish(run, run.topic, requestOf(run, timeLeft(deps.clock, run.dueMs), `${answerPrefix}${token}`));
+  }
+
+  /** Others that offer it now, such as the next one of a group, may finish what may run again. */
+  function allGone({ run, answered }: Asked): void {
+    if (run.isRepeatable && deps.bus.exactSubscribers(run.topic).length > 0) ask(run, answered, "must");
+    else answered({ status: "failed", reason: "the program that ran it has disconnected" });
+  }
 
   function forget(id: string): Asked | undefined {
     const asked = askedById.get(id);
@@ -91,8 +104,8 @@ export function startProgramCalls(deps: ProgramCallsDeps, answerPrefix: string):
   }
 }
 
-function requestOf({ id, name, args, origin, deadlineMs }: Run, reply: string): PlainValue {
-  return { id, name, args, origin, deadline: new Date(deadlineMs).toISOString(), reply };
+function requestOf({ id, name, args, origin }: Run, { ttlMs, deadline }: TimeLeft, reply: string): PlainValue {
+  return { id, name, args, origin, deadline, ttlMs, reply };
 }
 
 const garbage: Outcome = {

@@ -5,12 +5,13 @@ import type { PlainValue } from "#shared/machine/plain-value.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import { schemaFilter, schemaPrefix, schemaTopic } from "#shared/topics.ts";
 import { compileSchema } from "./argument-schema.ts";
+import type { SchemaFile } from "./executable-files.ts";
 
 export interface SchemaChecks extends Disposable {
   /** Why the arguments of `name` are refused by what its programs have announced. */
   ofPrograms(name: string, args: PlainValue): string | undefined;
   /** Why they are refused by this schema. Undefined: there is none, or they are right. */
-  by(schema: Uint8Array | undefined, args: PlainValue): string | undefined;
+  by(schema: SchemaFile | undefined, args: PlainValue): string | undefined;
 }
 
 /** Refuses schemas that cannot be used where they are announced, for as long as it is not disposed. */
@@ -27,8 +28,9 @@ export function startSchemaChecks(bus: Pick<Bus, "intercept" | "retainedPayload"
     [Symbol.dispose]: () => announced[Symbol.dispose](),
   };
 
-  function by(schema: Uint8Array | undefined, args: PlainValue): string | undefined {
+  function by(schema: SchemaFile | undefined, args: PlainValue): string | undefined {
     if (schema === undefined) return undefined;
+    if ("unreadable" in schema) return `the schema of its arguments cannot be read: ${schema.unreadable}`;
     const check = compile(schema);
     return typeof check === "function" ? check(args) : `the schema of its arguments cannot be used: ${check.unusable}`;
   }

@@ -21,7 +21,7 @@ import { MultiLevelCalls } from "./multi-level-calls.ts";
 import { createReplies } from "./replies.ts";
 
 export interface LevelDeps {
-  readonly bus: Pick<Bus, "intercept" | "publish">;
+  readonly bus: Pick<Bus, "intercept" | "publish" | "rightsOf">;
   readonly parent: ParentLink;
   /** This node first, the root last. */
   readonly path: () => readonly PathHop[];

@@ -8,10 +8,10 @@ import type { Random } from "#shared/system/random.ts";
 import { levelFunctionFilter, levelFunctionPrefix } from "#shared/topics.ts";
 import type { LevelOutcome } from "#shared/level/outcome.ts";
 import type { LevelRuns } from "./level-runs.ts";
-import { defaultReplyTopic, repetitionRefused, type ReplyTo, type SendReply } from "./replies.ts";
+import { answeringOf, repetitionRefused, type ReplyTo, type SendReply } from "./replies.ts";
 
 export interface LevelFunctionsDeps {
-  readonly bus: Pick<Bus, "intercept">;
+  readonly bus: Pick<Bus, "intercept" | "rightsOf">;
   readonly runs: LevelRuns;
   readonly reply: SendReply;
   readonly random: Random;
@@ -31,15 +31,15 @@ export function startLevelFunctions(
 }
 
 /** False for a request that cannot be used: it is answered why. */
-function take({ runs, reply, random }: LevelFunctionsDeps, node: string, publish: InboundPublish): boolean {
+function take({ bus, runs, reply, random }: LevelFunctionsDeps, node: string, publish: InboundPublish): boolean {
   const name = publish.topic.slice(levelFunctionPrefix.length);
   const properties = readRequestProperties(publish);
   const request = parseFunctionRequest(publish.payload, properties);
   const { encoding, id = drawCallId(random) } = request;
-  const topic = request.reply ?? defaultReplyTopic(publish.clientId, node, id);
+  const { topic, closed } = answeringOf(bus, publish, node, { id, wanted: request.reply });
   const to: ReplyTo = { topic, correlation: properties.correlation, encoding };
   const answer = (outcome: LevelOutcome): void => reply(to, { id, node, ...functionStatusOf(outcome) });
-  const refused = refusalOf(name, request, publish);
+  const refused = refusalOf(name, request, publish) ?? closed;
   if (refused !== undefined || "refused" in request) {
     answer({ status: "refused", reason: refused ?? "" });
     return false;

@@ -132,9 +132,9 @@ export class LevelRuns implements AsyncDisposable {
     );
     this.#timers.add(timer);
     void timer.finally(() => this.#timers.delete(timer));
-    const deadlineMs = clock.now() + ttlMs;
+    const dueMs = clock.monotonic() + ttlMs;
     const topic = `${levelFunctionPrefix}${name}`;
-    runner.start({ id, name, args, origin, deadlineMs, encoding, topic }, (outcome) =>
+    runner.start({ id, name, args, origin, dueMs, isRepeatable: false, encoding, topic }, (outcome) =>
       this.#end(key, entry, levelOutcomeOf(outcome)),
     );
   }
@@ -174,5 +174,8 @@ export class LevelRuns implements AsyncDisposable {
 }
 
 function levelOutcomeOf(outcome: Outcome): LevelOutcome {
-  return outcome.status === "done" ? { status: "ok", value: outcome.value } : outcome;
+  if (outcome.status === "done") return { status: "ok", value: outcome.value };
+  return outcome.status === "expired"
+    ? { status: "timeout", reason: outcome.reason }
+    : { ...outcome, status: outcome.status };
 }

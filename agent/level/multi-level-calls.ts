@@ -18,10 +18,10 @@ import type { Random } from "#shared/system/random.ts";
 import { levelCallFilter, levelCallPrefix } from "#shared/topics.ts";
 import type { CheckCondition, LevelRuns } from "./level-runs.ts";
 import { OpenLevelCall } from "./open-level-call.ts";
-import { defaultReplyTopic, repetitionRefused, type ReplyTo, type SendReply } from "./replies.ts";
+import { answeringOf, repetitionRefused, type ReplyTo, type SendReply } from "./replies.ts";
 
 export interface MultiLevelCallsDeps {
-  readonly bus: Pick<Bus, "intercept">;
+  readonly bus: Pick<Bus, "intercept" | "rightsOf">;
   readonly runs: LevelRuns;
   readonly reply: SendReply;
   /** This node first, the root last. */
@@ -87,10 +87,11 @@ export class MultiLevelCalls implements Disposable {
     const properties = readRequestProperties(publish);
     const request = parseLevelsRequest(publish.payload, properties);
     const { encoding, id = drawCallId(this.#deps.random) } = request;
-    const topic = request.reply ?? defaultReplyTopic(publish.clientId, this.#node, id);
+    const { bus } = this.#deps;
+    const { topic, closed } = answeringOf(bus, publish, this.#node, { id, wanted: request.reply });
     const to: ReplyTo = { topic, correlation: properties.correlation, encoding };
     const known = this.#calls.get(id);
-    const refused = this.#refusalOf(name, request, publish, known);
+    const refused = this.#refusalOf(name, request, publish, known) ?? closed;
     if (refused !== undefined || "refused" in request) {
       this.#stats.refused++;
       const error = { code: "FOGBANK_CALL_REFUSED", message: refused ?? "" };

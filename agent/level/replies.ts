@@ -3,9 +3,10 @@ import type { Encoding } from "#shared/machine/envelope.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
 import { encodeReply } from "#shared/machine/request.ts";
 import { replyProperties } from "#shared/machine/request-properties.ts";
-import type { Bus } from "#shared/system/bus.ts";
+import type { Bus, InboundPublish } from "#shared/system/bus.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { levelReplyTopic } from "#shared/topics.ts";
+import { publisherOf } from "../auth/publisher.ts";
 
 /** Where a caller hears, and what it wants back with every answer. */
 export interface ReplyTo {
@@ -26,8 +27,34 @@ export function createReplies({ bus, log }: { readonly bus: Pick<Bus, "publish">
   };
 }
 
-/** Where a client is answered that has not said where. Callers whose identifier cannot stand in a topic share that of the node. */
-export function defaultReplyTopic(clientId: string | null, node: string, id: string): string {
+/** Where a caller is answered. `closed`: it asked for a topic on which it may not publish, and is told so where it hears anyway. */
+export interface Answering {
+  readonly topic: string;
+  readonly closed: string | undefined;
+}
+
+/** `wanted`: what the request names; absent: where that client is answered that has not said where. */
+export function answeringOf(
+  bus: Pick<Bus, "rightsOf">,
+  publish: Pick<InboundPublish, "clientId">,
+  node: string,
+  { id, wanted }: { readonly id: string; readonly wanted: string | undefined },
+): Answering {
+  const topic = defaultReplyTopic(publish.clientId, node, id);
+  if (wanted === undefined) return { topic, closed: undefined };
+  if (isReplyToCall(wanted, id) || publisherOf(bus, publish).mayBeToldOn(wanted))
+    return { topic: wanted, closed: undefined };
+  return { topic, closed: `answers cannot go to "${wanted.slice(0, 80)}": you may not publish there` };
+}
+
+/** Where nobody takes a message for anything but an answer to that very call. */
+function isReplyToCall(topic: string, id: string): boolean {
+  const caller = topic.split("/")[3];
+  return caller !== undefined && topic === levelReplyTopic(caller, id);
+}
+
+/** Callers whose identifier cannot stand in a topic share that of the node. */
+function defaultReplyTopic(clientId: string | null, node: string, id: string): string {
   const canStandInTopic = clientId !== null && /^[^+#/]+$/.test(clientId);
   return levelReplyTopic(canStandInTopic ? clientId : node, id);
 }

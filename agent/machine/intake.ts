@@ -7,23 +7,17 @@ import type { LocalCaller } from "#shared/machine/machine-core.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import { badTime, isReplyTopic, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
 import { readRequestProperties, type RequestProperties } from "#shared/machine/request-properties.ts";
+import { isWellFormed, notWellFormed } from "#shared/machine/well-formed.ts";
 import type { InboundPublish } from "#shared/system/bus.ts";
 import type { Random } from "#shared/system/random.ts";
 import { machineReplyTopic, machineResultsTopic } from "#shared/topics.ts";
+import type { Publisher } from "../auth/publisher.ts";
 import { parsePointInTime } from "../client/point-in-time.ts";
 
 export interface IntakeDeps {
   readonly random: Random;
   /** Tree time. */
   readonly treeNow: () => number;
-}
-
-/** Who publishes. */
-export interface Publisher {
-  /** Empty: nobody by name. */
-  readonly user: string;
-  /** Whether the node may publish there on its behalf, beside what is always its own: the replies to that very call. */
-  readonly mayBeToldOn: (topic: string) => boolean;
 }
 
 export interface Taken {
@@ -63,6 +57,7 @@ export function takeIn(
   const refuse = (refused: string): NotTaken => ({ id, replies, encoding, refused });
   if (!isFunctionName(name)) return refuse(badName(name, isCall));
   if ("refused" in request) return refuse(request.refused);
+  if (!isWellFormed([request.args, request.condition])) return refuse(notWellFormed);
   if (closed !== undefined) return refuse(`answers cannot go to "${closed.slice(0, 80)}": you may not publish there`);
   // An event at QoS 1 comes at least once anyway.
   if (isCall && repeated && request.id === undefined) return refuse(mayRunTwice);

@@ -31,11 +31,11 @@ import {
   upFilterOf,
   type FrameKind,
 } from "#shared/topics.ts";
+import { publisherOf } from "../auth/publisher.ts";
 import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
-import { publisherOf } from "./publisher.ts";
 import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
 import { ResultStreams } from "./result-streams.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
@@ -412,8 +412,11 @@ class MachineMessages implements MachineMessaging {
   }
 
   #run(envelope: Envelope): void {
-    const { id, name } = envelope;
-    this.#deps.runner.start({ ...envelope, topic: functionTopic(name) }, (outcome) =>
+    const { id, name, args, origin, encoding, deadlineMs, mode } = envelope;
+    const { runner, clock, treeNow } = this.#deps;
+    const dueMs = clock.monotonic() + deadlineMs - treeNow();
+    const how = { encoding, dueMs, isRepeatable: mode === "sync", topic: functionTopic(name) };
+    runner.start({ id, name, args, origin, ...how }, (outcome) =>
       this.#perform(this.#core.ran(this.#surroundings.world(), id, { node: this.#self, ...outcome })),
     );
   }

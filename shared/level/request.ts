@@ -8,6 +8,7 @@ import type { Encoding } from "../machine/envelope.ts";
 import { toPlainValue, type PlainValue } from "../machine/plain-value.ts";
 import { isCborMap, isReplyTopic, parseJson } from "../machine/request.ts";
 import type { RequestProperties } from "../machine/request-properties.ts";
+import { isWellFormed, notWellFormed } from "../machine/well-formed.ts";
 import type { Order } from "./destinations.ts";
 import type { LevelMode } from "./level-call.ts";
 
@@ -108,6 +109,7 @@ function readBody(payload: Uint8Array, properties: RequestProperties, names: rea
     return refuse('this is neither JSON nor a CBOR map: publish {"args": …}, or the arguments alone as JSON');
   if (payload.length > limits.callBytes)
     return refuse(`a call may have ${limits.callBytes} bytes, this one has ${payload.length}`);
+  if (!isWellFormed(value)) return refuse(notWellFormed);
   const unknown = Object.keys(fields).find((name) => !names.includes(name));
   if (unknown !== undefined)
     return refuse(`there is no field "${unknown.slice(0, 64)}" here: use ${names.join(", ")}; ${hintAt(unknown)}`);

@@ -77,7 +77,10 @@ export interface Bus {
   subscribe(filter: string, handler: (message: Message) => void): Disposable;
   /** Whether any client or in-process subscription matches `topic` now. */
   hasSubscriber(topic: string): boolean;
-  /** Client identifiers of those that are connected and subscribed to `topic` itself, alone or shared: whoever listens with a wildcard is not among them. */
+  /**
+   * Client identifiers of those that are connected and subscribed to `topic` itself: to whom a message goes that is published now. Of
+   * each group that shares it that is one; whoever listens with a wildcard is not among them.
+   */
   exactSubscribers(topic: string): readonly string[];
   /** Undefined when no client of that id is connected. */
   rightsOf(clientId: string): ClientRights | undefined;

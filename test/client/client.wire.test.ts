@@ -166,7 +166,8 @@ test("a handler is told when its call is cancelled, and its answer dropped", asy
       name: "f",
       args,
       origin: "x",
-      deadline: "2999-01-01T00:00:00Z",
+      deadline: "1999-01-01T00:00:00Z", // by a clock that is not this one's
+      ttlMs: 60_000,
       reply,
     });
   ask("/machine/results/t", "long");

@@ -228,6 +228,7 @@ test("[J13] [J-S4] implementers cannot tell the modes apart: what they are sent 
     "args",
     "origin",
     "deadline",
+    "ttlMs",
     "reply",
   ]);
   expect(JSON.parse(concurrent[3]?.[0] ?? "")).toMatchObject({ id, origin: "device-1", args: { level: "?" } });

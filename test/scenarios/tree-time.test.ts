@@ -113,3 +113,27 @@ test("a wall clock that jumps at a device changes nothing once it knows the tree
   }
   for (const errorMs of await errorsMs(tree, trueMs)) expect(Math.abs(errorMs)).toBeLessThanOrEqual(limits.heartbeatMs);
 });
+
+test("a program is told of a call's end by the clock of its machine, whatever the time of the tree is [J16.14]", async () => {
+  await using tree = new MemoryTree();
+  await tree.add("cloud-1", { level: "cloud" });
+  await tree.add("device-1", { level: "device", parent: "cloud-1" });
+  await tree.stop("device-1");
+  tree.machineClock("device-1").setWallClock(tree.clock.now() + 24 * hourMs);
+  await tree.begin("device-1", "cloud-1", "up");
+  await tree.advance(5_000);
+  const program = await tree.client("device-1", "program");
+  const asked: unknown[] = [];
+  program.onMessage(({ payload }) => asked.push(JSON.parse(new TextDecoder().decode(payload))));
+  await program.subscribe("/machine/functions/f", 1);
+  const caller = await tree.client("cloud-1", "caller");
+  const payload = new TextEncoder().encode(`{"if": "level == 'device'", "ttl": 20}`);
+  await caller.publish({ topic: "/machine/functions/f", payload, qos: 1, retain: false });
+  await tree.advance(500);
+  const [{ ttlMs, deadline }] = asked as [{ readonly ttlMs: number; readonly deadline: string }];
+  expect(ttlMs).toBeGreaterThan(15_000);
+  expect(ttlMs).toBeLessThanOrEqual(20_000);
+  const endMs = Date.parse(deadline) - tree.machineClock("device-1").now();
+  expect(endMs).toBeGreaterThan(15_000);
+  expect(endMs).toBeLessThanOrEqual(20_000);
+});

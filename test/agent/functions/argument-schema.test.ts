@@ -70,6 +70,8 @@ test.each([
   [{ type: "text" }, '"type" has a content that it cannot have'],
   [{ minimum: "1" }, '"minimum" has a content that it cannot have'],
   [{ required: [1] }, '"required" has a content that it cannot have'],
+  [{ items: { type: "array", uniqueItems: true } }, '"uniqueItems" needs "maxItems" beside it, at most 100'],
+  [{ uniqueItems: true, maxItems: 101 }, '"uniqueItems" needs "maxItems" beside it, at most 100'],
   [doubling, `it has more than ${limits.schemaParts} parts`],
   [" ".repeat(limits.schemaBytes + 1), `it has more than ${limits.schemaBytes} bytes`],
 ])("a schema that cannot be used is told apart: %j", (schema, reason) => {
@@ -81,4 +83,45 @@ test("names of arguments are not taken for keywords", () => {
   expect(check(schema, { pattern: "a", $ref: "b" })).toBeUndefined();
   expect(check(schema, { format: 1 })).toContain("/format");
   expect(check(schema, { $ref: 1 })).toContain("/$ref");
+});
+
+const many = Array.from({ length: 32_000 }, () => 1);
+const parts = Array.from({ length: 900 }, () => ({ minimum: 0 }));
+const names = Array.from({ length: 1_500 }, (_, index) => `n${index}`);
+const nothings = Array.from({ length: 20_000 }, () => ({}));
+const manyObjects = Array.from({ length: 90 }, (_, index) => ({ list: many.slice(0, 300), index }));
+
+test.each<[string, unknown, PlainValue]>([
+  ["parts for each item", { items: { allOf: parts } }, many],
+  ["parts for each item found", { contains: { not: { anyOf: parts } } }, many],
+  ["parts for each field", { additionalProperties: { allOf: parts } }, Object.fromEntries(many.map((n, i) => [i, n]))],
+  ["parts for each name", { propertyNames: { allOf: parts } }, Object.fromEntries(many.map((n, i) => [i, n]))],
+  ["values for each item", { items: { enum: names } }, many],
+  ["a long value for each item", { contains: { const: "x".repeat(10_000) } }, many],
+  ["names for each item", { items: { required: names } }, nothings],
+  [
+    "properties for each item",
+    { items: { properties: Object.fromEntries(names.slice(0, 900).map((name) => [name, true])) } },
+    nothings,
+  ],
+  ["comparisons of large items", { uniqueItems: true, maxItems: 100 }, manyObjects],
+  ["long texts for each part", { allOf: parts.slice(0, 800).map(() => ({ maxLength: 99_999 })) }, "x".repeat(60_000)],
+])("what would take seconds is not begun: %s", (_, schema, args) => {
+  expect(check(schema, args)).toBe(
+    `the arguments are too many for its schema: to check them takes more than ${limits.schemaSteps} steps`,
+  );
+});
+
+test("arguments as large as they may be are held against a schema of a usual size", () => {
+  const reading = {
+    type: "object",
+    properties: { time: { type: "integer" }, value: { type: "number" } },
+    required: ["time"],
+  };
+  const readings = Array.from({ length: 2_500 }, (_, time) => ({ time, value: 1.5 }));
+  const schema = { type: "array", items: reading, maxItems: 5_000 };
+  expect(check(schema, readings)).toBeUndefined();
+  expect(check({ items: { type: "integer", minimum: 0 } }, many)).toBeUndefined();
+  expect(check({ items: { type: "string" }, uniqueItems: true, maxItems: 100 }, names.slice(0, 100))).toBeUndefined();
+  expect(check({ uniqueItems: true, maxItems: 100 }, [1, 2, 1])).toContain("the arguments are not what it takes");
 });

@@ -54,16 +54,18 @@ test("its arguments come on stdin as JSON, and of the environment only what it n
     'args=$(cat); echo "$args|$PWD"; env | grep -v "^_=\\|^PWD=\\|^SHLVL=\\|^OLDPWD=" | sort',
   );
   process.env["FOGBANK_TEST_SECRET"] = "secret";
-  const outcome = await run(folder, path, { args: { speed: [1, "two; rm -rf $HOME"] } });
+  const clock = new FakeClock(Date.parse("2026-07-10T12:00:00Z"));
+  const outcome = await run(folder, path, { clock, dueMs: 90_000, args: { speed: [1, "two; rm -rf $HOME"] } });
   delete process.env["FOGBANK_TEST_SECRET"];
   expect(outcome).toEqual({
     status: "done",
     value: [
       `{"speed":[1,"two; rm -rf $HOME"]}|${folder.path}`,
       "FOGBANK_CALL_ID=0123456789abcdef0123456789abcdef",
-      "FOGBANK_DEADLINE=2027-01-15T08:00:00.000Z",
+      "FOGBANK_DEADLINE=2026-07-10T12:01:30.000Z",
       "FOGBANK_NODE=device-1",
       "FOGBANK_ORIGIN=cloud-1",
+      "FOGBANK_TTL_MS=90000",
       "PATH=/usr/bin:/bin",
     ].join("\n"),
   });

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { executableFiles } from "#agent/functions/executable-files.ts";
@@ -70,7 +70,30 @@ test("the schema beside it is read, one that is too large only so far that it sh
   using folder = new FunctionFolder();
   const { files } = filesIn(folder);
   folder.write("blink.schema.json", "true");
-  expect(new TextDecoder().decode(files.schema("blink"))).toBe("true");
+  expect(files.schema("blink")).toEqual(Buffer.from("true"));
   folder.write("blink.schema.json", " ".repeat(limits.schemaBytes + 100));
   expect(files.schema("blink")).toHaveLength(limits.schemaBytes + 1);
+});
+
+test("a schema that cannot be read is told apart from none: a folder, a device, a link to itself", () => {
+  using folder = new FunctionFolder();
+  const { files } = filesIn(folder);
+  mkdirSync(join(folder.path, "folder.schema.json"));
+  symlinkSync("/dev/zero", join(folder.path, "endless.schema.json"));
+  symlinkSync("link.schema.json", join(folder.path, "link.schema.json"));
+  expect(["folder", "endless", "link", "none"].map((name) => files.schema(name))).toEqual([
+    { unreadable: "it is no regular file" },
+    { unreadable: "it is no regular file" },
+    { unreadable: "ELOOP" },
+    undefined,
+  ]);
+});
+
+test("a file that cannot be looked at is no function, and the others are there", () => {
+  using folder = new FunctionFolder();
+  const { files, log } = filesIn(folder);
+  symlinkSync("blink.sh", join(folder.path, "blink.sh"));
+  const path = folder.add("wink.sh", "");
+  expect([files.find("blink"), files.find("wink")]).toEqual([undefined, { path }]);
+  expect(log.lines).toHaveLength(1);
 });

@@ -8,7 +8,7 @@ import { FunctionFolder, runOf } from "./function-folder.ts";
 
 const never = new AbortController().signal;
 
-function executablesIn(folder: FunctionFolder, atOnce = 4) {
+function executablesIn(folder: FunctionFolder, atOnce = 4, clock = new FakeClock()) {
   const config = {
     directory: folder.path,
     maxSeconds: 5,
@@ -16,7 +16,7 @@ function executablesIn(folder: FunctionFolder, atOnce = 4) {
     node: "device-1",
     searchPath: "/usr/bin:/bin",
   };
-  return startExecutables({ clock: new FakeClock(), log: silentLogger() }, { ...config, atOnce });
+  return startExecutables({ clock, log: silentLogger() }, { ...config, atOnce });
 }
 
 /** Runs until the file `go` is there, and says that it has begun. */
@@ -39,6 +39,25 @@ test("as many run at once as may, and the others in their turn", async () => {
     { status: "done", value: 4 },
   ]);
   expect([hasBegun("3"), hasBegun("4")]).toEqual([false, true]);
+});
+
+test("one whose turn does not come before its deadline has expired: it has not begun", async () => {
+  using folder = new FunctionFolder();
+  folder.add("f.sh", untilGo);
+  const clock = new FakeClock();
+  await using executables = executablesIn(folder, 1, clock);
+  const run = (id: string, dueMs: number) => executables.run(runOf("f", { id, dueMs }), never);
+  const hasBegun = (id: string) => existsSync(join(folder.path, `begun-${id}`));
+  const [first, second, third] = [run("1", 60_000), run("2", 1_000), run("3", 60_000)];
+  await expect.poll(() => hasBegun("1")).toBe(true);
+  await clock.advance(950);
+  expect(await second).toEqual({ status: "expired", reason: "its turn did not come before the deadline" });
+  folder.write("go", "");
+  expect([await first, await third]).toEqual([
+    { status: "done", value: 1 },
+    { status: "done", value: 3 },
+  ]);
+  expect(hasBegun("2")).toBe(false);
 });
 
 test("whoever takes the place of another one counts as running", async () => {

@@ -1,8 +1,16 @@
 // What runs a call on one node, and what becomes of it when those who run it go away: with a broker in memory.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { treeAuthorizer } from "#agent/broker/authorize.ts";
 import { startExecutables } from "#agent/functions/executables.ts";
-import { startFunctionRunner, type FunctionRunner, type Outcome, type Run } from "#agent/functions/function-runner.ts";
+import {
+  startFunctionRunner,
+  type FunctionRunner,
+  type FunctionRunnerDeps,
+  type Outcome,
+  type Run,
+} from "#agent/functions/function-runner.ts";
 import { startSchemaChecks } from "#agent/functions/schema-checks.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { MemoryBroker, type MemoryClient } from "../../fakes/memory-broker.ts";
@@ -10,23 +18,26 @@ import { silentLogger } from "../../fakes/silent-logger.ts";
 import { FunctionFolder, runOf } from "./function-folder.ts";
 
 interface Bench extends AsyncDisposable {
+  readonly clock: FakeClock;
   readonly broker: MemoryBroker;
   readonly runner: FunctionRunner;
 }
 
 interface Options {
   readonly folder?: FunctionFolder;
-  readonly builtIns?: Parameters<typeof startFunctionRunner>[0]["builtIns"];
+  readonly builtIns?: FunctionRunnerDeps["builtIns"];
+  /** In the place of those of a folder. */
+  readonly executables?: FunctionRunnerDeps["executables"];
 }
 
-function start({ folder, builtIns = new Map() }: Options = {}): Bench {
+function start({ folder, builtIns = new Map(), executables: given }: Options = {}): Bench {
   const stack = new AsyncDisposableStack();
   const deps = { clock: new FakeClock(), log: silentLogger() };
   const broker = stack.use(new MemoryBroker(deps, { authorizer: treeAuthorizer }));
   const schemas = stack.use(startSchemaChecks(broker));
   const executables =
     folder === undefined
-      ? undefined
+      ? given
       : stack.use(
           startExecutables(deps, {
             directory: folder.path,
@@ -45,17 +56,18 @@ function start({ folder, builtIns = new Map() }: Options = {}): Bench {
     });
   const runner = stack.use(
     startFunctionRunner(
-      { bus: broker, onClientGone, builtIns, executables, schemas, random, log: deps.log },
+      { bus: broker, clock: deps.clock, onClientGone, builtIns, executables, schemas, random, log: deps.log },
       "/machine/results/",
     ),
   );
-  return { broker, runner, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { clock: deps.clock, broker, runner, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /** A program that offers `name`: what it has been asked and told, and how it answers. */
 async function program({ broker }: Bench, clientId: string, name = "f") {
   const client = await broker.connect(clientId);
-  const asked: { readonly id: string; readonly args: unknown; readonly reply: string }[] = [];
+  const asked: { readonly id: string; readonly args: unknown; readonly reply: string; readonly deadline: string }[] =
+    [];
   const first = Promise.withResolvers<void>();
   client.onMessage(({ topic, payload }) => {
     if (topic !== `/machine/functions/${name}`) return;
@@ -113,6 +125,17 @@ test("the run of a program that disconnects fails at once, unless another one wa
   expect(await alone).toEqual(disconnected);
 });
 
+test("a program is told how long somebody waits, and until when by the clock of its machine", async () => {
+  await using bench = start();
+  const { asked, answer } = await program(bench, "program");
+  await bench.clock.advance(1_000);
+  bench.clock.setWallClock(Date.parse("2031-01-01T00:00:00Z")); // the tree has another time
+  const outcome = outcomeOf(bench, runOf("f", { dueMs: 31_000 }));
+  await answer(null);
+  await outcome;
+  expect(asked).toMatchObject([{ ttlMs: 30_000, deadline: "2031-01-01T00:00:30.000Z" }]);
+});
+
 test("a program that has unsubscribed may still answer", async () => {
   await using bench = start();
   const { client, answer } = await program(bench, "program");
@@ -168,6 +191,26 @@ test("an executable comes before programs, and its schema before it runs", async
   });
   expect(asked).toEqual([]);
 });
+
+test("an executable whose schema cannot be read is refused with the reason", async () => {
+  using folder = new FunctionFolder();
+  folder.add("f.sh", "cat");
+  mkdirSync(join(folder.path, "f.schema.json"));
+  await using bench = start({ folder });
+  expect(await outcomeOf(bench, runOf("f"))).toEqual({
+    status: "refused",
+    reason: "the schema of its arguments cannot be read: it is no regular file",
+  });
+});
+
+test("what throws while a run begins fails that run alone", async () => {
+  await using bench = start({ executables: { offers: () => true, schema: () => raise(), run: () => raise() } });
+  expect(await outcomeOf(bench, runOf("f"))).toEqual({ status: "failed", reason: "Error: broken disk" });
+});
+
+function raise(): never {
+  throw new Error("broken disk");
+}
 
 test("a cancelled executable is stopped", async () => {
   using folder = new FunctionFolder();

@@ -171,6 +171,20 @@ test("[J15] an event of the node itself goes to the whole machine, and lives as 
   expect(brief).toMatchObject({ durable: false, deadlineMs: nowMs + 5, condition: "level == 'fog'" });
 });
 
+test("arguments that would be others below are refused: half of a surrogate pair", () => {
+  const take = (args: unknown) => takeIn(deps, self, "function", publish("/machine/functions/f", { args }), anybody);
+  expect(take({ a: "\ud800" })).toMatchObject({ refused: expect.stringContaining("no Unicode") as string });
+  const condition = takeIn(
+    deps,
+    self,
+    "function",
+    publish("/machine/functions/f", { if: "'\udc00' in tags" }),
+    anybody,
+  );
+  expect(condition).toHaveProperty("refused");
+  expect(take({ a: "\ud83d\ude00" })).not.toHaveProperty("refused");
+});
+
 test("answers and results go nowhere where the caller may not publish itself, but to the replies of that very call", () => {
   const id = "00112233445566778899aabbccddeeff";
   const own = `/machine/replies/${id}`;

@@ -66,3 +66,10 @@ test("a refused request keeps what its answer needs", () => {
   const body = `{"id": "${id}", "reply": "/answers/a", "modus": 1}`;
   expect(parseLevelsRequest(bytes(body), none)).toMatchObject({ id, reply: "/answers/a", encoding: "json" });
 });
+
+test("a text that would be another one at the next node is refused", () => {
+  const refused = { refused: expect.stringContaining("no Unicode") as string };
+  expect(parseFunctionRequest(bytes('{"args": ["\\ud800"]}'), none)).toMatchObject(refused);
+  expect(parseLevelsRequest(bytes('{"args": {"\\ud800": 1}}'), none)).toMatchObject(refused);
+  expect(parseFunctionRequest(bytes('{"args": ["\\ud83d\\ude00"]}'), none)).toMatchObject({ args: ["😀"] });
+});

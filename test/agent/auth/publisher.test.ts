@@ -1,6 +1,6 @@
 // Where the node speaks on behalf of a client.
 import { expect, test } from "vitest";
-import { publisherOf } from "#agent/machine/publisher.ts";
+import { publisherOf } from "#agent/auth/publisher.ts";
 
 const rights = { user: "anna", mayPublish: (topic: string) => topic.startsWith("/anna/") };
 const broker = { rightsOf: (clientId: string) => (clientId === "gone" ? undefined : rights) };

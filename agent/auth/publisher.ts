@@ -1,6 +1,13 @@
 // On whose behalf the node speaks to local clients: it must not publish for somebody where that one may not.
 import type { Bus, InboundPublish } from "#shared/system/bus.ts";
-import type { Publisher } from "./intake.ts";
+
+/** Who publishes. */
+export interface Publisher {
+  /** Empty: nobody by name. */
+  readonly user: string;
+  /** Whether the node may publish there on its behalf, beside what is always its own: the replies to that very call. */
+  readonly mayBeToldOn: (topic: string) => boolean;
+}
 
 /** Who published that, as long as its connection lasts. Parts of the node itself may do everything. */
 export function publisherOf(broker: Pick<Bus, "rightsOf">, { clientId }: Pick<InboundPublish, "clientId">): Publisher {
