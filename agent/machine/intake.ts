@@ -2,7 +2,14 @@
 import type { NodeName } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import { drawCallId } from "#shared/machine/call-id.ts";
-import { isFunctionName, phases, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
+import {
+  isFunctionName,
+  phases,
+  problemOnTheWay,
+  type Encoding,
+  type Envelope,
+  type Kind,
+} from "#shared/machine/envelope.ts";
 import type { LocalCaller } from "#shared/machine/machine-core.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import { badTime, isReplyTopic, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
@@ -77,8 +84,11 @@ export function takeIn(
   const when = { startAtMs, deadlineMs, timeMs: nowMs, hops: 0, look: 0 };
   const what = { id, kind, name, args, condition, origin: self, mode, scope, encoding };
   const wantsAll = results !== undefined;
+  const envelope: Envelope = { ...what, ...when, minNodes, confirm, durable, phase, wantsAll };
+  const problem = problemOnTheWay(envelope);
+  if (problem !== undefined) return refuse(problem);
   return {
-    envelope: { ...what, ...when, minNodes, confirm, durable, phase, wantsAll },
+    envelope,
     caller: { kind: "local", replies, user: publisher.user, results },
   };
 }

@@ -4,7 +4,14 @@ import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import { bytesOfCallId, isCallId } from "#shared/machine/call-id.ts";
 import type { Effect } from "#shared/machine/effect.ts";
-import { decodeEnvelope, encodeEnvelope, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
+import {
+  decodeEnvelope,
+  encodeEnvelope,
+  problemOnTheWay,
+  type Encoding,
+  type Envelope,
+  type Kind,
+} from "#shared/machine/envelope.ts";
 import { MachineCore, type LocalCaller } from "#shared/machine/machine-core.ts";
 import { decodeRecord } from "#shared/machine/message-record.ts";
 import { above, type Neighbour, type NeighbourView } from "#shared/machine/neighbour.ts";
@@ -211,7 +218,7 @@ class MachineMessages implements MachineMessaging {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const fail = (reason: string): void => reject(new FogbankError("FOGBANK_CALL_REFUSED", reason));
     const checked = this.#deps.conditions.check(envelope.condition);
-    const refused = "error" in checked ? checked.error : this.#refusalOf(envelope);
+    const refused = "error" in checked ? checked.error : (problemOnTheWay(envelope) ?? this.#refusalOf(envelope));
     if (refused !== undefined || "error" in checked) fail(`could not raise "${event.name}": ${refused}`);
     else
       this.#publish(envelope, noCaller, checked.holds, (verdict) => {

@@ -294,3 +294,21 @@ test("with a topic for results each node's result is told there when it comes, o
     counts: { matched: 3, done: 2, failed: 1 },
   });
 });
+
+test.each([
+  ["numbers that are short in JSON", Array.from({ length: 15_000 }, () => 0.1), /bytes of CBOR/],
+  ["lists in lists", JSON.parse("[".repeat(32) + "]".repeat(32)) as unknown, /nest more than 31 deep/],
+])("[J12] what other nodes would not take is refused where it is published: %s", async (_, args, reason) => {
+  await using tree = await sixNodes();
+  const call = await beginCall(tree, "cloud-1", "echo", args);
+  await tree.advance(100);
+  expect(call.final().error?.message).toMatch(reason);
+  const { client, heard } = await program(tree, "device-1", "/level/replies/#");
+  await publish(client, "/level/calls/echo", args);
+  await publish(client, "/level/functions/echo", args);
+  await tree.advance(100);
+  expect(heard).toHaveLength(2);
+  for (const { text } of heard) expect(text).toMatch(reason);
+  const event = publish(client, "/machine/events/external/bang", args);
+  await expect(event).rejects.toThrow();
+});
