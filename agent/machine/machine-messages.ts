@@ -13,7 +13,6 @@ import {
   type Kind,
 } from "#shared/machine/envelope.ts";
 import { MachineCore, type LocalCaller } from "#shared/machine/machine-core.ts";
-import { decodeRecord } from "#shared/machine/message-record.ts";
 import { above, type Neighbour, type NeighbourView } from "#shared/machine/neighbour.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
@@ -45,6 +44,7 @@ import { encodeOutcome, recordedOf } from "./outcome-record.ts";
 import { publisherOf } from "./publisher.ts";
 import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
 import { ResultStreams } from "./result-streams.ts";
+import { storedMessages } from "./stored-messages.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
 
 /** What conditions come to. */
@@ -166,20 +166,9 @@ class MachineMessages implements MachineMessaging {
   }
 
   async restore(): Promise<void> {
-    let after: Uint8Array = new Uint8Array(0);
-    for (;;) {
-      const bodies = await this.#deps.store.read("openMessages", { after });
-      if (bodies.length === 0) return;
-      for (const body of bodies) {
-        const record = decodeRecord(Uint8Array.from(body));
-        if (record === undefined) {
-          this.#deps.log.error({}, "an open call in the store cannot be read");
-          return;
-        }
-        after = bytesOfCallId(record.envelope.id);
-        const verdict = this.#deps.conditions.check(record.envelope.condition);
-        this.#perform(this.#core.restore(this.#surroundings.world(), record, body.length, verdict));
-      }
+    for (const { record, bytes } of await storedMessages(this.#deps.store, this.#deps.log)) {
+      const verdict = this.#deps.conditions.check(record.envelope.condition);
+      this.#perform(this.#core.restore(this.#surroundings.world(), record, bytes, verdict));
     }
   }
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { limits } from "#shared/limits.ts";
 import { CallRepository, type SeenCall } from "./call-repository.ts";
-import { MessageRepository } from "./message-repository.ts";
+import { MessageRepository, type OpenMessageRow } from "./message-repository.ts";
 
 /** Rows of one read. */
 const messagesPerRead = 256;
@@ -44,8 +44,8 @@ export function createCallOperations(database: DatabaseSync, maxBytes: number) {
     reads: {
       recall: (args: { readonly id: Uint8Array }): SeenCall => calls.recall(args.id),
 
-      /** Bodies of open messages, from the id behind `after` on; none: there are no more. */
-      openMessages: (args: { readonly after: Uint8Array }): readonly Uint8Array[] =>
+      /** Open messages, from the id behind `after` on; none: there are no more. */
+      openMessages: (args: { readonly after: Uint8Array }): readonly OpenMessageRow[] =>
         messages.list(args.after, messagesPerRead),
     },
     rolledBack: () => calls.recount(),
