@@ -251,6 +251,8 @@ export const limits = {
   silentMsMax: 3_600_000,
   /** From the decision that enough nodes are ready to their common start. */
   barrierStartMs: 200,
+  /** Who left on purpose so shortly before a call was made is waited for like one that is lost: nodes are restarted. */
+  leftAwaitedMs: 15 * 60_000,
   /** Nodes that a call may want to be ready: what a tree can have. */
   minNodesMax: 1_000_000,
   /** Bytes of messages from below that wait in the broker for slow local subscribers, beyond which publishing them waits too: twice what one may have waiting. */

@@ -92,6 +92,11 @@ export class OpenMessage {
     return this.cancelled === undefined ? this.envelope.phase : phases.cancel;
   }
 
+  /** Derived from the message alone, so that it is the same after a restart. */
+  get #awaitedFromMs(): number {
+    return this.envelope.timeMs - limits.leftAwaitedMs;
+  }
+
   get own(): NodeResult | undefined {
     return this.#own;
   }
@@ -135,7 +140,7 @@ export class OpenMessage {
     else if (link !== undefined) this.#look(link, view, world.nowMs);
     else if (!this.#isFor(world, view)) return false;
     else {
-      const added = new LinkState(view);
+      const added = new LinkState(view, this.#awaitedFromMs);
       // It came when the message was on its way already: it may have been asked elsewhere.
       if (view.state === "online" && view.sinceMs >= this.envelope.timeMs) added.adoptedMs = world.nowMs;
       this.#add(added);
@@ -227,15 +232,15 @@ export class OpenMessage {
     for (const link of this.#links.values()) {
       const { name, receipt, view } = link;
       if (receipt === undefined) {
-        if (view.state === "left") continue;
+        if (!link.isAwaited) continue;
         // One that is away is only named once this node can promise that it waits for it.
-        if (view.state === "lost" && this.kept !== "yes") isSecret = true;
-        else waiting.push({ node: name, sinceMs: link.silentSinceMs, at: self });
+        if (view.state !== "online" && this.kept !== "yes") isSecret = true;
+        else waiting.push(link.unheard(self));
       } else if (view.state === "online") parts.push(this.#claimed(link, receipt));
       else {
         detached.push({ node: name, heardMs: link.heardMs, receipt: { ...receipt, detached: [] } });
         detached.push(...receipt.detached);
-        if (!receipt.complete) waiting.push({ node: name, sinceMs: view.sinceMs, at: self });
+        if (!receipt.complete) waiting.push(link.unheard(self));
       }
     }
     const merged = mergeReceipts(parts, detached, waiting, this.#bounds);
@@ -251,7 +256,7 @@ export class OpenMessage {
     return { ...receipt, adopted: [{ node: self, atMs: this.adoptedMs }, ...others] };
   }
 
-  #isFor(world: World, { key, state, name }: NeighbourView): boolean {
+  #isFor(world: World, { key, state, sinceMs, name }: NeighbourView): boolean {
     const { caller, envelope } = this;
     if (caller.kind === "neighbour" && caller.key === key) {
       // Another parent than the one that it came from may have it from nobody else: the two may have changed places.
@@ -259,8 +264,11 @@ export class OpenMessage {
       return isAnother && isEvent(envelope) && envelope.scope === "machine";
     }
     if (key === above) return envelope.scope === "machine";
-    // Who left is not waited for; should it come back, it is looked at again.
-    return (state !== "left" || isEvent(envelope)) && world.mayHoldBelow(envelope.condition, name);
+    // Who left long ago is not waited for; should it come back, it is looked at again.
+    return (
+      (state !== "left" || sinceMs >= this.#awaitedFromMs || isEvent(envelope)) &&
+      world.mayHoldBelow(envelope.condition, name)
+    );
   }
 
   /** One that was away, and of which only now it is known that it cannot match: after a restart nothing was known of it. */

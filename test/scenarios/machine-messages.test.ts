@@ -296,6 +296,45 @@ test("with a topic for results each node's result is told there when it comes, o
 });
 
 test.each([
+  ["true", ["cloud-1", "device-1", "device-2", "device-3", "fog-1", "fog-2"]],
+  ["name == 'device-1'", ["device-1"]],
+])(
+  "[J8] [T5] who was stopped on purpose a short while ago is waited for and named, and asked when it is back: %s",
+  async (condition, names) => {
+    await using tree = await sixNodes();
+    await tree.stop("fog-1");
+    await tree.advance(60_000);
+    const call = await beginCall(tree, "cloud-1", "ping", { if: condition, ttl: 60 });
+    await tree.advance(2000);
+    const waiting = [{ node: "fog-1", at: "cloud-1", left: true }];
+    expect(call.last()).toMatchObject({ final: false, settled: true, waiting });
+    await tree.start("fog-1");
+    await tree.advance(40_000);
+    expect(call.final().waiting).toEqual([]);
+    expect(statuses(call.final())).toEqual(Object.fromEntries(names.map((name) => [name, "done"])));
+  },
+);
+
+test("[T5] who was stopped on purpose long ago is not waited for, and asked if it comes back while the call is open", async () => {
+  await using tree = await sixNodes();
+  await tree.stop("device-1");
+  await tree.advance(16 * 60_000);
+  await tree.link("device-3", "down");
+  await tree.advance(15_000);
+  const body = { if: "level == 'device'", ttl: 60 };
+  const near = await beginCall(tree, "fog-1", "ping", body);
+  const far = await beginCall(tree, "cloud-1", "ping", body);
+  await tree.advance(1000);
+  expect(near.final()).toMatchObject({ counts: { matched: 1, done: 1 }, waiting: [] });
+  expect(far.last()).toMatchObject({ waiting: [{ node: "device-3", at: "fog-2" }] });
+  await tree.start("device-1");
+  await tree.advance(5000);
+  await tree.link("device-3", "up");
+  await tree.advance(50_000);
+  expect(statuses(far.final())).toEqual({ "device-1": "done", "device-2": "done", "device-3": "done" });
+}, 60_000);
+
+test.each([
   ["numbers that are short in JSON", Array.from({ length: 15_000 }, () => 0.1), /bytes of CBOR/],
   ["lists in lists", JSON.parse("[".repeat(32) + "]".repeat(32)) as unknown, /nest more than 31 deep/],
 ])("[J12] what other nodes would not take is refused where it is published: %s", async (_, args, reason) => {
