@@ -40,11 +40,12 @@ import {
 import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
+import type { OfferedNames } from "./offered-names.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
 import { publisherOf } from "./publisher.ts";
 import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
 import { ResultStreams } from "./result-streams.ts";
-import { storedMessages } from "./stored-messages.ts";
+import { RestoredMessages } from "./stored-messages.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
 
 /** What conditions come to. */
@@ -61,10 +62,13 @@ export interface MachineDeps {
   readonly parent: ParentLink;
   readonly tree: PresenceView;
   readonly runner: FunctionRunner;
+  readonly offers: Pick<OfferedNames, "isAwaited">;
   readonly conditions: Conditions;
   readonly clock: Clock;
   /** Tree time, milliseconds since 1970. */
   readonly treeNow: () => number;
+  /** Whether that stems from a root. */
+  readonly isSynced: () => boolean;
   readonly random: Random;
   readonly log: Logger;
 }
@@ -140,6 +144,7 @@ class MachineMessages implements MachineMessaging {
   readonly #unsettled = new Map<string, Settle[]>();
   readonly #streams: ResultStreams;
   #early: Uint8Array[] = [];
+  readonly #restored: RestoredMessages;
   #sweeping: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
   /** Ends a long sleep when something happens. */
@@ -155,21 +160,23 @@ class MachineMessages implements MachineMessaging {
     this.#core = new MachineCore(name, keptBytesMax);
     this.#streams = new ResultStreams((message) => deps.bus.publish(message));
     const { conditions, runner } = deps;
+    this.#restored = new RestoredMessages(deps, ({ record, bytes }) => {
+      const verdict = conditions.check(record.envelope.condition);
+      this.#perform(this.#core.restore(this.#surroundings.world(), record, bytes, verdict));
+    });
     this.#surroundings = new Surroundings(
       {
         ...deps,
         mayHoldBelow: (text, child) => conditions.mayHoldBelow(text, child),
         offers: (functionName) => runner.offers({ name: functionName, topic: functionTopic(functionName) }),
+        isOfferAwaited: (functionName) => deps.offers.isAwaited(functionName),
       },
       name,
     );
   }
 
-  async restore(): Promise<void> {
-    for (const { record, bytes } of await storedMessages(this.#deps.store, this.#deps.log)) {
-      const verdict = this.#deps.conditions.check(record.envelope.condition);
-      this.#perform(this.#core.restore(this.#surroundings.world(), record, bytes, verdict));
-    }
+  restore(): Promise<void> {
+    return this.#restored.read();
   }
 
   open(): void {
@@ -191,6 +198,7 @@ class MachineMessages implements MachineMessaging {
     }
     this.#stack.use(parent.onUp(() => this.#parentUp()));
     this.#sweeping = this.#sweep();
+    void this.#restored.wait(this.#stop.signal);
   }
 
   stats(): MachineStats {
@@ -304,6 +312,7 @@ class MachineMessages implements MachineMessaging {
     this.#surroundings.up();
     const early = this.#early;
     this.#early = [];
+    this.#restored.look();
     this.#lookAround();
     for (const payload of early) this.#fromParent("c", payload);
   }

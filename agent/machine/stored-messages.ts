@@ -1,8 +1,54 @@
 // What was open when the node stopped, read from its store.
+import { limits } from "#shared/limits.ts";
 import { bytesOfCallId } from "#shared/machine/call-id.ts";
 import { decodeRecord, type MessageRecord } from "#shared/machine/message-record.ts";
+import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { NodeStore } from "../store/node-store.ts";
+
+export interface RestoredMessagesDeps {
+  readonly store: Pick<NodeStore, "read" | "write">;
+  readonly clock: Pick<Clock, "sleep">;
+  /** Whether tree time stems from a root. */
+  readonly isSynced: () => boolean;
+  readonly log: Logger;
+}
+
+/** Deadlines are in tree time: what was open waits for it, but not for ever. */
+export class RestoredMessages {
+  readonly #deps: RestoredMessagesDeps;
+  readonly #goOn: (message: StoredMessage) => void;
+  #waiting: readonly StoredMessage[] = [];
+
+  /** `goOn` hears of each message once. */
+  constructor(deps: RestoredMessagesDeps, goOn: (message: StoredMessage) => void) {
+    this.#deps = deps;
+    this.#goOn = goOn;
+  }
+
+  async read(): Promise<void> {
+    this.#waiting = await storedMessages(this.#deps.store, this.#deps.log);
+    this.look();
+  }
+
+  /** The time may be known now. */
+  look(): void {
+    if (this.#deps.isSynced()) this.#end();
+  }
+
+  /** Without a parent the clock of this machine has to do. Resolves when nothing waits any more, or `signal` aborts. */
+  async wait(signal: AbortSignal): Promise<void> {
+    if (this.#waiting.length === 0) return;
+    await this.#deps.clock.sleep(limits.syncAwaitedMs, signal).catch(() => undefined);
+    if (!signal.aborted) this.#end();
+  }
+
+  #end(): void {
+    const messages = this.#waiting;
+    this.#waiting = [];
+    for (const message of messages) this.#goOn(message);
+  }
+}
 
 export interface StoredMessage {
   readonly record: MessageRecord;

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { limits } from "#shared/limits.ts";
 import { CallRepository, type SeenCall } from "./call-repository.ts";
+import { OfferedFunctions } from "./offered-functions.ts";
 import { MessageRepository, type OpenMessageRow } from "./message-repository.ts";
 
 /** Rows of one read. */
@@ -11,6 +12,7 @@ const messagesPerRead = 256;
 export function createCallOperations(database: DatabaseSync, maxBytes: number) {
   const calls = new CallRepository(database);
   const messages = new MessageRepository(database);
+  const functions = new OfferedFunctions(database);
   const bytesMax = Math.min(limits.keptResultBytes, maxBytes * limits.keptResultShare);
   return {
     writes: {
@@ -36,12 +38,19 @@ export function createCallOperations(database: DatabaseSync, maxBytes: number) {
         return null;
       },
 
+      offered(args: { readonly names: readonly string[] }): null {
+        functions.put(args.names);
+        return null;
+      },
+
       dropMessage(args: { readonly id: Uint8Array }): null {
         messages.remove(args.id);
         return null;
       },
     },
     reads: {
+      offered: (_: null): readonly string[] => functions.list(),
+
       recall: (args: { readonly id: Uint8Array }): SeenCall => calls.recall(args.id),
 
       /** Open messages, from the id behind `after` on; none: there are no more. */

@@ -216,4 +216,8 @@ export const nodeMigrations: readonly string[] = [
   -- Calls and events that are open here (CBOR). Columns in an order that no other table has.
   CREATE TABLE message(id BLOB PRIMARY KEY, body BLOB NOT NULL, deadline_ms INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Functions that programs have offered here, a name in each line of the one row.
+  CREATE TABLE offered(id INTEGER PRIMARY KEY, names TEXT NOT NULL);
+  `,
 ];

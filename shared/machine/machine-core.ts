@@ -131,6 +131,11 @@ export class MachineCore {
       return this.#own(world, message, "failed", "the node stopped while it ran");
     if (world.monotonicMs >= message.deadlineMonotonicMs)
       return this.#finish(world, message, this.#result("expired", "its deadline passed before it could run"));
+    if (!world.offers(envelope.name) && answer.type === "new" && !message.isRemembered && awaitsOffer(world, message)) {
+      message.isOfferAwaited = true;
+      message.step = "held";
+      return [];
+    }
     if (!world.offers(envelope.name))
       return this.#own(world, message, "refused", `nobody on this node offers the function "${envelope.name}"`);
     message.setOwn({ node: this.#self, status: "started" });
@@ -177,9 +182,10 @@ export class MachineCore {
   dueInMs({ nowMs, monotonicMs }: World, busyMs: number, quietMs: number): number {
     let dueMs = quietMs;
     for (const message of this.#messages.values()) {
-      const { step, envelope } = message;
+      const { step, envelope, isOfferAwaited } = message;
       if (message.isBusy(monotonicMs + quietMs)) dueMs = Math.min(dueMs, busyMs);
-      if (step === "held" && envelope.startAtMs !== undefined) dueMs = Math.min(dueMs, envelope.startAtMs - nowMs);
+      if (step === "held" && !isOfferAwaited && envelope.startAtMs !== undefined)
+        dueMs = Math.min(dueMs, envelope.startAtMs - nowMs);
     }
     return Math.max(1, dueMs);
   }
@@ -224,7 +230,8 @@ export class MachineCore {
     message.isRefused = problem !== undefined;
     if (own?.status === "queued") message.step = "held";
     if (restored !== undefined) this.#budget.isKept(message, restored.bytes);
-    const isPast = world.nowMs >= envelope.deadlineMs;
+    // Of one that has waited here, everybody is asked or named once more: some may have run it.
+    const isPast = world.nowMs >= envelope.deadlineMs && restored === undefined;
     if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view);
     if (restored?.cancelled !== undefined) {
       message.cancelled = restored.cancelled;
@@ -308,7 +315,9 @@ export class MachineCore {
     if (isDurableEvent && message.kept !== "yes") return effects;
     const due = message.takeDue(world);
     if (due.length > 0) effects.push({ type: "ask", to: due, envelope: message.onward() });
-    if (message.step === "held" && message.isTime(world)) effects.push(...this.#begin(world, message, isRestored));
+    const isHeldOn = message.isOfferAwaited && awaitsOffer(world, message);
+    if (message.step === "held" && !isHeldOn && message.isTime(world))
+      effects.push(...this.#begin(world, message, isRestored));
     if (isEvent(envelope) ? !isDurableEvent : message.isComplete(this.#self))
       effects.push(...this.#end(world, message));
     return effects;
@@ -319,8 +328,8 @@ export class MachineCore {
     if (isEvent(envelope) && !isRestored) return this.#deliver(world, message);
     message.step = "recording";
     const isRun = world.monotonicMs < message.deadlineMonotonicMs && world.offers(envelope.name);
-    if (isRun && envelope.mode === "async" && !isEvent(envelope))
-      return [{ type: "remember", id, deadlineMs: envelope.deadlineMs }];
+    message.isRemembered = isRun && envelope.mode === "async" && !isEvent(envelope);
+    if (message.isRemembered) return [{ type: "remember", id, deadlineMs: envelope.deadlineMs }];
     return [{ type: "recall", id }];
   }
 
@@ -420,6 +429,12 @@ export class MachineCore {
     this.#budget.release(message);
     this.#messages.delete(message.id);
   }
+}
+
+/** Whether a program may still come that runs it. */
+function awaitsOffer(world: World, { envelope, deadlineMonotonicMs }: OpenMessage): boolean {
+  if (world.monotonicMs >= deadlineMonotonicMs || world.offers(envelope.name)) return false;
+  return world.isOfferAwaited(envelope.name);
 }
 
 /** Whether it is to survive this process. */

@@ -34,6 +34,10 @@ export class OpenMessage {
   /** When half of its life is over. */
   readonly halfMonotonicMs: number;
   step: OwnStep = "none";
+  /** It is held until a program is back that offers the function: what the record says has been looked at. */
+  isOfferAwaited = false;
+  /** Its id has been written down, so that it is not begun twice. */
+  isRemembered = false;
   /** Whether it survives this process; `asked`: its row is on the way. */
   kept: "no" | "asked" | "yes" = "no";
   /** Bytes of that row. */

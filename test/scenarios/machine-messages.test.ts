@@ -334,6 +334,46 @@ test("[T5] who was stopped on purpose long ago is not waited for, and asked if i
   expect(statuses(far.final())).toEqual({ "device-1": "done", "device-2": "done", "device-3": "done" });
 }, 60_000);
 
+test("[T3] [T5] a call is not forgotten by a fog that starts with its clock a day ahead", async () => {
+  await using tree = await sixNodes();
+  await tree.link("device-2", "down");
+  await tree.advance(15_000);
+  const call = await beginCall(tree, "fog-1", "ping", { id: callId, if: "name == 'device-2'", ttl: 100 });
+  const far = await beginCall(tree, "cloud-1", "ping", { if: "name == 'device-2'", ttl: 100, reply: "/answers/far" });
+  const { heard } = await program(tree, "cloud-1", "/answers/far");
+  await tree.advance(2000);
+  expect(call.last()).toMatchObject({ final: false, waiting: [{ node: "device-2", at: "fog-1" }] });
+  await tree.kill("fog-1");
+  tree.machineClock("fog-1").setWallClock(tree.clock.now() + 24 * 3_600_000);
+  await tree.start("fog-1");
+  const { heard: after } = await program(tree, "fog-1", "/machine/replies/#");
+  await tree.advance(40_000);
+  expect(after.filter(({ text }) => (JSON.parse(text) as { final: boolean }).final)).toEqual([]);
+  await tree.link("device-2", "up");
+  await tree.advance(35_000);
+  for (const replies of [after, heard]) {
+    const last = JSON.parse(replies.at(-1)?.text ?? "{}") as Parameters<typeof statuses>[0];
+    expect(last).toMatchObject({ final: true, waiting: [] });
+    expect(statuses(last)).toEqual({ "device-2": "done" });
+  }
+  expect(far.replies()).toEqual([]);
+}, 60_000);
+
+test("[T5] a call whose deadline passed while its node was down names in its last word who was never heard", async () => {
+  await using tree = await sixNodes();
+  await tree.link("device-2", "down");
+  await tree.advance(15_000);
+  await beginCall(tree, "fog-1", "ping", { id: callId, if: "level == 'device'", ttl: 30 });
+  await tree.advance(2000);
+  await tree.stop("fog-1");
+  await tree.advance(60_000);
+  await tree.start("fog-1");
+  const { heard } = await program(tree, "fog-1", "/machine/replies/#");
+  await tree.advance(35_000);
+  const last = JSON.parse(heard.at(-1)?.text ?? "{}") as Parameters<typeof statuses>[0];
+  expect(last).toMatchObject({ final: true, waiting: [{ node: "device-2", at: "fog-1" }] });
+});
+
 test.each([
   ["numbers that are short in JSON", Array.from({ length: 15_000 }, () => 0.1), /bytes of CBOR/],
   ["lists in lists", JSON.parse("[".repeat(32) + "]".repeat(32)) as unknown, /nest more than 31 deep/],
