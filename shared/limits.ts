@@ -253,6 +253,8 @@ export const limits = {
   barrierStartMs: 200,
   /** Who left on purpose so shortly before a call was made is waited for like one that is lost: nodes are restarted. */
   leftAwaitedMs: 15 * 60_000,
+  /** A start that is past by no more is taken: clocks differ, and a publish takes a while. */
+  startLateMs: 5_000,
   /** How long what was open at the stop of a node waits after its start for the time of the tree. */
   syncAwaitedMs: 30_000,
   /** How long a call waits for a program that offered its function, when that lost its connection or the node was started; names kept. */

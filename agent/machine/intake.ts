@@ -76,7 +76,11 @@ export function takeIn(
   const nowMs = treeNow();
   const deadlineMs = nowMs + request.ttlMs;
   const startAtMs = timeOf(request.at);
-  if (request.at !== undefined && !(startAtMs !== undefined && startAtMs < deadlineMs)) return refuse(badTime);
+  if (
+    request.at !== undefined &&
+    !(startAtMs !== undefined && startAtMs >= nowMs - limits.startLateMs && startAtMs < deadlineMs)
+  )
+    return refuse(badTime);
   const { args, condition, mode = "async", minNodes, confirm } = request;
   const scope = request.scope ?? (isCall ? "subtree" : "machine");
   const durable = !isCall && qos > 0;

@@ -253,13 +253,7 @@ class MachineMessages implements MachineMessaging {
     }
     const { envelope, caller } = taken;
     const checked = this.#deps.conditions.check(envelope.condition);
-    const isKnown = this.#core.knows(envelope.id) === "local";
-    const refused =
-      "error" in checked
-        ? `the condition cannot be used: ${checked.error}`
-        : isKnown
-          ? undefined
-          : this.#refusalOf(envelope);
+    const refused = "error" in checked ? `the condition cannot be used: ${checked.error}` : this.#refusalOf(envelope);
     if (refused !== undefined || "error" in checked)
       refuse(envelope.id, caller.replies, envelope.encoding, refused ?? "");
     else this.#publish(envelope, caller, checked.holds, settle);
@@ -395,9 +389,9 @@ class MachineMessages implements MachineMessaging {
         runner.cancel(effect.id);
         return;
       case "outcome": {
-        const { id, deadlineMs, result } = effect;
+        const { id, name, deadlineMs, result } = effect;
         const nowMs = this.#deps.treeNow();
-        const args = { id: bytesOfCallId(id), deadlineMs, nowMs, ...encodeOutcome(result) };
+        const args = { id: bytesOfCallId(id), deadlineMs, nowMs, ...encodeOutcome(result, name) };
         this.#quietly("the outcome of a call", store.write("settleCall", args, "lazy"));
         return;
       }

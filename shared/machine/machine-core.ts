@@ -63,6 +63,10 @@ export class MachineCore {
   /** Why a message of a local client cannot be taken now. */
   refusalOf(envelope: Envelope): string | undefined {
     if (this.knows(envelope.id) === "neighbour") return "a message with this id has come from another node";
+    const known = this.#messages.get(envelope.id)?.envelope;
+    if (known !== undefined && (known.kind !== envelope.kind || known.name !== envelope.name))
+      return `another message has this id: of "${known.name}"`;
+    if (known !== undefined) return undefined;
     const reason = this.#budget.tooMany(envelope) ?? this.#budget.tooMuch();
     return reason === undefined ? undefined : `${reason}: try again later`;
   }
@@ -124,6 +128,8 @@ export class MachineCore {
     message.step = "none";
     if (isEvent(envelope)) return answer.type === "known" ? [] : this.#deliver(world, message);
     if (answer.type === "refused") return this.#own(world, message, "refused", answer.reason);
+    if (answer.type === "known" && answer.name !== undefined && answer.name !== envelope.name)
+      return this.#own(world, message, "refused", `a call of "${answer.name}" had this id`);
     // It may have been counted in another place before the restart.
     if (answer.type === "known" && message.caller.kind === "neighbour") message.adoptedMs ??= world.nowMs;
     if (answer.type === "known" && answer.result !== null) return this.#setOwn(world, message, answer.result);
@@ -288,7 +294,7 @@ export class MachineCore {
   #cancel(world: World, message: OpenMessage, reason: string): Effects {
     if (message.ended !== undefined || message.cancelled !== undefined) return [];
     message.cancelled = reason;
-    message.dropUnsent();
+    message.dropUnsent(this.#self);
     const effects: Effect[] = [];
     if (message.step === "running") effects.push({ type: "stop", id: message.id });
     // Its id may be on disk already.
@@ -450,5 +456,5 @@ function callerOf({ key, name }: NeighbourView): Caller {
 }
 
 function outcomeOf({ id, envelope }: OpenMessage, result: NodeResult): Effect {
-  return { type: "outcome", id, deadlineMs: envelope.deadlineMs, result };
+  return { type: "outcome", id, name: envelope.name, deadlineMs: envelope.deadlineMs, result };
 }

@@ -6,7 +6,15 @@ import { isEvent, phases, type Envelope, type Phase } from "./envelope.ts";
 import { LinkState, type LinkClass } from "./link-state.ts";
 import { allResults, fewResults, mergeReceipts, type Bounds } from "./merge-receipts.ts";
 import { above, type Neighbour, type NeighbourView, type World } from "./neighbour.ts";
-import { emptyReceipt, isFinalStatus, ownReceipt, type Detached, type NodeResult, type Receipt } from "./receipt.ts";
+import {
+  emptyReceipt,
+  isFinalStatus,
+  ownReceipt,
+  type Detached,
+  type NodeResult,
+  type Receipt,
+  type Unheard,
+} from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { ResultStream } from "./result-stream.ts";
 
@@ -67,6 +75,8 @@ export class OpenMessage {
   readonly #classes: Record<LinkClass, number> = { open: 0, lost: 0, settled: 0, done: 0 };
   /** What parents said that are the parent no more. */
   readonly #former: Detached[] = [];
+  /** Who was never asked when the call was called off. */
+  readonly #dropped: Unheard[] = [];
   /** Something changed since completeness was last looked at. */
   #isLookedAt = false;
   /** Somebody has come who may have been asked elsewhere. */
@@ -204,9 +214,13 @@ export class OpenMessage {
     return true;
   }
 
-  /** What was never sent is not sent any more. */
-  dropUnsent(): void {
-    for (const link of this.#links.values()) if (!link.wasAsked) this.#remove(link);
+  /** What was never sent is not sent any more: `self` does not wait for those that it was for, but they are still named. */
+  dropUnsent(self: NodeName): void {
+    for (const link of this.#links.values()) {
+      if (link.wasAsked) continue;
+      if (link.isAwaited && !isEvent(this.envelope)) this.#dropped.push(link.unheard(self));
+      this.#remove(link);
+    }
     this.#changed();
   }
 
@@ -230,6 +244,7 @@ export class OpenMessage {
   receipt(self: NodeName): Receipt {
     if (isEvent(this.envelope)) return emptyReceipt;
     const parts: Receipt[] = this.#own === undefined ? [] : [ownReceipt(this.#own)];
+    if (this.#dropped.length > 0) parts.push({ ...emptyReceipt, waiting: this.#dropped });
     const detached = [...this.#former];
     const waiting: Receipt["waiting"][number][] = [];
     let isSecret = false;

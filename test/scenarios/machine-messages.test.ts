@@ -190,7 +190,7 @@ test("a cancelled call ends everywhere: what runs, what waits for its start, and
   await publish(call.client, `/machine/calls/${callId}/cancel`, "");
   await tree.advance(1000);
   expect(statuses(call.final())).toEqual({ "device-1": "cancelled", "device-2": "refused" });
-  expect(call.final().waiting).toEqual([]);
+  expect(call.final().waiting).toMatchObject([{ node: "device-3", at: "fog-2" }]);
   const late = await blinker(tree, "device-3", 1);
   await tree.link("device-3", "up");
   await tree.advance(40_000);
@@ -262,11 +262,40 @@ test.each([
   ['{"confirm":2}', "confirm must be"],
   ['{"at":"tomorrow"}', "at must be a time"],
   ['{"at":99999999999999}', "at must be a time"],
+  ['{"at":"2020-01-01T00:00:00Z"}', "at must be a time to come"],
 ])("[J-T13] what cannot be meant is answered before anything is sent: %s", async (body, message) => {
   await using tree = await sixNodes();
   const call = await beginCall(tree, "cloud-1", "ping", body);
   await tree.advance(100);
   expect(call.final().error?.message).toContain(message);
+});
+
+test("[J16.10] an id that another function had is refused, not answered with what that came to", async () => {
+  await using tree = await sixNodes();
+  const body = { id: callId, if: "name == 'cloud-1' || name == 'device-1'" };
+  const first = await beginCall(tree, "cloud-1", "ping", body);
+  await tree.advance(1000);
+  expect(first.final().counts).toMatchObject({ done: 2 });
+  const again = await beginCall(tree, "cloud-1", "echo", body);
+  await tree.advance(1000);
+  expect(again.final().error?.message).toBe('another message has this id: of "ping"');
+  await tree.advance(30_000);
+  const late = await beginCall(tree, "cloud-1", "echo", body);
+  await tree.advance(1000);
+  const outcome = { status: "refused", reason: 'a call of "ping" had this id' };
+  expect(late.final().results.map(({ status, reason }) => ({ status, reason }))).toEqual([outcome, outcome]);
+});
+
+test.each(["fog-1", "device-2"])("who was never asked is named when the call is called off: %s", async (away) => {
+  await using tree = await sixNodes();
+  await tree.link(away, "down");
+  await tree.advance(15_000);
+  const body = { id: callId, if: "level == 'device' && name != 'device-3'", ttl: 60 };
+  const call = await beginCall(tree, "cloud-1", "ping", body);
+  await tree.advance(2000);
+  await publish(call.client, `/machine/calls/${callId}/cancel`, "");
+  await tree.advance(500);
+  expect(call.final().waiting.map(({ node }) => node)).toEqual([away]);
 });
 
 test("with a topic for results each node's result is told there when it comes, once, in front of the last word", async () => {
