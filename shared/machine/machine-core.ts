@@ -18,6 +18,7 @@ import { OpenMessage, type Caller } from "./open-message.ts";
 import { emptyReceipt, type CallStatus, type NodeResult } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { Reports } from "./reports.ts";
+import { ToldEvents } from "./told-events.ts";
 
 /** What a condition came to here; the error says where it is wrong. */
 export type Verdict = { readonly holds: boolean } | { readonly error: string };
@@ -25,6 +26,10 @@ export type Verdict = { readonly holds: boolean } | { readonly error: string };
 export interface CoreStats {
   readonly accepted: number;
   readonly ran: number;
+  /** Came or would have begun past their deadline. */
+  readonly expired: number;
+  /** Came again: they were here already, or had run here. */
+  readonly repeated: number;
   readonly open: number;
 }
 
@@ -37,8 +42,11 @@ export class MachineCore {
   readonly #messages = new Map<string, OpenMessage>();
   readonly #budget: OpenBudget;
   readonly #reports: Reports;
+  readonly #told = new ToldEvents();
   #accepted = 0;
   #ran = 0;
+  #expired = 0;
+  #repeated = 0;
 
   /** `keptBytesMax`: what open messages may take in the store. */
   constructor(self: NodeName, keptBytesMax: number) {
@@ -48,7 +56,13 @@ export class MachineCore {
   }
 
   stats(): CoreStats {
-    return { accepted: this.#accepted, ran: this.#ran, open: this.#budget.open };
+    return {
+      accepted: this.#accepted,
+      ran: this.#ran,
+      expired: this.#expired,
+      repeated: this.#repeated,
+      open: this.#budget.open,
+    };
   }
 
   /** Nothing is followed, nor remembered to be repeated: time need not pass here. */
@@ -74,6 +88,8 @@ export class MachineCore {
   /** A local client's message, which `refusalOf` lets pass. Asked again: the answer as it stands, and the last word when it comes. */
   publish(world: World, envelope: Envelope, caller: LocalCaller, holds: boolean): Effects {
     const known = this.#messages.get(envelope.id);
+    if (known !== undefined || this.#wasTold(world, envelope)) this.#repeated++;
+    if (this.#wasTold(world, envelope)) return [];
     if (known === undefined) return this.#follow(world, envelope, caller, holds);
     if (known.caller.kind !== "local") return [];
     known.caller.replies = new Map([...known.caller.replies, ...caller.replies]);
@@ -85,7 +101,10 @@ export class MachineCore {
     const known = this.#messages.get(envelope.id);
     if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
     if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
-    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#reports.nothing(from, envelope)];
+    const isOver = world.nowMs >= envelope.deadlineMs || this.#wasTold(world, envelope);
+    if (isEvent(envelope) && isOver && world.nowMs >= envelope.deadlineMs) this.#expired++;
+    else if (isEvent(envelope) && isOver) this.#repeated++;
+    if (isEvent(envelope) && isOver) return [this.#reports.nothing(from, envelope)];
     const tooMany = this.#budget.tooMany(envelope);
     const problem = this.#problemOf(from, envelope, verdict) ?? tooMany;
     const refused: Effects = problem === undefined ? [] : [{ type: "refused", from: from.name, reason: problem }];
@@ -93,6 +112,11 @@ export class MachineCore {
     if (isEvent(envelope) && tooMany !== undefined) return refused;
     const holds = "holds" in verdict && verdict.holds;
     return [...refused, ...this.#follow(world, envelope, callerOf(from), holds, problem)];
+  }
+
+  /** Whether it has been told, if it is an event that leaves no trace on disk. */
+  #wasTold({ monotonicMs }: World, envelope: Envelope): boolean {
+    return isEvent(envelope) && !envelope.durable && this.#told.has(envelope.id, monotonicMs);
   }
 
   /** Why a neighbour's message is refused here. */
@@ -126,6 +150,7 @@ export class MachineCore {
     if (message === undefined || message.step !== "recording") return [];
     const { envelope } = message;
     message.step = "none";
+    if (answer.type === "known") this.#repeated++;
     if (isEvent(envelope)) return answer.type === "known" ? [] : this.#deliver(world, message);
     if (answer.type === "refused") return this.#own(world, message, "refused", answer.reason);
     if (answer.type === "known" && answer.name !== undefined && answer.name !== envelope.name)
@@ -135,6 +160,7 @@ export class MachineCore {
     if (answer.type === "known" && answer.result !== null) return this.#setOwn(world, message, answer.result);
     if (answer.type === "known" && envelope.mode === "async")
       return this.#own(world, message, "failed", "the node stopped while it ran");
+    if (world.monotonicMs >= message.deadlineMonotonicMs) this.#expired++;
     if (world.monotonicMs >= message.deadlineMonotonicMs)
       return this.#finish(world, message, this.#result("expired", "its deadline passed before it could run"));
     if (!world.offers(envelope.name) && answer.type === "new" && !message.isRemembered && awaitsOffer(world, message)) {
@@ -249,6 +275,7 @@ export class MachineCore {
   /** What is known of the message already; asked by whom? */
   #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
     const { caller } = known;
+    this.#repeated++;
     // By another one than before, or under an id that was used here: this node is counted where it was asked first.
     if (caller.kind === "local" || caller.key !== from.key)
       return this.#isHere(known) ? [this.#reports.nothing(from, envelope)] : [];
@@ -353,7 +380,9 @@ export class MachineCore {
     if (ended !== undefined) {
       // Ended ones give way when there are many; the durable ids still keep a function from running twice.
       const isCrowded = this.#messages.size > 4 * limits.openCalls;
-      if (isCrowded || monotonicMs - ended.monotonicMs >= limits.endedCallMs) this.#messages.delete(message.id);
+      if (!isCrowded && monotonicMs - ended.monotonicMs < limits.endedCallMs) return [];
+      this.#messages.delete(message.id);
+      if (isEvent(envelope) && !envelope.durable) this.#told.add(message.id, message.deadlineMonotonicMs);
       return [];
     }
     const effects: Effect[] = [];

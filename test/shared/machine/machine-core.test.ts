@@ -59,3 +59,16 @@ test("only the user who made a call calls it off", () => {
   expect(core.cancel(world, "f".repeat(32), "anna", "no more")).toBe("unknown");
   expect(typesOf(core.cancel(world, messageId, "anna", "no more"))).toContain("ask");
 });
+
+test("[J12] what comes again and what comes too late is counted", () => {
+  const core = new MachineCore(self, 1_000_000);
+  core.hear(world, parent, envelopeOf(), holds);
+  core.hear(world, parent, envelopeOf(), holds);
+  expect(core.stats()).toMatchObject({ repeated: 1, expired: 0 });
+  const late = worldOf(20_000, [parent]);
+  core.hear(late, parent, { ...event, id: "e".repeat(32) }, holds);
+  const call = envelopeOf({ id: "f".repeat(32) });
+  core.hear(late, parent, call, holds);
+  core.recorded(late, call.id, { type: "new" });
+  expect(core.stats()).toMatchObject({ repeated: 1, expired: 2 });
+});
