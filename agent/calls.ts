@@ -5,6 +5,7 @@ import type { Logger } from "#shared/system/logger.ts";
 import type { ParentLink } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import { levelResultPrefix, machineResultPrefix } from "#shared/topics.ts";
+import type { NoticedSubscriptions } from "./auth/noticed-subscriptions.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { Conditions } from "./conditions/conditions.ts";
 import type { NodeConfig } from "./config/config.ts";
@@ -14,6 +15,7 @@ import { startFunctionRunner, type FunctionRunnerDeps } from "./functions/functi
 import { refuseStrayCalls } from "./functions/stray-calls.ts";
 import { startSchemaChecks } from "./functions/schema-checks.ts";
 import { type LevelStats, startLevelCalls } from "./level/level-calls.ts";
+import { followOfferedNames } from "./machine/offered-names.ts";
 import { startMachineMessages, type MachineMessaging } from "./machine/machine-messages.ts";
 import type { Presence } from "./presence/presence.ts";
 import type { NodeStore } from "./store/node-store.ts";
@@ -36,8 +38,11 @@ export interface CallsParts {
   readonly parent: ParentLink;
   /** Tree time, milliseconds since 1970. */
   readonly treeNow: () => number;
+  /** Whether that stems from a root. */
+  readonly isSynced: () => boolean;
   /** What the node's database may grow to. */
   readonly maxBytes: number;
+  readonly onSubscribing: NoticedSubscriptions["onSubscribing"];
 }
 
 export interface Calls extends MachineMessaging {
@@ -48,7 +53,7 @@ export interface Calls extends MachineMessaging {
 /** Runs until it is disposed. */
 export async function startCalls(deps: CallsDeps, config: NodeConfig, parts: CallsParts): Promise<Calls> {
   const { clock, random, log } = deps;
-  const { broker: bus, store, presence, conditions, parent, treeNow, maxBytes } = parts;
+  const { broker: bus, store, presence, conditions, parent, treeNow, isSynced, maxBytes, onSubscribing } = parts;
   const { name } = config;
   await using stack = new AsyncDisposableStack();
   const schemas = stack.use(startSchemaChecks(bus));
@@ -78,10 +83,13 @@ export async function startCalls(deps: CallsDeps, config: NodeConfig, parts: Cal
       name,
     ),
   );
+  const offers = stack.use(
+    await followOfferedNames({ bus, store, clock, log, onSubscribing, onClient: (listener) => bus.onClient(listener) }),
+  );
   const keptBytesMax = Math.min(limits.keptCallBytes, maxBytes * limits.keptCallShare);
   const machine = stack.use(
     await startMachineMessages(
-      { bus, store, parent, tree: presence, runner, conditions, clock, treeNow, random, log },
+      { bus, store, parent, tree: presence, runner, offers, conditions, clock, treeNow, isSynced, random, log },
       { name, keptBytesMax },
     ),
   );

@@ -14,6 +14,7 @@ import type { Logger } from "#shared/system/logger.ts";
 import { noParent } from "#shared/system/parent-link.ts";
 import type { Random } from "#shared/system/random.ts";
 import type { SessionStore } from "#shared/system/session-store.ts";
+import { noticedSubscriptions } from "./auth/noticed-subscriptions.ts";
 import { createAuthorizer, type NodeAuthorizer } from "./auth/authorizer.ts";
 import { isReadByOthers, noUsers, readUsersFile } from "./auth/users-file.ts";
 import type { Address, Authorizer, Broker } from "./broker/broker.ts";
@@ -115,7 +116,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;
   const access = openAccess(deps, config, (...connection) => gate(...connection));
-  const { authorizer } = access;
+  const { authorizer, onSubscribing } = noticedSubscriptions(access.authorizer);
   const broker = stack.use(await deps.createBroker(authorizer, storedSessions(store)));
   const network = createNetworkWatch(
     { bus: broker, clock, log },
@@ -187,7 +188,9 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
       conditions,
       parent,
       treeNow: () => time.now(),
+      isSynced: () => time.synced(),
       maxBytes,
+      onSubscribing,
     }),
   );
 

@@ -260,6 +260,15 @@ export const limits = {
   silentMsMax: 3_600_000,
   /** From the decision that enough nodes are ready to their common start. */
   barrierStartMs: 200,
+  /** Who left on purpose so shortly before a call was made is waited for like one that is lost: nodes are restarted. */
+  leftAwaitedMs: 15 * 60_000,
+  /** A start that is past by no more is taken: clocks differ, and a publish takes a while. */
+  startLateMs: 5_000,
+  /** How long what was open at the stop of a node waits after its start for the time of the tree. */
+  syncAwaitedMs: 30_000,
+  /** How long a call waits for a program that offered its function, when that lost its connection or the node was started; names kept. */
+  offerAwaitedMs: 60_000,
+  offeredNames: 256,
   /** Nodes that a call may want to be ready: what a tree can have. */
   minNodesMax: 1_000_000,
   /** Bytes of messages from below that wait in the broker for slow local subscribers, beyond which publishing them waits too: twice what one may have waiting. */

@@ -30,6 +30,8 @@ export interface UnheardNode {
   readonly since: string;
   /** The node that waits for it. */
   readonly at?: string;
+  /** It was stopped on purpose. */
+  readonly left?: boolean;
 }
 
 /** What one node made of the call: also the whole answer to a call of a level. */
@@ -133,7 +135,14 @@ const machineReply: v.GenericSchema<unknown, MachineReply> = v.union([
     }),
     results: v.array(nodeAnswer),
     omitted: v.exactOptional(count),
-    waiting: v.array(v.looseObject({ node: v.string(), since: v.string(), at: v.exactOptional(v.string()) })),
+    waiting: v.array(
+      v.looseObject({
+        node: v.string(),
+        since: v.string(),
+        at: v.exactOptional(v.string()),
+        left: v.exactOptional(v.boolean()),
+      }),
+    ),
     waitingOmitted: v.exactOptional(count),
   }),
 ]);

@@ -53,7 +53,9 @@ export function progressText(
 export function summaryText({ counts, waiting, waitingOmitted, confirmed, final }: CallReport, now: string): string {
   const matched = counts.matched === 0 && final ? "no node matched the condition" : countsText(counts);
   const since = listed(
-    waiting.map((one) => `${one.node} since ${momentText(one.since, now)}`),
+    waiting.map(({ node, since: from, left = false }) =>
+      left ? `${node} (left on purpose ${momentText(from, now)})` : `${node} since ${momentText(from, now)}`,
+    ),
     waitingOmitted,
   );
   const awaited = waiting.length === 0 ? [] : [`${waitingText(waiting)}: ${since}`];

@@ -146,6 +146,7 @@ export class HollowNode implements AsyncDisposable {
       neighbour: (key) => (key === above ? parent : undefined),
       mayHoldBelow: () => false,
       offers: (name) => functions.has(name),
+      isOfferAwaited: () => false,
     };
   }
 

@@ -1,4 +1,5 @@
 // Functions of this level: a client of this node calls, this node and its programs answer, nothing leaves the node [J9] [J10].
+import { levelProblemOnTheWay } from "#shared/level/frames.ts";
 import { parseFunctionRequest, type FunctionRequest, type RefusedRequest } from "#shared/level/request.ts";
 import { drawCallId } from "#shared/machine/call-id.ts";
 import { isFunctionName } from "#shared/machine/envelope.ts";
@@ -39,7 +40,7 @@ function take({ bus, runs, reply, random }: LevelFunctionsDeps, node: string, pu
   const { topic, closed } = answeringOf(bus, publish, node, { id, wanted: request.reply });
   const to: ReplyTo = { topic, correlation: properties.correlation, encoding };
   const answer = (outcome: LevelOutcome): void => reply(to, { id, node, ...functionStatusOf(outcome) });
-  const refused = refusalOf(name, request, publish) ?? closed;
+  const refused = refusalOf(id, name, request, publish) ?? closed;
   if (refused !== undefined || "refused" in request) {
     answer({ status: "refused", reason: refused ?? "" });
     return false;
@@ -50,13 +51,15 @@ function take({ bus, runs, reply, random }: LevelFunctionsDeps, node: string, pu
 }
 
 function refusalOf(
+  id: string,
   name: string,
   request: FunctionRequest | RefusedRequest,
   { repeated = false }: InboundPublish,
 ): string | undefined {
   if ("refused" in request) return request.refused;
   if (!isFunctionName(name)) return `"${name.slice(0, 80)}" cannot be a function's name`;
-  return repetitionRefused(repeated, request.id);
+  // It goes nowhere, but what one level takes the others do.
+  return levelProblemOnTheWay({ ...request, id, name, condition: "" }) ?? repetitionRefused(repeated, request.id);
 }
 
 /** As one node answers a call of the machines. */

@@ -1,7 +1,7 @@
 // Calls at several levels: a client of this node names levels of the path to the root, each of them runs the function on itself, and the
 // client hears one outcome of each [J11] [J12].
 import { destinationsOf } from "#shared/level/destinations.ts";
-import type { LevelAnswer, LevelRequest } from "#shared/level/frames.ts";
+import { levelProblemOnTheWay, type LevelAnswer, type LevelRequest } from "#shared/level/frames.ts";
 import { newLevelCall, type Leg, type LevelCallEffect } from "#shared/level/level-call.ts";
 import type { LevelOutcome } from "#shared/level/outcome.ts";
 import { parseLevelsRequest, type LevelsRequest, type RefusedRequest } from "#shared/level/request.ts";
@@ -91,7 +91,7 @@ export class MultiLevelCalls implements Disposable {
     const { topic, closed } = answeringOf(bus, publish, this.#node, { id, wanted: request.reply });
     const to: ReplyTo = { topic, correlation: properties.correlation, encoding };
     const known = this.#calls.get(id);
-    const refused = this.#refusalOf(name, request, publish, known) ?? closed;
+    const refused = this.#refusalOf(id, name, request, publish, known) ?? closed;
     if (refused !== undefined || "refused" in request) {
       this.#stats.refused++;
       const error = { code: "FOGBANK_CALL_REFUSED", message: refused ?? "" };
@@ -101,6 +101,7 @@ export class MultiLevelCalls implements Disposable {
   }
 
   #refusalOf(
+    id: string,
     name: string,
     request: LevelsRequest | RefusedRequest,
     { repeated = false }: InboundPublish,
@@ -110,6 +111,8 @@ export class MultiLevelCalls implements Disposable {
     if (!isFunctionName(name)) return `"${name.slice(0, 80)}" cannot be a function's name`;
     const checked = this.#deps.check(request.condition);
     if ("error" in checked) return `the condition cannot be used: ${checked.error}`;
+    const problem = levelProblemOnTheWay({ ...request, id, name });
+    if (problem !== undefined) return problem;
     if (known !== undefined && known.name !== name) return "another call has this id";
     if (known === undefined && this.#calls.size >= limits.openCalls)
       return `this node follows ${limits.openCalls} calls already: try again later`;

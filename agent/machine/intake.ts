@@ -2,7 +2,14 @@
 import type { NodeName } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
 import { drawCallId } from "#shared/machine/call-id.ts";
-import { isFunctionName, phases, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
+import {
+  isFunctionName,
+  phases,
+  problemOnTheWay,
+  type Encoding,
+  type Envelope,
+  type Kind,
+} from "#shared/machine/envelope.ts";
 import type { LocalCaller } from "#shared/machine/machine-core.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import { badTime, isReplyTopic, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
@@ -64,7 +71,11 @@ export function takeIn(
   const nowMs = treeNow();
   const deadlineMs = nowMs + request.ttlMs;
   const startAtMs = timeOf(request.at);
-  if (request.at !== undefined && !(startAtMs !== undefined && startAtMs < deadlineMs)) return refuse(badTime);
+  if (
+    request.at !== undefined &&
+    !(startAtMs !== undefined && startAtMs >= nowMs - limits.startLateMs && startAtMs < deadlineMs)
+  )
+    return refuse(badTime);
   const { args, condition, mode = "async", minNodes, confirm } = request;
   const scope = request.scope ?? (isCall ? "subtree" : "machine");
   const durable = !isCall && qos > 0;
@@ -72,8 +83,11 @@ export function takeIn(
   const when = { startAtMs, deadlineMs, timeMs: nowMs, hops: 0, look: 0 };
   const what = { id, kind, name, args, condition, origin: self, mode, scope, encoding };
   const wantsAll = results !== undefined;
+  const envelope: Envelope = { ...what, ...when, minNodes, confirm, durable, phase, wantsAll };
+  const problem = problemOnTheWay(envelope);
+  if (problem !== undefined) return refuse(problem);
   return {
-    envelope: { ...what, ...when, minNodes, confirm, durable, phase, wantsAll },
+    envelope,
     caller: { kind: "local", replies, user: publisher.user, results },
   };
 }

@@ -4,9 +4,15 @@ import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import { bytesOfCallId, isCallId } from "#shared/machine/call-id.ts";
 import type { Effect } from "#shared/machine/effect.ts";
-import { decodeEnvelope, encodeEnvelope, type Encoding, type Envelope, type Kind } from "#shared/machine/envelope.ts";
+import {
+  decodeEnvelope,
+  encodeEnvelope,
+  problemOnTheWay,
+  type Encoding,
+  type Envelope,
+  type Kind,
+} from "#shared/machine/envelope.ts";
 import { MachineCore, type LocalCaller } from "#shared/machine/machine-core.ts";
-import { decodeRecord } from "#shared/machine/message-record.ts";
 import { above, type Neighbour, type NeighbourView } from "#shared/machine/neighbour.ts";
 import type { ReplyTopics } from "#shared/machine/open-message.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
@@ -35,9 +41,11 @@ import { publisherOf } from "../auth/publisher.ts";
 import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
+import type { OfferedNames } from "./offered-names.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
 import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
 import { ResultStreams } from "./result-streams.ts";
+import { RestoredMessages } from "./stored-messages.ts";
 import { Surroundings, type PresenceView } from "./surroundings.ts";
 
 /** What conditions come to. */
@@ -54,10 +62,13 @@ export interface MachineDeps {
   readonly parent: ParentLink;
   readonly tree: PresenceView;
   readonly runner: FunctionRunner;
+  readonly offers: Pick<OfferedNames, "isAwaited">;
   readonly conditions: Conditions;
   readonly clock: Clock;
   /** Tree time, milliseconds since 1970. */
   readonly treeNow: () => number;
+  /** Whether that stems from a root. */
+  readonly isSynced: () => boolean;
   readonly random: Random;
   readonly log: Logger;
 }
@@ -133,6 +144,7 @@ class MachineMessages implements MachineMessaging {
   readonly #unsettled = new Map<string, Settle[]>();
   readonly #streams: ResultStreams;
   #early: Uint8Array[] = [];
+  readonly #restored: RestoredMessages;
   #sweeping: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
   /** Ends a long sleep when something happens. */
@@ -148,32 +160,23 @@ class MachineMessages implements MachineMessaging {
     this.#core = new MachineCore(name, keptBytesMax);
     this.#streams = new ResultStreams((message) => deps.bus.publish(message));
     const { conditions, runner } = deps;
+    this.#restored = new RestoredMessages(deps, ({ record, bytes }) => {
+      const verdict = conditions.check(record.envelope.condition);
+      this.#perform(this.#core.restore(this.#surroundings.world(), record, bytes, verdict));
+    });
     this.#surroundings = new Surroundings(
       {
         ...deps,
         mayHoldBelow: (text, child) => conditions.mayHoldBelow(text, child),
         offers: (functionName) => runner.offers({ name: functionName, topic: functionTopic(functionName) }),
+        isOfferAwaited: (functionName) => deps.offers.isAwaited(functionName),
       },
       name,
     );
   }
 
-  async restore(): Promise<void> {
-    let after: Uint8Array = new Uint8Array(0);
-    for (;;) {
-      const bodies = await this.#deps.store.read("openMessages", { after });
-      if (bodies.length === 0) return;
-      for (const body of bodies) {
-        const record = decodeRecord(Uint8Array.from(body));
-        if (record === undefined) {
-          this.#deps.log.error({}, "an open call in the store cannot be read");
-          return;
-        }
-        after = bytesOfCallId(record.envelope.id);
-        const verdict = this.#deps.conditions.check(record.envelope.condition);
-        this.#perform(this.#core.restore(this.#surroundings.world(), record, body.length, verdict));
-      }
-    }
+  restore(): Promise<void> {
+    return this.#restored.read();
   }
 
   open(): void {
@@ -195,6 +198,7 @@ class MachineMessages implements MachineMessaging {
     }
     this.#stack.use(parent.onUp(() => this.#parentUp()));
     this.#sweeping = this.#sweep();
+    void this.#restored.wait(this.#stop.signal);
   }
 
   stats(): MachineStats {
@@ -211,7 +215,7 @@ class MachineMessages implements MachineMessaging {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const fail = (reason: string): void => reject(new FogbankError("FOGBANK_CALL_REFUSED", reason));
     const checked = this.#deps.conditions.check(envelope.condition);
-    const refused = "error" in checked ? checked.error : this.#refusalOf(envelope);
+    const refused = "error" in checked ? checked.error : (problemOnTheWay(envelope) ?? this.#refusalOf(envelope));
     if (refused !== undefined || "error" in checked) fail(`could not raise "${event.name}": ${refused}`);
     else
       this.#publish(envelope, noCaller, checked.holds, (verdict) => {
@@ -249,13 +253,7 @@ class MachineMessages implements MachineMessaging {
     }
     const { envelope, caller } = taken;
     const checked = this.#deps.conditions.check(envelope.condition);
-    const isKnown = this.#core.knows(envelope.id) === "local";
-    const refused =
-      "error" in checked
-        ? `the condition cannot be used: ${checked.error}`
-        : isKnown
-          ? undefined
-          : this.#refusalOf(envelope);
+    const refused = "error" in checked ? `the condition cannot be used: ${checked.error}` : this.#refusalOf(envelope);
     if (refused !== undefined || "error" in checked)
       refuse(envelope.id, caller.replies, envelope.encoding, refused ?? "");
     else this.#publish(envelope, caller, checked.holds, settle);
@@ -308,6 +306,7 @@ class MachineMessages implements MachineMessaging {
     this.#surroundings.up();
     const early = this.#early;
     this.#early = [];
+    this.#restored.look();
     this.#lookAround();
     for (const payload of early) this.#fromParent("c", payload);
   }
@@ -390,9 +389,9 @@ class MachineMessages implements MachineMessaging {
         runner.cancel(effect.id);
         return;
       case "outcome": {
-        const { id, deadlineMs, result } = effect;
+        const { id, name, deadlineMs, result } = effect;
         const nowMs = this.#deps.treeNow();
-        const args = { id: bytesOfCallId(id), deadlineMs, nowMs, ...encodeOutcome(result) };
+        const args = { id: bytesOfCallId(id), deadlineMs, nowMs, ...encodeOutcome(result, name) };
         this.#quietly("the outcome of a call", store.write("settleCall", args, "lazy"));
         return;
       }

@@ -2,7 +2,7 @@
 import type { CallReport } from "#shared/machine/effect.ts";
 import type { Envelope } from "#shared/machine/envelope.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
-import { callStatuses, matchedOf, type Counts, type NodeResult } from "#shared/machine/receipt.ts";
+import { callStatuses, matchedOf, type Counts, type NodeResult, type Unheard } from "#shared/machine/receipt.ts";
 
 export function replyBody({ id, confirm }: Envelope, { receipt, isFinal }: CallReport): PlainValue {
   const counts: Record<string, number> = { matched: matchedOf(receipt.counts) };
@@ -15,9 +15,13 @@ export function replyBody({ id, confirm }: Envelope, { receipt, isFinal }: CallR
     ...(confirm > 0 && isFinal ? { confirmed: isConfirmed(receipt.counts, confirm) } : {}),
     results: receipt.results.map(resultBody),
     ...(receipt.omitted === 0 ? {} : { omitted: receipt.omitted }),
-    waiting: receipt.waiting.map(({ node, sinceMs, at }) => ({ node, since: new Date(sinceMs).toISOString(), at })),
+    waiting: receipt.waiting.map(waitingBody),
     ...(receipt.unnamed === 0 ? {} : { waitingOmitted: receipt.unnamed }),
   };
+}
+
+function waitingBody({ node, sinceMs, at, hasLeft }: Unheard): PlainValue {
+  return { node, since: new Date(sinceMs).toISOString(), at, ...(hasLeft === true ? { left: true } : {}) };
 }
 
 /** What one node made of a call. */

@@ -30,6 +30,7 @@ export interface SurroundingsDeps {
   readonly treeNow: () => number;
   readonly mayHoldBelow: (condition: string, child: string) => boolean;
   readonly offers: (name: string) => boolean;
+  readonly isOfferAwaited: (name: string) => boolean;
 }
 
 export class Surroundings {
@@ -56,7 +57,7 @@ export class Surroundings {
   }
 
   world(): World {
-    const { tree, clock, treeNow, mayHoldBelow, offers } = this.#deps;
+    const { tree, clock, treeNow, mayHoldBelow, offers, isOfferAwaited } = this.#deps;
     return {
       nowMs: treeNow(),
       monotonicMs: clock.monotonic(),
@@ -68,6 +69,7 @@ export class Surroundings {
       },
       mayHoldBelow,
       offers,
+      isOfferAwaited,
     };
   }
 

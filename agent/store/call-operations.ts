@@ -3,7 +3,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { limits } from "#shared/limits.ts";
 import type { Budget } from "./budget.ts";
 import { CallRepository, type SeenCall } from "./call-repository.ts";
-import { MessageRepository } from "./message-repository.ts";
+import { OfferedFunctions } from "./offered-functions.ts";
+import { MessageRepository, type OpenMessageRow } from "./message-repository.ts";
 
 /** Rows of one read. */
 const messagesPerRead = 256;
@@ -17,6 +18,7 @@ export function createCallOperations(
   const countMax = Math.min(limits.seenCalls, Math.floor((maxBytes * limits.seenCallShare) / limits.seenCallBytes));
   const calls = new CallRepository(database, countMax);
   const messages = new MessageRepository(database);
+  const functions = new OfferedFunctions(database);
   const bytesMax = Math.min(limits.keptResultBytes, maxBytes * limits.keptResultShare);
   return {
     writes: {
@@ -44,16 +46,23 @@ export function createCallOperations(
         return null;
       },
 
+      offered(args: { readonly names: readonly string[] }): null {
+        functions.put(args.names);
+        return null;
+      },
+
       dropMessage(args: { readonly id: Uint8Array }): null {
         messages.remove(args.id);
         return null;
       },
     },
     reads: {
+      offered: (_: null): readonly string[] => functions.list(),
+
       recall: (args: { readonly id: Uint8Array }): SeenCall => calls.recall(args.id),
 
-      /** Bodies of open messages, from the id behind `after` on; none: there are no more. */
-      openMessages: (args: { readonly after: Uint8Array }): readonly Uint8Array[] =>
+      /** Open messages, from the id behind `after` on; none: there are no more. */
+      openMessages: (args: { readonly after: Uint8Array }): readonly OpenMessageRow[] =>
         messages.list(args.after, messagesPerRead),
     },
     rolledBack: () => calls.recount(),

@@ -227,5 +227,9 @@ export const nodeMigrations: readonly string[] = [
     lost TEXT NOT NULL,
     PRIMARY KEY(node, epoch, stream)
   ) WITHOUT ROWID;
+    `,
+  `
+  -- Functions that programs have offered here, a name in each line of the one row.
+  CREATE TABLE offered(id INTEGER PRIMARY KEY, names TEXT NOT NULL);
   `,
 ];

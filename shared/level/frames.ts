@@ -1,11 +1,11 @@
 // Level calls on a link: a request for one node above, and its outcome on the way back. Keys: PROTOCOL.md.
 import { encodeCbor } from "../cbor.ts";
-import type { NodeName } from "../ids.ts";
+import { parseNodeName, type NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import { asArray, asMap, asNodeName, asText, asTimeMs, asUint, decodeFrame, Malformed } from "../link/fields.ts";
 import { bytesOfCallId } from "../machine/call-id.ts";
 import { type Encoding, isFunctionName, readId } from "../machine/envelope.ts";
-import { type PlainValue, toCborValue, toPlainValue } from "../machine/plain-value.ts";
+import { fitsUnderName, nestedTooDeep, type PlainValue, toCborValue, toPlainValue } from "../machine/plain-value.ts";
 import { levelStatuses, type LevelOutcome } from "./outcome.ts";
 
 /** What finds its way up to one node and back again. */
@@ -36,6 +36,7 @@ export interface LevelAnswer extends Routed {
 }
 
 const encodings: readonly Encoding[] = ["json", "cbor"];
+const longestName = parseNodeName("n".repeat(limits.nodeNameChars));
 /** Room for everything but the arguments. */
 const overheadBytes = 8 * 1024;
 
@@ -71,6 +72,20 @@ export function decodeLevelRequest(
       encoding: encodings[asUint(map.get(11) ?? 0, "encoding", 255)] ?? "json",
     };
   });
+}
+
+/** Why no other node would take it, however far it gets: JSON may have grown in CBOR. Undefined: they will. */
+export function levelProblemOnTheWay(
+  request: Pick<LevelRequest, "id" | "name" | "args" | "condition">,
+): string | undefined {
+  if (!fitsUnderName(request.args)) return nestedTooDeep;
+  const via: readonly NodeName[] = Array.from({ length: limits.callHops }, () => longestName);
+  const far = { target: longestName, via, attempt: 0xffff, deadlineMs: 0, encoding: "json" } as const;
+  const bytes = encodeLevelRequest({ ...request, ...far });
+  const bytesMax = limits.callBytes + overheadBytes;
+  if (bytes.length > bytesMax) return `it takes ${bytes.length} bytes of CBOR on its way, and may have ${bytesMax}`;
+  const decoded = decodeLevelRequest(bytes);
+  return "malformed" in decoded ? `other nodes would not take it: ${decoded.malformed}` : undefined;
 }
 
 export function encodeLevelAnswer(answer: LevelAnswer): Uint8Array {

@@ -32,7 +32,13 @@ export type Effect =
   /** Nobody waits for that run any more. */
   | { readonly type: "stop"; readonly id: string }
   /** Writes the own outcome into the record, soon. */
-  | { readonly type: "outcome"; readonly id: string; readonly deadlineMs: number; readonly result: NodeResult }
+  | {
+      readonly type: "outcome";
+      readonly id: string;
+      readonly name: string;
+      readonly deadlineMs: number;
+      readonly result: NodeResult;
+    }
   /** Tells local subscribers of an event. */
   | { readonly type: "deliver"; readonly envelope: Envelope }
   /** Stores the open message, or stores it anew: `kept` hears when that is durable. */
@@ -50,6 +56,6 @@ export interface CallReport {
 export type Recorded =
   /** Nothing; after `remember` it knows it now. */
   | { readonly type: "new" }
-  /** The outcome; null: it had begun when this node stopped. */
-  | { readonly type: "known"; readonly result: NodeResult | null }
+  /** The outcome, and of which function if that is known; null: it had begun when this node stopped. */
+  | { readonly type: "known"; readonly result: NodeResult | null; readonly name?: string }
   | { readonly type: "refused"; readonly reason: string };

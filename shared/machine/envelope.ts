@@ -15,7 +15,7 @@ import {
 } from "../link/fields.ts";
 import type { NodeName } from "../ids.ts";
 import { bytesOfCallId, callIdBytes, callIdOf } from "./call-id.ts";
-import { toCborValue, toPlainValue, type PlainValue } from "./plain-value.ts";
+import { fitsUnderName, nestedTooDeep, toCborValue, toPlainValue, type PlainValue } from "./plain-value.ts";
 
 /** A function runs and is answered; events are told to whoever listens; a cancel ends the call of the same id. */
 export type Kind = "function" | "internal" | "external" | "cancel";
@@ -139,6 +139,18 @@ export function decodeEnvelope(bytes: Uint8Array): { readonly frame: Envelope } 
       wantsAll: map.get(19) === true,
     };
   });
+}
+
+/** Why no other node would take it, however far it gets: JSON may have grown in CBOR. Undefined: they will. */
+export function problemOnTheWay(envelope: Envelope): string | undefined {
+  if (!fitsUnderName(envelope.args)) return nestedTooDeep;
+  const { startAtMs = envelope.deadlineMs } = envelope;
+  const grown = { startAtMs, hops: limits.callHops, look: u32Max, phase: phases.cancel };
+  const bytes = encodeEnvelope({ ...envelope, ...grown });
+  const bytesMax = limits.callBytes + envelopeOverhead;
+  if (bytes.length > bytesMax) return `it takes ${bytes.length} bytes of CBOR on its way, and may have ${bytesMax}`;
+  const decoded = decodeEnvelope(bytes);
+  return "malformed" in decoded ? `other nodes would not take it: ${decoded.malformed}` : undefined;
 }
 
 /** Room for everything but name and arguments. */

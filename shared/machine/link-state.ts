@@ -11,7 +11,7 @@ import { limits } from "../limits.ts";
 import type { Phase } from "./envelope.ts";
 import type { Bounds } from "./merge-receipts.ts";
 import type { Neighbour, NeighbourView, World } from "./neighbour.ts";
-import { matchedOf, type NodeResult, type Receipt } from "./receipt.ts";
+import { matchedOf, type NodeResult, type Receipt, type Unheard } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { SaidReceipt } from "./said-receipt.ts";
 
@@ -52,10 +52,13 @@ export class LinkState {
   #heardLook = 0;
   /** Tree time since which it is here, if it may have answered elsewhere before. */
   adoptedMs: number | undefined;
+  readonly #awaitedFromMs: number;
 
-  constructor(view: NeighbourView) {
+  /** `awaitedFromMs`: whoever left on purpose later than that is waited for. Tree time. */
+  constructor(view: NeighbourView, awaitedFromMs: number) {
     this.key = view.key;
     this.view = view;
+    this.#awaitedFromMs = awaitedFromMs;
   }
 
   /** Whose answers these are. */
@@ -72,6 +75,17 @@ export class LinkState {
     return this.view.state === "online" ? (this.#asked?.firstMs ?? this.view.sinceMs) : this.view.sinceMs;
   }
 
+  /** Whoever left on purpose long before is not waited for, unless it has said that it will go on with this when it is back. */
+  get isAwaited(): boolean {
+    return this.view.state !== "left" || this.receipt !== undefined || this.view.sinceMs >= this.#awaitedFromMs;
+  }
+
+  /** It is waited for at `self`. */
+  unheard(self: NodeName): Unheard {
+    const unheard = { node: this.name, sinceMs: this.silentSinceMs, at: self };
+    return this.view.state === "left" ? { ...unheard, hasLeft: true } : unheard;
+  }
+
   get isComplete(): boolean {
     return this.#isDone;
   }
@@ -83,9 +97,7 @@ export class LinkState {
 
   get class(): LinkClass {
     if (this.isComplete) return this.#isStale && this.view.state === "online" ? "open" : "done";
-    // Whoever went on purpose is not waited for, unless it has said that it will go on with this when it is back.
-    if (this.view.state === "left") return this.receipt === undefined ? "done" : "lost";
-    if (this.view.state === "lost") return "lost";
+    if (this.view.state !== "online") return this.isAwaited ? "lost" : "done";
     return this.receipt?.settled === true ? "settled" : "open";
   }
 

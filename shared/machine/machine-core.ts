@@ -18,6 +18,7 @@ import { OpenMessage, type Caller } from "./open-message.ts";
 import { emptyReceipt, type CallStatus, type NodeResult } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { Reports } from "./reports.ts";
+import { ToldEvents } from "./told-events.ts";
 
 /** What a condition came to here; the error says where it is wrong. */
 export type Verdict = { readonly holds: boolean } | { readonly error: string };
@@ -25,6 +26,10 @@ export type Verdict = { readonly holds: boolean } | { readonly error: string };
 export interface CoreStats {
   readonly accepted: number;
   readonly ran: number;
+  /** Came or would have begun past their deadline. */
+  readonly expired: number;
+  /** Came again: they were here already, or had run here. */
+  readonly repeated: number;
   readonly open: number;
 }
 
@@ -37,8 +42,11 @@ export class MachineCore {
   readonly #messages = new Map<string, OpenMessage>();
   readonly #budget: OpenBudget;
   readonly #reports: Reports;
+  readonly #told = new ToldEvents();
   #accepted = 0;
   #ran = 0;
+  #expired = 0;
+  #repeated = 0;
 
   /** `keptBytesMax`: what open messages may take in the store. */
   constructor(self: NodeName, keptBytesMax: number) {
@@ -48,7 +56,13 @@ export class MachineCore {
   }
 
   stats(): CoreStats {
-    return { accepted: this.#accepted, ran: this.#ran, open: this.#budget.open };
+    return {
+      accepted: this.#accepted,
+      ran: this.#ran,
+      expired: this.#expired,
+      repeated: this.#repeated,
+      open: this.#budget.open,
+    };
   }
 
   /** Nothing is followed, nor remembered to be repeated: time need not pass here. */
@@ -63,6 +77,10 @@ export class MachineCore {
   /** Why a message of a local client cannot be taken now. */
   refusalOf(envelope: Envelope): string | undefined {
     if (this.knows(envelope.id) === "neighbour") return "a message with this id has come from another node";
+    const known = this.#messages.get(envelope.id)?.envelope;
+    if (known !== undefined && (known.kind !== envelope.kind || known.name !== envelope.name))
+      return `another message has this id: of "${known.name}"`;
+    if (known !== undefined) return undefined;
     const reason = this.#budget.tooMany(envelope) ?? this.#budget.tooMuch();
     return reason === undefined ? undefined : `${reason}: try again later`;
   }
@@ -70,6 +88,8 @@ export class MachineCore {
   /** A local client's message, which `refusalOf` lets pass. Asked again: the answer as it stands, and the last word when it comes. */
   publish(world: World, envelope: Envelope, caller: LocalCaller, holds: boolean): Effects {
     const known = this.#messages.get(envelope.id);
+    if (known !== undefined || this.#wasTold(world, envelope)) this.#repeated++;
+    if (this.#wasTold(world, envelope)) return [];
     if (known === undefined) return this.#follow(world, envelope, caller, holds);
     if (known.caller.kind !== "local") return [];
     known.caller.replies = new Map([...known.caller.replies, ...caller.replies]);
@@ -81,7 +101,10 @@ export class MachineCore {
     const known = this.#messages.get(envelope.id);
     if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
     if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
-    if (isEvent(envelope) && world.nowMs >= envelope.deadlineMs) return [this.#reports.nothing(from, envelope)];
+    const isOver = world.nowMs >= envelope.deadlineMs || this.#wasTold(world, envelope);
+    if (isEvent(envelope) && isOver && world.nowMs >= envelope.deadlineMs) this.#expired++;
+    else if (isEvent(envelope) && isOver) this.#repeated++;
+    if (isEvent(envelope) && isOver) return [this.#reports.nothing(from, envelope)];
     const tooMany = this.#budget.tooMany(envelope);
     const problem = this.#problemOf(from, envelope, verdict) ?? tooMany;
     const refused: Effects = problem === undefined ? [] : [{ type: "refused", from: from.name, reason: problem }];
@@ -89,6 +112,11 @@ export class MachineCore {
     if (isEvent(envelope) && tooMany !== undefined) return refused;
     const holds = "holds" in verdict && verdict.holds;
     return [...refused, ...this.#follow(world, envelope, callerOf(from), holds, problem)];
+  }
+
+  /** Whether it has been told, if it is an event that leaves no trace on disk. */
+  #wasTold({ monotonicMs }: World, envelope: Envelope): boolean {
+    return isEvent(envelope) && !envelope.durable && this.#told.has(envelope.id, monotonicMs);
   }
 
   /** Why a neighbour's message is refused here. */
@@ -122,15 +150,24 @@ export class MachineCore {
     if (message === undefined || message.step !== "recording") return [];
     const { envelope } = message;
     message.step = "none";
+    if (answer.type === "known") this.#repeated++;
     if (isEvent(envelope)) return answer.type === "known" ? [] : this.#deliver(world, message);
     if (answer.type === "refused") return this.#own(world, message, "refused", answer.reason);
+    if (answer.type === "known" && answer.name !== undefined && answer.name !== envelope.name)
+      return this.#own(world, message, "refused", `a call of "${answer.name}" had this id`);
     // It may have been counted in another place before the restart.
     if (answer.type === "known" && message.caller.kind === "neighbour") message.adoptedMs ??= world.nowMs;
     if (answer.type === "known" && answer.result !== null) return this.#setOwn(world, message, answer.result);
     if (answer.type === "known" && envelope.mode === "async")
       return this.#own(world, message, "failed", "the node stopped while it ran");
+    if (world.monotonicMs >= message.deadlineMonotonicMs) this.#expired++;
     if (world.monotonicMs >= message.deadlineMonotonicMs)
       return this.#finish(world, message, this.#result("expired", "its deadline passed before it could run"));
+    if (!world.offers(envelope.name) && answer.type === "new" && !message.isRemembered && awaitsOffer(world, message)) {
+      message.isOfferAwaited = true;
+      message.step = "held";
+      return [];
+    }
     if (!world.offers(envelope.name))
       return this.#own(world, message, "refused", `nobody on this node offers the function "${envelope.name}"`);
     message.setOwn({ node: this.#self, status: "started" });
@@ -177,9 +214,10 @@ export class MachineCore {
   dueInMs({ nowMs, monotonicMs }: World, busyMs: number, quietMs: number): number {
     let dueMs = quietMs;
     for (const message of this.#messages.values()) {
-      const { step, envelope } = message;
+      const { step, envelope, isOfferAwaited } = message;
       if (message.isBusy(monotonicMs + quietMs)) dueMs = Math.min(dueMs, busyMs);
-      if (step === "held" && envelope.startAtMs !== undefined) dueMs = Math.min(dueMs, envelope.startAtMs - nowMs);
+      if (step === "held" && !isOfferAwaited && envelope.startAtMs !== undefined)
+        dueMs = Math.min(dueMs, envelope.startAtMs - nowMs);
     }
     return Math.max(1, dueMs);
   }
@@ -224,7 +262,8 @@ export class MachineCore {
     message.isRefused = problem !== undefined;
     if (own?.status === "queued") message.step = "held";
     if (restored !== undefined) this.#budget.isKept(message, restored.bytes);
-    const isPast = world.nowMs >= envelope.deadlineMs;
+    // Of one that has waited here, everybody is asked or named once more: some may have run it.
+    const isPast = world.nowMs >= envelope.deadlineMs && restored === undefined;
     if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view);
     if (restored?.cancelled !== undefined) {
       message.cancelled = restored.cancelled;
@@ -236,6 +275,7 @@ export class MachineCore {
   /** What is known of the message already; asked by whom? */
   #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
     const { caller } = known;
+    this.#repeated++;
     // By another one than before, or under an id that was used here: this node is counted where it was asked first.
     if (caller.kind === "local" || caller.key !== from.key)
       return this.#isHere(known) ? [this.#reports.nothing(from, envelope)] : [];
@@ -281,7 +321,7 @@ export class MachineCore {
   #cancel(world: World, message: OpenMessage, reason: string): Effects {
     if (message.ended !== undefined || message.cancelled !== undefined) return [];
     message.cancelled = reason;
-    message.dropUnsent();
+    message.dropUnsent(this.#self);
     const effects: Effect[] = [];
     if (message.step === "running") effects.push({ type: "stop", id: message.id });
     // Its id may be on disk already.
@@ -308,7 +348,9 @@ export class MachineCore {
     if (isDurableEvent && message.kept !== "yes") return effects;
     const due = message.takeDue(world);
     if (due.length > 0) effects.push({ type: "ask", to: due, envelope: message.onward() });
-    if (message.step === "held" && message.isTime(world)) effects.push(...this.#begin(world, message, isRestored));
+    const isHeldOn = message.isOfferAwaited && awaitsOffer(world, message);
+    if (message.step === "held" && !isHeldOn && message.isTime(world))
+      effects.push(...this.#begin(world, message, isRestored));
     if (isEvent(envelope) ? !isDurableEvent : message.isComplete(this.#self))
       effects.push(...this.#end(world, message));
     return effects;
@@ -319,8 +361,8 @@ export class MachineCore {
     if (isEvent(envelope) && !isRestored) return this.#deliver(world, message);
     message.step = "recording";
     const isRun = world.monotonicMs < message.deadlineMonotonicMs && world.offers(envelope.name);
-    if (isRun && envelope.mode === "async" && !isEvent(envelope))
-      return [{ type: "remember", id, deadlineMs: envelope.deadlineMs }];
+    message.isRemembered = isRun && envelope.mode === "async" && !isEvent(envelope);
+    if (message.isRemembered) return [{ type: "remember", id, deadlineMs: envelope.deadlineMs }];
     return [{ type: "recall", id }];
   }
 
@@ -338,7 +380,9 @@ export class MachineCore {
     if (ended !== undefined) {
       // Ended ones give way when there are many; the durable ids still keep a function from running twice.
       const isCrowded = this.#messages.size > 4 * limits.openCalls;
-      if (isCrowded || monotonicMs - ended.monotonicMs >= limits.endedCallMs) this.#messages.delete(message.id);
+      if (!isCrowded && monotonicMs - ended.monotonicMs < limits.endedCallMs) return [];
+      this.#messages.delete(message.id);
+      if (isEvent(envelope) && !envelope.durable) this.#told.add(message.id, message.deadlineMonotonicMs);
       return [];
     }
     const effects: Effect[] = [];
@@ -422,6 +466,12 @@ export class MachineCore {
   }
 }
 
+/** Whether a program may still come that runs it. */
+function awaitsOffer(world: World, { envelope, deadlineMonotonicMs }: OpenMessage): boolean {
+  if (world.monotonicMs >= deadlineMonotonicMs || world.offers(envelope.name)) return false;
+  return world.isOfferAwaited(envelope.name);
+}
+
 /** Whether it is to survive this process. */
 function mustKeep(message: OpenMessage): boolean {
   const { envelope, caller } = message;
@@ -435,5 +485,5 @@ function callerOf({ key, name }: NeighbourView): Caller {
 }
 
 function outcomeOf({ id, envelope }: OpenMessage, result: NodeResult): Effect {
-  return { type: "outcome", id, deadlineMs: envelope.deadlineMs, result };
+  return { type: "outcome", id, name: envelope.name, deadlineMs: envelope.deadlineMs, result };
 }

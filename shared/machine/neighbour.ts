@@ -32,4 +32,6 @@ export interface World {
   mayHoldBelow(condition: string, child: NodeName): boolean;
   /** Whether anybody on this node offers the function. */
   offers(name: string): boolean;
+  /** Whether nobody does and somebody did a short while ago: a program that may come back. */
+  isOfferAwaited(name: string): boolean;
 }

@@ -6,7 +6,15 @@ import { isEvent, phases, type Envelope, type Phase } from "./envelope.ts";
 import { LinkState, type LinkClass } from "./link-state.ts";
 import { allResults, fewResults, mergeReceipts, type Bounds } from "./merge-receipts.ts";
 import { above, type Neighbour, type NeighbourView, type World } from "./neighbour.ts";
-import { emptyReceipt, isFinalStatus, ownReceipt, type Detached, type NodeResult, type Receipt } from "./receipt.ts";
+import {
+  emptyReceipt,
+  isFinalStatus,
+  ownReceipt,
+  type Detached,
+  type NodeResult,
+  type Receipt,
+  type Unheard,
+} from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { ResultStream } from "./result-stream.ts";
 
@@ -34,6 +42,10 @@ export class OpenMessage {
   /** When half of its life is over. */
   readonly halfMonotonicMs: number;
   step: OwnStep = "none";
+  /** It is held until a program is back that offers the function: what the record says has been looked at. */
+  isOfferAwaited = false;
+  /** Its id has been written down, so that it is not begun twice. */
+  isRemembered = false;
   /** Whether it survives this process; `asked`: its row is on the way. */
   kept: "no" | "asked" | "yes" = "no";
   /** Bytes of that row. */
@@ -63,6 +75,8 @@ export class OpenMessage {
   readonly #classes: Record<LinkClass, number> = { open: 0, lost: 0, settled: 0, done: 0 };
   /** What parents said that are the parent no more. */
   readonly #former: Detached[] = [];
+  /** Who was never asked when the call was called off. */
+  readonly #dropped: Unheard[] = [];
   /** Something changed since completeness was last looked at. */
   #isLookedAt = false;
   /** Somebody has come who may have been asked elsewhere. */
@@ -90,6 +104,11 @@ export class OpenMessage {
 
   get phase(): Phase {
     return this.cancelled === undefined ? this.envelope.phase : phases.cancel;
+  }
+
+  /** Derived from the message alone, so that it is the same after a restart. */
+  get #awaitedFromMs(): number {
+    return this.envelope.timeMs - limits.leftAwaitedMs;
   }
 
   get own(): NodeResult | undefined {
@@ -135,7 +154,7 @@ export class OpenMessage {
     else if (link !== undefined) this.#look(link, view, world.nowMs);
     else if (!this.#isFor(world, view)) return false;
     else {
-      const added = new LinkState(view);
+      const added = new LinkState(view, this.#awaitedFromMs);
       // It came when the message was on its way already: it may have been asked elsewhere.
       if (view.state === "online" && view.sinceMs >= this.envelope.timeMs) added.adoptedMs = world.nowMs;
       this.#add(added);
@@ -195,9 +214,13 @@ export class OpenMessage {
     return true;
   }
 
-  /** What was never sent is not sent any more. */
-  dropUnsent(): void {
-    for (const link of this.#links.values()) if (!link.wasAsked) this.#remove(link);
+  /** What was never sent is not sent any more: `self` does not wait for those that it was for, but they are still named. */
+  dropUnsent(self: NodeName): void {
+    for (const link of this.#links.values()) {
+      if (link.wasAsked) continue;
+      if (link.isAwaited && !isEvent(this.envelope)) this.#dropped.push(link.unheard(self));
+      this.#remove(link);
+    }
     this.#changed();
   }
 
@@ -221,21 +244,22 @@ export class OpenMessage {
   receipt(self: NodeName): Receipt {
     if (isEvent(this.envelope)) return emptyReceipt;
     const parts: Receipt[] = this.#own === undefined ? [] : [ownReceipt(this.#own)];
+    if (this.#dropped.length > 0) parts.push({ ...emptyReceipt, waiting: this.#dropped });
     const detached = [...this.#former];
     const waiting: Receipt["waiting"][number][] = [];
     let isSecret = false;
     for (const link of this.#links.values()) {
       const { name, receipt, view } = link;
       if (receipt === undefined) {
-        if (view.state === "left") continue;
+        if (!link.isAwaited) continue;
         // One that is away is only named once this node can promise that it waits for it.
-        if (view.state === "lost" && this.kept !== "yes") isSecret = true;
-        else waiting.push({ node: name, sinceMs: link.silentSinceMs, at: self });
+        if (view.state !== "online" && this.kept !== "yes") isSecret = true;
+        else waiting.push(link.unheard(self));
       } else if (view.state === "online") parts.push(this.#claimed(link, receipt));
       else {
         detached.push({ node: name, heardMs: link.heardMs, receipt: { ...receipt, detached: [] } });
         detached.push(...receipt.detached);
-        if (!receipt.complete) waiting.push({ node: name, sinceMs: view.sinceMs, at: self });
+        if (!receipt.complete) waiting.push(link.unheard(self));
       }
     }
     const merged = mergeReceipts(parts, detached, waiting, this.#bounds);
@@ -251,7 +275,7 @@ export class OpenMessage {
     return { ...receipt, adopted: [{ node: self, atMs: this.adoptedMs }, ...others] };
   }
 
-  #isFor(world: World, { key, state, name }: NeighbourView): boolean {
+  #isFor(world: World, { key, state, sinceMs, name }: NeighbourView): boolean {
     const { caller, envelope } = this;
     if (caller.kind === "neighbour" && caller.key === key) {
       // Another parent than the one that it came from may have it from nobody else: the two may have changed places.
@@ -259,8 +283,11 @@ export class OpenMessage {
       return isAnother && isEvent(envelope) && envelope.scope === "machine";
     }
     if (key === above) return envelope.scope === "machine";
-    // Who left is not waited for; should it come back, it is looked at again.
-    return (state !== "left" || isEvent(envelope)) && world.mayHoldBelow(envelope.condition, name);
+    // Who left long ago is not waited for; should it come back, it is looked at again.
+    return (
+      (state !== "left" || sinceMs >= this.#awaitedFromMs || isEvent(envelope)) &&
+      world.mayHoldBelow(envelope.condition, name)
+    );
   }
 
   /** One that was away, and of which only now it is known that it cannot match: after a restart nothing was known of it. */

@@ -12,6 +12,14 @@ export type PlainValue =
 /** Depth of a value: JSON and CBOR of a peer may nest without end. */
 const depthMax = 32;
 
+/** Whether programs can be told it, and answer with it, under a name. */
+export function fitsUnderName(value: PlainValue): boolean {
+  return toPlainValue(value, 1) !== undefined;
+}
+
+/** Why arguments are refused that do not fit. */
+export const nestedTooDeep = `the arguments nest more than ${depthMax - 1} deep`;
+
 /** What `JSON.parse` or our CBOR decoder gave, as a plain value; undefined when it is anything else. */
 export function toPlainValue(value: unknown, depth = 0): PlainValue | undefined {
   if (value === null || typeof value === "boolean" || typeof value === "string") return value;

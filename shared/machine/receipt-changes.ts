@@ -23,7 +23,12 @@ export interface Changes {
 
 export function changesBetween(before: Receipt, after: Receipt): Changes {
   const results = compare(before.results, after.results, ofNode, isSameResult);
-  const waiting = compare(before.waiting, after.waiting, ofUnheard, (a, b) => a.sinceMs === b.sinceMs);
+  const waiting = compare(
+    before.waiting,
+    after.waiting,
+    ofUnheard,
+    (a, b) => a.sinceMs === b.sinceMs && a.hasLeft === b.hasLeft,
+  );
   const adopted = compare(before.adopted, after.adopted, ofNode, (a, b) => a.atMs === b.atMs);
   const detached = compare(before.detached, after.detached, ofNode, isSameDetached);
   const receipt = {

@@ -76,7 +76,10 @@ function fieldsOf({ counts, results, waiting, unnamed, complete, settled, omitte
   const map = new Map<number, unknown>([
     [1, callStatuses.map((status) => counts[status])],
     [2, results.map(encodableResult)],
-    [3, waiting.map(({ node, sinceMs, at }) => [node, BigInt(sinceMs), at])],
+    [
+      3,
+      waiting.map(({ node, sinceMs, at, hasLeft }) => [node, BigInt(sinceMs), at, ...(hasLeft === true ? [true] : [])]),
+    ],
     [4, complete],
     [5, omitted],
     [8, settled],
@@ -165,8 +168,9 @@ export function readResult(value: unknown): NodeResult {
 }
 
 function readUnheard(value: unknown): Unheard {
-  const [node, sinceMs, at] = asArray(value, "waiting node", 8);
-  return { node: asNodeName(node, "node"), sinceMs: asTimeMs(sinceMs, "since"), at: asNodeName(at, "waiting at") };
+  const [node, sinceMs, at, hasLeft] = asArray(value, "waiting node", 8);
+  const where = { sinceMs: asTimeMs(sinceMs, "since"), at: asNodeName(at, "waiting at") };
+  return { node: asNodeName(node, "node"), ...where, ...(hasLeft === true ? { hasLeft } : {}) };
 }
 
 function readAdopted(value: unknown): Adopted {

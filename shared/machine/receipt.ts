@@ -35,6 +35,8 @@ export interface Unheard {
   readonly sinceMs: number;
   /** The node that waits for it. */
   readonly at: NodeName;
+  /** It went on purpose: somebody may have stopped it for good. */
+  readonly hasLeft?: true;
 }
 
 /** A node now reports here that may have reported elsewhere before. */

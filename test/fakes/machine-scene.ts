@@ -52,6 +52,7 @@ export function worldOf(nowMs: number, neighbours: readonly NeighbourView[], giv
     neighbour: (key) => neighbours.find((one) => one.key === key),
     mayHoldBelow: () => true,
     offers: () => true,
+    isOfferAwaited: () => false,
     ...given,
   };
 }

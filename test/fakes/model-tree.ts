@@ -236,6 +236,7 @@ export class ModelTree {
       neighbour: (key) => views().find((view) => view.key === key),
       mayHoldBelow: () => true,
       offers: () => true,
+      isOfferAwaited: () => false,
     };
   }
 

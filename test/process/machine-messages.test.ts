@@ -220,3 +220,20 @@ test("[J-S7] [J-T7] [X2] a takeover: a device whose old connection still stands 
     await reached(() => namedLost(alarms).length, 1);
     expect(namedLost(alarms)).toEqual(["device-1"]);
   }));
+
+test("[J8] [J12] a device that was killed is called, and its program connects long after it is back", () =>
+  withMachineTree(async (tree) => {
+    const { go } = await worker(tree, "device-1");
+    go();
+    const body = { if: "name == 'device-1'", ttl: 100 };
+    expect(await (await beginCall(tree, "work", body)).final()).toMatchObject({ counts: { matched: 1, done: 1 } });
+    await tree.node("device-1").end("SIGKILL");
+    const call = await beginCall(tree, "work", { ...body, mode: "sync" });
+    await tree.node("device-1").start();
+    await call.until(({ counts }) => counts["queued"] === 1);
+    expect(call.heard.some(({ final }) => final)).toBe(false);
+    const late = await worker(tree, "device-1");
+    late.go();
+    expect(await call.final()).toMatchObject({ counts: { matched: 1, done: 1 }, waiting: [] });
+    expect(late.runs).toHaveLength(1);
+  }));

@@ -1,7 +1,7 @@
 // Events that nodes and clients raise, on whole nodes in memory.
 import { expect, test } from "vitest";
 import { MemoryTree } from "../fakes/memory-tree.ts";
-import { program, publish, sixNodes } from "./machine-scene.ts";
+import { callId, program, publish, sixNodes } from "./machine-scene.ts";
 
 const names = ["cloud-1", "fog-1", "fog-2", "device-1", "device-2", "device-3"] as const;
 const topic = "/machine/events/external/door";
@@ -108,4 +108,17 @@ test("an event that cannot be taken is refused", async () => {
     await expect(publish(client, topic, body)).rejects.toThrow();
   }
   expect(counts()).toEqual({ "cloud-1": 0 });
+});
+
+test("[J15] an event at QoS 0 that is repeated within its life is told once, and again after it", async () => {
+  await using tree = await sixNodes();
+  const { heard } = await program(tree, "device-1", "/machine/events/#");
+  const { client } = await program(tree, "cloud-1", "/nothing");
+  const raise = async (afterMs: number): Promise<number> => {
+    await publish(client, "/machine/events/external/bang", { id: callId, ttl: 60 }, 0);
+    await tree.advance(afterMs);
+    return heard.length;
+  };
+  expect([await raise(12_000), await raise(30_000), await raise(20_000)]).toEqual([1, 1, 1]);
+  expect(await raise(1000)).toBe(2);
 });

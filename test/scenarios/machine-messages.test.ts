@@ -190,7 +190,7 @@ test("a cancelled call ends everywhere: what runs, what waits for its start, and
   await publish(call.client, `/machine/calls/${callId}/cancel`, "");
   await tree.advance(1000);
   expect(statuses(call.final())).toEqual({ "device-1": "cancelled", "device-2": "refused" });
-  expect(call.final().waiting).toEqual([]);
+  expect(call.final().waiting).toMatchObject([{ node: "device-3", at: "fog-2" }]);
   const late = await blinker(tree, "device-3", 1);
   await tree.link("device-3", "up");
   await tree.advance(40_000);
@@ -262,11 +262,40 @@ test.each([
   ['{"confirm":2}', "confirm must be"],
   ['{"at":"tomorrow"}', "at must be a time"],
   ['{"at":99999999999999}', "at must be a time"],
+  ['{"at":"2020-01-01T00:00:00Z"}', "at must be a time to come"],
 ])("[J-T13] what cannot be meant is answered before anything is sent: %s", async (body, message) => {
   await using tree = await sixNodes();
   const call = await beginCall(tree, "cloud-1", "ping", body);
   await tree.advance(100);
   expect(call.final().error?.message).toContain(message);
+});
+
+test("[J16.10] an id that another function had is refused, not answered with what that came to", async () => {
+  await using tree = await sixNodes();
+  const body = { id: callId, if: "name == 'cloud-1' || name == 'device-1'" };
+  const first = await beginCall(tree, "cloud-1", "ping", body);
+  await tree.advance(1000);
+  expect(first.final().counts).toMatchObject({ done: 2 });
+  const again = await beginCall(tree, "cloud-1", "echo", body);
+  await tree.advance(1000);
+  expect(again.final().error?.message).toBe('another message has this id: of "ping"');
+  await tree.advance(30_000);
+  const late = await beginCall(tree, "cloud-1", "echo", body);
+  await tree.advance(1000);
+  const outcome = { status: "refused", reason: 'a call of "ping" had this id' };
+  expect(late.final().results.map(({ status, reason }) => ({ status, reason }))).toEqual([outcome, outcome]);
+});
+
+test.each(["fog-1", "device-2"])("who was never asked is named when the call is called off: %s", async (away) => {
+  await using tree = await sixNodes();
+  await tree.link(away, "down");
+  await tree.advance(15_000);
+  const body = { id: callId, if: "level == 'device' && name != 'device-3'", ttl: 60 };
+  const call = await beginCall(tree, "cloud-1", "ping", body);
+  await tree.advance(2000);
+  await publish(call.client, `/machine/calls/${callId}/cancel`, "");
+  await tree.advance(500);
+  expect(call.final().waiting.map(({ node }) => node)).toEqual([away]);
 });
 
 test("with a topic for results each node's result is told there when it comes, once, in front of the last word", async () => {
@@ -293,4 +322,101 @@ test("with a topic for results each node's result is told there when it comes, o
     final: true,
     counts: { matched: 3, done: 2, failed: 1 },
   });
+});
+
+test.each([
+  ["true", ["cloud-1", "device-1", "device-2", "device-3", "fog-1", "fog-2"]],
+  ["name == 'device-1'", ["device-1"]],
+])(
+  "[J8] [T5] who was stopped on purpose a short while ago is waited for and named, and asked when it is back: %s",
+  async (condition, names) => {
+    await using tree = await sixNodes();
+    await tree.stop("fog-1");
+    await tree.advance(60_000);
+    const call = await beginCall(tree, "cloud-1", "ping", { if: condition, ttl: 60 });
+    await tree.advance(2000);
+    const waiting = [{ node: "fog-1", at: "cloud-1", left: true }];
+    expect(call.last()).toMatchObject({ final: false, settled: true, waiting });
+    await tree.start("fog-1");
+    await tree.advance(40_000);
+    expect(call.final().waiting).toEqual([]);
+    expect(statuses(call.final())).toEqual(Object.fromEntries(names.map((name) => [name, "done"])));
+  },
+);
+
+test("[T5] who was stopped on purpose long ago is not waited for, and asked if it comes back while the call is open", async () => {
+  await using tree = await sixNodes();
+  await tree.stop("device-1");
+  await tree.advance(16 * 60_000);
+  await tree.link("device-3", "down");
+  await tree.advance(15_000);
+  const body = { if: "level == 'device'", ttl: 60 };
+  const near = await beginCall(tree, "fog-1", "ping", body);
+  const far = await beginCall(tree, "cloud-1", "ping", body);
+  await tree.advance(1000);
+  expect(near.final()).toMatchObject({ counts: { matched: 1, done: 1 }, waiting: [] });
+  expect(far.last()).toMatchObject({ waiting: [{ node: "device-3", at: "fog-2" }] });
+  await tree.start("device-1");
+  await tree.advance(5000);
+  await tree.link("device-3", "up");
+  await tree.advance(50_000);
+  expect(statuses(far.final())).toEqual({ "device-1": "done", "device-2": "done", "device-3": "done" });
+}, 60_000);
+
+test("[T3] [T5] a call is not forgotten by a fog that starts with its clock a day ahead", async () => {
+  await using tree = await sixNodes();
+  await tree.link("device-2", "down");
+  await tree.advance(15_000);
+  const call = await beginCall(tree, "fog-1", "ping", { id: callId, if: "name == 'device-2'", ttl: 100 });
+  const far = await beginCall(tree, "cloud-1", "ping", { if: "name == 'device-2'", ttl: 100, reply: "/answers/far" });
+  const { heard } = await program(tree, "cloud-1", "/answers/far");
+  await tree.advance(2000);
+  expect(call.last()).toMatchObject({ final: false, waiting: [{ node: "device-2", at: "fog-1" }] });
+  await tree.kill("fog-1");
+  tree.machineClock("fog-1").setWallClock(tree.clock.now() + 24 * 3_600_000);
+  await tree.start("fog-1");
+  const { heard: after } = await program(tree, "fog-1", "/machine/replies/#");
+  await tree.advance(40_000);
+  expect(after.filter(({ text }) => (JSON.parse(text) as { final: boolean }).final)).toEqual([]);
+  await tree.link("device-2", "up");
+  await tree.advance(35_000);
+  for (const replies of [after, heard]) {
+    const last = JSON.parse(replies.at(-1)?.text ?? "{}") as Parameters<typeof statuses>[0];
+    expect(last).toMatchObject({ final: true, waiting: [] });
+    expect(statuses(last)).toEqual({ "device-2": "done" });
+  }
+  expect(far.replies()).toEqual([]);
+}, 60_000);
+
+test("[T5] a call whose deadline passed while its node was down names in its last word who was never heard", async () => {
+  await using tree = await sixNodes();
+  await tree.link("device-2", "down");
+  await tree.advance(15_000);
+  await beginCall(tree, "fog-1", "ping", { id: callId, if: "level == 'device'", ttl: 30 });
+  await tree.advance(2000);
+  await tree.stop("fog-1");
+  await tree.advance(60_000);
+  await tree.start("fog-1");
+  const { heard } = await program(tree, "fog-1", "/machine/replies/#");
+  await tree.advance(35_000);
+  const last = JSON.parse(heard.at(-1)?.text ?? "{}") as Parameters<typeof statuses>[0];
+  expect(last).toMatchObject({ final: true, waiting: [{ node: "device-2", at: "fog-1" }] });
+});
+
+test.each([
+  ["numbers that are short in JSON", Array.from({ length: 15_000 }, () => 0.1), /bytes of CBOR/],
+  ["lists in lists", JSON.parse("[".repeat(32) + "]".repeat(32)) as unknown, /nest more than 31 deep/],
+])("[J12] what other nodes would not take is refused where it is published: %s", async (_, args, reason) => {
+  await using tree = await sixNodes();
+  const call = await beginCall(tree, "cloud-1", "echo", args);
+  await tree.advance(100);
+  expect(call.final().error?.message).toMatch(reason);
+  const { client, heard } = await program(tree, "device-1", "/level/replies/#");
+  await publish(client, "/level/calls/echo", args);
+  await publish(client, "/level/functions/echo", args);
+  await tree.advance(100);
+  expect(heard).toHaveLength(2);
+  for (const { text } of heard) expect(text).toMatch(reason);
+  const event = publish(client, "/machine/events/external/bang", args);
+  await expect(event).rejects.toThrow();
 });

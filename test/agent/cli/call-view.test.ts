@@ -39,12 +39,12 @@ test.each([
       {
         waiting: [
           { node: "device-7", since, at: "fog-2" },
-          { node: "fog-3", since, at: "cloud-1" },
+          { node: "fog-3", since, at: "cloud-1", left: true },
           { node: "device-8", since, at: "fog-2" },
         ],
       },
     ),
-    "1 matched: 1 done; 2 waiting at fog-2, 1 waiting at cloud-1: device-7 since 12:03:11Z, fog-3 since 12:03:11Z, device-8 since 12:03:11Z",
+    "1 matched: 1 done; 2 waiting at fog-2, 1 waiting at cloud-1: device-7 since 12:03:11Z, fog-3 (left on purpose 12:03:11Z), device-8 since 12:03:11Z",
   ],
   [report({ matched: 5, done: 4, failed: 1 }, { confirmed: true }), "5 matched: 4 done, 1 failed; confirmed"],
   [report({ matched: 5, done: 1, failed: 4 }, { confirmed: false }), "5 matched: 1 done, 4 failed; not confirmed"],

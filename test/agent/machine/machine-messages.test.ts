@@ -47,6 +47,8 @@ function createNode() {
     conditions: { check: () => ({ holds: false }), mayHoldBelow: () => true },
     clock,
     treeNow: () => clock.now(),
+    isSynced: () => true,
+    offers: { isAwaited: () => false },
     random,
     log,
   };

@@ -31,6 +31,7 @@ function scene() {
       treeNow: () => 1_000,
       mayHoldBelow: (condition, name) => condition === `for ${name}`,
       offers: (name) => name === "blink",
+      isOfferAwaited: (name) => name === "wink",
     },
     self,
   );

@@ -22,7 +22,7 @@ test("what is open is read page by page in the order of ids, each once, also by 
       const page = one.list(after, 2);
       expect(page.length).toBeLessThanOrEqual(2);
       if (page.length === 0) break;
-      read.push(...page.map(([number = 0]) => number));
+      read.push(...page.map(({ body: [number = 0] }) => number));
       after = idOf(read.at(-1) ?? 0);
     }
     expect(read).toEqual([1, 3, 127, 128, 200]);
@@ -35,9 +35,9 @@ test("a message that has changed takes the place of what it was; one that has en
   messages.put(idOf(1), Uint8Array.of(1), 1_000);
   messages.put(idOf(2), Uint8Array.of(2), 1_000);
   messages.put(idOf(1), Uint8Array.of(7), 2_000);
-  expect(messages.list(none, 10)).toEqual([Uint8Array.of(7), Uint8Array.of(2)]);
+  expect(messages.list(none, 10).map(({ body }) => body)).toEqual([Uint8Array.of(7), Uint8Array.of(2)]);
   messages.remove(idOf(1));
   messages.remove(idOf(9));
-  expect(messages.list(none, 10)).toEqual([Uint8Array.of(2)]);
+  expect(messages.list(none, 10).map(({ body }) => body)).toEqual([Uint8Array.of(2)]);
   expect([1, 2].map((number) => messages.has(idOf(number)))).toEqual([false, true]);
 });

@@ -91,3 +91,16 @@ test("[T6] who has answered counts in the last word, also where a node in betwee
   expect(receipt?.waiting.map(({ node }) => node)).toEqual(["device-3"]);
   expect([...tree.runs.values()]).toEqual([1, 1]);
 });
+
+test("[J12] what comes again and what comes too late is counted", () => {
+  const core = new MachineCore(self, 1_000_000);
+  core.hear(world, parent, envelopeOf(), holds);
+  core.hear(world, parent, envelopeOf(), holds);
+  expect(core.stats()).toMatchObject({ repeated: 1, expired: 0 });
+  const late = worldOf(20_000, [parent]);
+  core.hear(late, parent, { ...event, id: "e".repeat(32) }, holds);
+  const call = envelopeOf({ id: "f".repeat(32) });
+  core.hear(late, parent, call, holds);
+  core.recorded(late, call.id, { type: "new" });
+  expect(core.stats()).toMatchObject({ repeated: 1, expired: 2 });
+});
