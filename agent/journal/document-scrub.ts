@@ -22,8 +22,18 @@ const roundMs = 3_600_000;
 export function startDocumentScrub(deps: DocumentScrubDeps): AsyncDisposable {
   const stop = new AbortController();
   let pause = new AbortController();
-  const met = deps.documents.onDamaged(() => pause.abort());
-  const working = run(deps, stop.signal, () => (pause = new AbortController()).signal);
+  let isMet = false;
+  const met = deps.documents.onDamaged(() => {
+    isMet = true;
+    pause.abort();
+  });
+  const working = run(deps, stop.signal, () => {
+    pause = new AbortController();
+    // While the last portion was looked at: there is no pause.
+    if (isMet) pause.abort();
+    isMet = false;
+    return pause.signal;
+  });
   return {
     async [Symbol.asyncDispose]() {
       met[Symbol.dispose]();

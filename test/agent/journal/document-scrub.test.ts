@@ -86,14 +86,19 @@ test("what cannot be named stays, and a store that is away is tried again", asyn
   expect(log.lines.map(({ phrase }) => phrase)).toEqual(["documents cannot be checked"]);
 });
 
-test("what a reader has met is named at once", async () => {
+test("what a reader has met is named at once, also when it comes while others are named", async () => {
   let isMet = false;
-  const { deps, meet, clock, discarded } = await world(() => ({ damaged: isMet ? [block] : [], next: undefined }));
+  const later = { ...block, first: 8, items: 1, arrival: 1031 };
+  const { deps, meet, clock, discarded } = await world(() => {
+    if (discarded.length > 0) return { damaged: [later], next: undefined };
+    if (isMet) meet();
+    return { damaged: isMet ? [block] : [], next: undefined };
+  });
   await using _ = startDocumentScrub(deps);
   await clock.advance(0);
   expect(discarded).toEqual([]);
   isMet = true;
   meet();
   await clock.advance(0);
-  expect(discarded).toEqual([1027]);
+  expect(discarded).toEqual([1027, 1031]);
 });
