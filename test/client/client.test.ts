@@ -229,7 +229,7 @@ test("a handler is told when its connection is lost, and when the deadline has p
   ]);
   await expect.poll(() => program.isConnected).toBe(true);
   begun = Promise.withResolvers<void>();
-  const late = caller.call("hang", null, { ttl: 0.2 });
+  const late = caller.call("hang", null, { ttl: 2 });
   await begun.promise;
   expect((await late).results).toMatchObject([{ status: "failed", reason: "no answer before the deadline" }]);
   await expect.poll(() => reasons).toEqual([failure("not-connected", ""), failure("timeout", "deadline")]);

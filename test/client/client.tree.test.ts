@@ -170,7 +170,7 @@ describe.each([
     await using program = await at("device");
     await using caller = await at("cloud");
     await program.implement("chime", () => Date.now());
-    const start = Date.now() + 700;
+    const start = Date.now() + 3_000;
     const queued: number[] = [];
     const { results } = await caller.call("chime", null, {
       if: onDevice,
@@ -190,7 +190,7 @@ describe.each([
       counts: { matched: 3, done: 3 },
       confirmed: true,
     });
-    const tooFew = await caller.call("ping", null, { ...all, minNodes: 9, ttl: 1 });
+    const tooFew = await caller.call("ping", null, { ...all, minNodes: 9, ttl: 6 });
     expect(tooFew).toMatchObject({ counts: { matched: 3, cancelled: 3 }, confirmed: false });
     expect(tooFew.results.map(({ reason }) => reason)).toContain("3 nodes were ready, and the call wants 9");
     await using fog = await at("fog");
