@@ -240,6 +240,8 @@ export const limits = {
   levelOutcomeBytes: 16 * mib,
   /** Nodes that a machine message may pass: twice the depth of a tree. */
   callHops: 16,
+  /** After so long the store is asked again to keep a call that it had no room for. */
+  keepAgainMs: 5_000,
   /** Calls that one node follows at once, and ids that it remembers having run; beyond either new calls are refused. */
   openCalls: 10_000,
   seenCalls: 100_000,

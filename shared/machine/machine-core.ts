@@ -182,13 +182,21 @@ export class MachineCore {
     return message?.step === "running" ? this.#finish(world, message, result) : [];
   }
 
-  /** Whether the open message is on disk now. One that is not kept is still followed, but for a durable event. */
+  /**
+   * Whether the open message is on disk now. Its publisher has been told when it is not: a durable event is forgotten, a call called off.
+   * What came from a neighbour is still followed, and nobody promised to be waited for.
+   */
   kept(world: World, id: string, isKept: boolean): Effects {
     const message = this.#messages.get(id);
     if (message === undefined || message.ended !== undefined || message.kept !== "asked") return [];
     if (!isKept && message.envelope.durable) {
       this.#forget(message);
       return [];
+    }
+    if (!isKept) {
+      this.#budget.release(message);
+      message.isNotKept(world);
+      return message.caller.kind === "local" ? this.#cancel(world, message, "it could not be made durable") : [];
     }
     message.kept = "yes";
     message.dirty = true;
@@ -288,8 +296,8 @@ export class MachineCore {
     if (known.ended !== undefined && !isEvent(known.envelope) && known.reopen(world)) {
       this.#budget.count(known, 1);
       known.envelope = { ...known.envelope, args: envelope.args };
-      effects.push(...this.#act(world, known));
     }
+    if (known.ended === undefined) effects.push(...this.#act(world, known));
     if (known.ended === undefined && envelope.phase > known.envelope.phase) {
       known.envelope = { ...known.envelope, phase: envelope.phase, startAtMs: envelope.startAtMs };
       effects.push(...this.#advance(world, known));
@@ -343,7 +351,7 @@ export class MachineCore {
     if (message.ended !== undefined) return [];
     const { envelope } = message;
     const effects: Effect[] = [...this.#reports.results(message)];
-    if (message.kept === "no" && mustKeep(message)) effects.push(this.#budget.keep(message));
+    if (message.mayBeKept(world) && mustKeep(message)) effects.push(this.#budget.keep(message));
     const isDurableEvent = isEvent(envelope) && envelope.durable;
     if (isDurableEvent && message.kept !== "yes") return effects;
     const due = message.takeDue(world);

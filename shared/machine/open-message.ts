@@ -50,6 +50,8 @@ export class OpenMessage {
   kept: "no" | "asked" | "yes" = "no";
   /** Bytes of that row. */
   keptBytes = 0;
+  /** The disk may have room again. */
+  #keepAgainMs = 0;
   cancelled: string | undefined;
   /** It is not for this node to pass on. */
   isRefused = false;
@@ -222,6 +224,16 @@ export class OpenMessage {
       this.#remove(link);
     }
     this.#changed();
+  }
+
+  /** The store did not take it. */
+  isNotKept({ monotonicMs }: World): void {
+    this.kept = "no";
+    this.#keepAgainMs = monotonicMs + limits.keepAgainMs;
+  }
+
+  mayBeKept({ monotonicMs }: World): boolean {
+    return this.kept === "no" && monotonicMs >= this.#keepAgainMs;
   }
 
   /** Neighbours that it waits for are away. */

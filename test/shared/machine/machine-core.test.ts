@@ -104,3 +104,29 @@ test("[J12] what comes again and what comes too late is counted", () => {
   core.recorded(late, call.id, { type: "new" });
   expect(core.stats()).toMatchObject({ repeated: 1, expired: 2 });
 });
+
+test("a call whose publish was refused, because it could not be made durable, does not go on in the tree", () => {
+  const core = new MachineCore(parseNodeName("cloud-1"), 1_000_000);
+  const begun = worldOf(20, [neighbourOf("device-1")]);
+  const caller = { kind: "local", replies: new Map([["/answers", undefined]]), user: "", results: undefined } as const;
+  expect(typesOf(core.publish(begun, envelopeOf(), caller, false))).toEqual(["keep", "ask"]);
+  const after = core.kept(begun, messageId, false);
+  const cancelled = expect.objectContaining({ kind: "cancel" }) as unknown;
+  expect(after).toContainEqual(expect.objectContaining({ type: "ask", envelope: cancelled }));
+});
+
+test("a node that could not keep a call does not promise to wait for whoever is away, and tries again", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const away = (ms: number) => worldOf(ms, [parent, neighbourOf("device-1", { state: "lost" })]);
+  const begun = core.hear(away(20), parent, envelopeOf(), { holds: false });
+  expect(typesOf(begun)).toContain("keep");
+  const waitingOf = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) => (effect.type === "report" ? effect.frame.receipt.waiting : []));
+  const refused = [...core.kept(away(20), messageId, false), ...core.tick(away(300))];
+  expect(waitingOf(refused)).toEqual([]);
+  expect(typesOf(refused)).not.toContain("keep");
+  const again = core.hear(away(20 + limits.keepAgainMs), parent, envelopeOf(), { holds: false });
+  expect(typesOf(again)).toContain("keep");
+  const kept = [...core.kept(away(5_100), messageId, true), ...core.tick(away(5_400))];
+  expect(waitingOf(kept).map(({ node }) => node)).toContain("device-1");
+});
