@@ -14,12 +14,12 @@ const nothing = { streams: [], nowMs: 1, creditBytes: undefined, path: undefined
 function scene(count: number) {
   const long = (n: number): string => `${"d".repeat(58)}-${n}`;
   const place = { level: "device", zone: "z".repeat(200), tags: ["t".repeat(100)] } as const;
-  const state = { below: 1, list: [] as Descendant[] };
+  const state = { below: 1, list: [] as Descendant[], isInDoubt: false };
   for (let n = 0; n < count; n++)
     state.list.push({ ...place, name: parseNodeName(long(n)), parent: fog, online: true, sinceMs: 1 });
   const clock = new FakeClock(1_000);
   const version = () => ({ below: state.below, above: 1 });
-  const tree = { descendants: () => state.list, isBelowInDoubt: () => false, version };
+  const tree = { descendants: () => state.list, isBelowInDoubt: () => state.isInDoubt, version };
   return { state, clock, telling: new TellingBelow(tree, clock, fog) };
 }
 
@@ -85,4 +85,15 @@ test("whose messages are about to come is named beside what the portions have to
   };
   const [first, last] = [state.list[0]?.name ?? "", state.list.at(-1)?.name ?? ""];
   expect(telling.forHello([stream(first), stream(last)]).relays).toEqual([last]);
+});
+
+test("[J-T4] as long as a child of its own has not told all, the parent hears that something is missing", async () => {
+  const { state, clock, telling } = scene(1);
+  state.isInDoubt = true;
+  expect(telling.forHello([]).missing).toBe("changes");
+  telling.welcomed({ capabilities: capabilities.descendantNews });
+  state.isInDoubt = false;
+  state.below++;
+  await clock.advance(1_000);
+  expect(telling.forBeat([]).below).toMatchObject({ told: [], gone: [], missing: undefined });
 });
