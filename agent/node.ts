@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseNamed } from "#shared/condition/named.ts";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
-import type { NodePlace } from "#shared/link/hello.ts";
+import type { NodePlace } from "#shared/link/descendant.ts";
 import type { Fingerprint } from "#shared/journal/fingerprint.ts";
 import type { Backlog } from "#shared/system/backlog.ts";
 import type { Clock } from "#shared/system/clock.ts";

@@ -54,7 +54,12 @@ export const limits = {
   /** Old epochs of other nodes that shrink in one transaction. */
   closedEpochsPerStep: 1_000,
   /** Nodes below this one that status and heartbeats name. */
+  /** Nodes below this one that status and links name. */
   descendants: 10_000,
+  /** Bytes of them in one hello and in one heartbeat, and how many that have gone; more follow. A slow link is free for alarms in between. */
+  descendantBytesOfHello: 32 * kib,
+  descendantBytesOfBeat: 64 * kib,
+  goneOfBeat: 5_000,
   /** What a child has said before of the nodes below it, and how long that is believed beside what it says now: three heartbeats. */
   earlierReports: 4,
   earlierReportsMs: 9_000,
@@ -146,6 +151,8 @@ export const limits = {
   /** How long a child waits for the connection, and then for the Welcome. */
   connectTimeoutMs: 5_000,
   helloTimeoutMs: 5_000,
+  /** The slowest link that a hello is given the time for to get through: bytes per second. */
+  helloBytesPerSecond: 8 * kib,
   /** A link that held this long resets the back-off. */
   linkStableMs: 10_000,
   /** Back-off: first wait, cap in the first minute of an outage, cap after it. */

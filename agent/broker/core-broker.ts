@@ -7,6 +7,7 @@ import type { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
 import type { InboundPublish, Message, StoreWaiter, Verdict } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
+import { reason } from "#shared/mqtt/reason-codes.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { Random } from "#shared/system/random.ts";
 import type { SessionStore } from "#shared/system/session-store.ts";
@@ -298,7 +299,10 @@ class CoreBroker implements Broker {
         counts.protocolErrors++;
         const { clientId } = connection.info;
         const { remoteAddress } = connection.origin;
-        log.debug({ clientId, remoteAddress, reason: error.message }, "connection closed for what it sent");
+        // Of a client that was admitted it is a fault that somebody must mend: it would come again with the same packet.
+        const isFault = connection.isOpen && error.reasonCode === reason.packetTooLarge;
+        const level = isFault ? "warn" : "debug";
+        log[level]({ clientId, remoteAddress, reason: error.message }, "connection closed for what it sent");
         if (connection.isOpen) connection.end(error.reasonCode, error.message);
         else connection.close();
       },

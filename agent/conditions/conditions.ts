@@ -8,7 +8,7 @@ import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import type { Subject } from "#shared/condition/subject.ts";
 import { viewOf } from "#shared/condition/view.ts";
 import { explainIn, type Verdict } from "#shared/condition/why.ts";
-import type { NodePlace } from "#shared/link/hello.ts";
+import type { NodePlace } from "#shared/link/descendant.ts";
 import type { ConditionReport } from "#shared/reports.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { explainBelow } from "./explain-below.ts";

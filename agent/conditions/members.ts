@@ -1,6 +1,6 @@
 // A child's report as the nodes that a condition may be evaluated for.
 import type { Member } from "#shared/condition/summary.ts";
-import type { Descendant, NodePlace } from "#shared/link/hello.ts";
+import type { Descendant, NodePlace } from "#shared/link/descendant.ts";
 
 /** What a child has said of itself and of what is below it. */
 export interface ChildReport {

@@ -10,8 +10,8 @@ import {
   type Member,
   type Summary,
 } from "#shared/condition/summary.ts";
-import type { ChildPresence, EarlierReport } from "#shared/link/child-presence.ts";
-import type { Descendant, NodePlace } from "#shared/link/hello.ts";
+import { isInDoubt, type ChildPresence, type EarlierReport } from "#shared/link/child-presence.ts";
+import type { Descendant, NodePlace } from "#shared/link/descendant.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { membersOf } from "./members.ts";
@@ -86,9 +86,9 @@ export class Summaries {
 
   #mayHold(condition: Condition, name: string): boolean {
     const child = this.#tree.child(name);
-    // Nothing known since before this node's start, or more than it could report: anything may be below it.
+    // Nothing known since before this node's start, more than it could report, or not all of it yet: anything may be below it.
     if (child === undefined || (child.epoch === undefined && child.wasLeaf !== true)) return true;
-    if (child.descendants.length >= limits.descendants) return true;
+    if (child.descendants.length >= limits.descendants || isInDoubt(child)) return true;
     if (isLeaf(child) && this.#namesIn(condition)?.has(name) === false) return false;
     if (condition.tree === undefined || this.#mayHoldNow(condition, child)) return true;
     const nowMs = this.#clock.monotonic();

@@ -2,7 +2,7 @@
 import { ConditionCache } from "#shared/condition/condition-cache.ts";
 import type { Level, NodeName } from "#shared/ids.ts";
 import { parseNodeName } from "#shared/ids.ts";
-import type { NodePlace } from "#shared/link/hello.ts";
+import type { NodePlace } from "#shared/link/descendant.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Random } from "#shared/system/random.ts";

@@ -3,7 +3,8 @@
 import { FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import { encodeDeparture } from "#shared/link/frames.ts";
-import { decodeFromParent, encodeHeartbeat, encodeHello, protocolVersion, type NodePlace } from "#shared/link/hello.ts";
+import type { NodePlace } from "#shared/link/descendant.ts";
+import { decodeFromParent, encodeHeartbeat, encodeHello, protocolVersion } from "#shared/link/hello.ts";
 import {
   initialUplink,
   stepUplink,

@@ -1,6 +1,7 @@
 // Puts together what the HTTP API shows, from the ledger in the store and from what is known of the tree.
 import { elsewhereOf, isBalanced, missingOf, type LedgerRow } from "#shared/journal/ledger.ts";
-import type { NodePlace, PathHop } from "#shared/link/hello.ts";
+import type { NodePlace } from "#shared/link/descendant.ts";
+import type { PathHop } from "#shared/link/hello.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
 import type { NetworkReport } from "#shared/presence/network.ts";
 import type { AccountingReport, BelowReport, PlaceReport, StatusReport, StreamReport } from "#shared/reports.ts";

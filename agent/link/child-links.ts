@@ -23,6 +23,7 @@ import {
   departedChild,
   heardChild,
   keptOutChild,
+  toldChild,
   watchedChild,
   type ChildPresence,
 } from "#shared/link/child-presence.ts";
@@ -37,8 +38,10 @@ import type { NodeStore } from "../store/node-store.ts";
 import { FinalMarkNews } from "./final-mark-news.ts";
 import { isLeaf, knownChildOf } from "./known-child.ts";
 import type { OwnIdentity } from "./own-identity.ts";
-import { namesOf } from "./names-below.ts";
+import { namesInBeat, namesInHello } from "./names-below.ts";
 import { PathNews } from "./path-news.ts";
+import { portionAnswer } from "./portion-answer.ts";
+import { RulingNews } from "./ruling-news.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 import { unfitHello } from "./unfit-hello.ts";
@@ -94,8 +97,7 @@ class ChildLinks implements AsyncDisposable {
   readonly #work = new Set<Promise<void>>();
   readonly #paths = new PathNews(watchMs);
   readonly #marks: FinalMarkNews;
-  /** Of names that two nodes bear: what each child was last told in its session. */
-  readonly #rulingsTold = new Map<string, string>();
+  readonly #rulings = new RulingNews();
   #waitingBytes = 0;
   #storeIsFull = false;
   readonly #admission: HelloAdmission;
@@ -179,8 +181,8 @@ class ChildLinks implements AsyncDisposable {
   /** Takes in what the hello says. A child of whose present epoch that is not possible is sent away. Answers whether it stays. */
   async #hear(child: string, hello: Hello): Promise<boolean> {
     const { store, clock, tree } = this.#deps;
-    const { streams, lows, descendants, relays } = hello;
-    const below = namesOf(descendants, relays);
+    const { streams, lows } = hello;
+    const below = namesInHello(hello);
     const contested = this.#contested(child, streams);
     const heard = await store.write("hear", { child, streams, lows, below, nowMs: clock.now(), contested });
     this.#noteUnplaced(child, heard);
@@ -234,24 +236,26 @@ class ChildLinks implements AsyncDisposable {
         .map((held) => ({ ...held, ranges: held.ranges.slice(-limits.rangesOnWire) })),
       ...relayed,
       ...this.#credit(),
-      capabilities: capabilities.deflate,
+      capabilities: capabilities.deflate | capabilities.descendantNews,
       nowMs: this.#deps.time.now(),
       synced: this.#deps.time.synced(),
       path: tree.path(),
     });
     this.#paths.tell(name, tree.version().above);
-    this.#rulingsTold.delete(name);
+    this.#rulings.begin(name);
     this.#send(name, "h", welcome);
   }
 
   async #heartbeat(child: string, beat: Heartbeat): Promise<void> {
     const known = this.#deps.tree.child(child);
     if (known?.state !== "online") return;
-    const now = heardChild(known, this.#moment(), beat.descendants);
+    const at = this.#moment();
+    const now = beat.below === undefined ? heardChild(known, at, beat.descendants) : toldChild(known, at, beat.below);
     this.#deps.tree.setChild(now);
+    if (beat.below !== undefined) this.#send(child, "h", portionAnswer(this.#deps.time, beat.below.portion));
     if (isLeaf(now) !== isLeaf(known)) void this.#track(this.#put(now));
-    const { streams, descendants, relays } = beat;
-    const below = namesOf(descendants, relays);
+    const { streams } = beat;
+    const below = namesInBeat(beat);
     if (streams.length === 0 && below.length === 0) return;
     this.#marks.name(child, streams);
     const contested = this.#contested(child, streams);
@@ -412,7 +416,7 @@ class ChildLinks implements AsyncDisposable {
         descendants: undefined,
         ...this.#marks.take(name),
         ...this.#marks.wanted(name),
-        ...this.#rulingNews(name, rulings.get(name) ?? []),
+        ...this.#rulings.take(name, rulings.get(name) ?? []),
       };
       this.#send(name, "h", encodeHeartbeat(beat));
     }
@@ -427,14 +431,6 @@ class ChildLinks implements AsyncDisposable {
       if (child?.state === "online" && tree.rulingAgainst(name, child.uuid) !== undefined) this.#disconnect(name); // it hears why when it says hello again
     }
     return new Map([...byChild].map(([child, routed]) => [child, routed.map(({ ruling }) => ruling)]));
-  }
-
-  #rulingNews(child: string, all: readonly NameRuling[]): { readonly rulings?: readonly NameRuling[] } {
-    const rulings = all.slice(0, limits.namesDisputed);
-    const news = JSON.stringify(rulings);
-    if (this.#rulingsTold.get(child) === news) return {};
-    this.#rulingsTold.set(child, news);
-    return { rulings };
   }
 
   async #lookAtStore(): Promise<void> {

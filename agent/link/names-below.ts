@@ -1,11 +1,12 @@
-// Whom a hello or a heartbeat names below a child.
+// Whom a hello or a heartbeat names below a child: whose messages the child may send besides its own.
 import type { NodeName } from "#shared/ids.ts";
-import type { Descendant } from "#shared/link/hello.ts";
+import type { Heartbeat, Hello } from "#shared/link/hello.ts";
 
-/** Whose messages the child may send besides its own. */
-export function namesOf(
-  descendants: readonly Descendant[] | undefined,
-  relays: readonly NodeName[] | undefined,
-): readonly NodeName[] {
-  return [...(descendants ?? []).map(({ name }) => name), ...(relays ?? [])];
+export function namesInHello({ descendants, relays = [] }: Hello): readonly NodeName[] {
+  return [...descendants.map(({ name }) => name), ...relays];
+}
+
+export function namesInBeat({ descendants = [], below, relays = [] }: Heartbeat): readonly NodeName[] {
+  const told = below?.told.map(([, { name }]) => name) ?? [];
+  return [...descendants.map(({ name }) => name), ...told, ...relays];
 }

@@ -1,6 +1,7 @@
 // What the link tells about the tree around this node, and asks of it.
 import type { NodeName } from "#shared/ids.ts";
-import type { Descendant, PathHop } from "#shared/link/hello.ts";
+import type { Descendant } from "#shared/link/descendant.ts";
+import type { PathHop } from "#shared/link/hello.ts";
 import type { NameRuling } from "#shared/link/name-rulings.ts";
 import type { OutageCause } from "#shared/link/uplink-machine.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
@@ -43,6 +44,8 @@ export interface TreeView {
   rulingAgainst(child: string, uuid: string): NameRuling | undefined;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
+  /** Some child has not told yet all that is below it. */
+  isBelowInDoubt(): boolean;
   /** This node as a hop, and what is above it: what its children are told. */
   path(): readonly PathHop[];
   /** Hears each time `path` has changed, at once. */

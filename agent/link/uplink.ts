@@ -1,17 +1,16 @@
 // Drives shared/link/uplink-machine: opens the connections to the parent, feeds events in, performs the effects in order.
 import { FogbankError } from "#shared/errors.ts";
-import { isNodeName, type NodeName } from "#shared/ids.ts";
-import type { Lane, StreamState } from "#shared/journal/stream.ts";
+import type { NodeName } from "#shared/ids.ts";
+import type { Lane } from "#shared/journal/stream.ts";
 import { decodeAck, encodeDeparture, type Departure } from "#shared/link/frames.ts";
 import type { FinalMark } from "#shared/link/final-news.ts";
+import type { NodePlace } from "#shared/link/descendant.ts";
 import {
   decodeFromParent,
   encodeHeartbeat,
   encodeHello,
   protocolVersion,
-  type Descendant,
   type Heartbeat,
-  type NodePlace,
   type Refusal,
   type Welcome,
 } from "#shared/link/hello.ts";
@@ -35,6 +34,7 @@ import { controlDialOptions } from "./control-dial.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 import type { DialParent, ParentConnection } from "./parent-connection.ts";
 import { Sending } from "./sending.ts";
+import { TellingBelow } from "./telling-below.ts";
 import type { TreeTime } from "./tree-time.ts";
 import type { TreeView } from "./tree-view.ts";
 
@@ -66,8 +66,6 @@ const tickMs = 200;
 /** Between two attempts to open the bulk connection, doubled each time: the parent may have no room for it. */
 const bulkRetryMsMin = 1_000;
 const bulkRetryMsMax = 30_000;
-/** The list of those below may be long: with thousands of them coming back it goes up this often, not with each. */
-const newsMs = 1_000;
 
 /** Runs until it is disposed; disposing tells the parent that the departure is on purpose. */
 export function startUplink(
@@ -92,14 +90,12 @@ class Uplink implements ParentLink, AsyncDisposable {
   readonly #closing: Promise<void>[] = [];
   readonly #sending: Sending;
   readonly #told = new ToldStreams();
-  /** Nodes that this session has named as below this one. */
-  readonly #namedBelow = new Set<string>();
+  readonly #below: TellingBelow;
   /** Number of the last answer about streams. */
   #streamsAsked = 0;
   /** Marks of the root that came in before the Welcome. */
   readonly #earlyMarks: FinalMark[] = [];
-  #belowTold = 0;
-  #beatAtMs = 0;
+  #isBeating = false;
   readonly #frameHandlers = new Map<string, (payload: Uint8Array) => void>();
   readonly #upHandlers = new Set<() => void>();
   #stats = { sessions: 0, framesSent: 0, stalls: 0 };
@@ -108,6 +104,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#deps = deps;
     this.#config = config;
     this.#sending = new Sending(deps, config.name);
+    this.#below = new TellingBelow(deps.tree, deps.clock, config.name);
     this.#state = initialUplink(deps.clock.monotonic());
     this.#released = deps.backlog.onReleased(() => this.#dispatch({ type: "stored" }));
     this.#ticking = this.#tick();
@@ -150,15 +147,11 @@ class Uplink implements ParentLink, AsyncDisposable {
   async #tick(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       this.#dispatch({ type: "tick" });
-      if (this.#hasNews()) this.#run(this.#sendBeat(this.#attempt.signal));
+      // News of those below go up soon; everything else can wait for the next heartbeat.
+      if (this.#state.at === "running" && !this.#isBeating && this.#below.hasNews())
+        this.#run(this.#sendBeat(this.#attempt.signal));
       await this.#deps.clock.sleep(tickMs, this.#stop.signal).catch(() => undefined);
     }
-  }
-
-  /** News of those below go up soon; everything else can wait for the next heartbeat. */
-  #hasNews(): boolean {
-    if (this.#state.at !== "running" || this.#deps.tree.version().below === this.#belowTold) return false;
-    return this.#deps.clock.monotonic() - this.#beatAtMs >= newsMs;
   }
 
   #dispatch(event: UplinkEvent): void {
@@ -285,7 +278,6 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#control = undefined;
     this.#bulk = undefined;
     this.#sending.end();
-    this.#namedBelow.clear();
     this.#earlyMarks.length = 0;
   }
 
@@ -307,8 +299,9 @@ class Uplink implements ParentLink, AsyncDisposable {
       else if ("welcome" in answer.frame) this.#run(this.#welcome(answer.frame.welcome, signal));
       else if ("refusal" in answer.frame) this.#refused(answer.frame.refusal);
       else {
-        const { nowMs, synced = false, marks, wanted, rulings } = answer.frame.beat;
+        const { nowMs, synced = false, marks, wanted, rulings, belowHeard } = answer.frame.beat;
         this.#deps.time.learn(nowMs, synced);
+        this.#below.heard(belowHeard);
         this.#settle(marks);
         this.#handOnOnce(wanted);
         if (rulings !== undefined) this.#deps.tree.hearRulings(rulings);
@@ -342,6 +335,7 @@ class Uplink implements ParentLink, AsyncDisposable {
     this.#sending.begin(welcome.holds, acked);
     this.#stats.sessions++;
     this.#told.welcomed(parent, instance);
+    this.#below.welcomed(welcome);
     this.#deps.time.learn(welcome.nowMs, welcome.synced ?? false);
     this.#deps.tree.setNameAlarm(undefined);
     this.#dispatch({ type: "welcome", welcome });
@@ -389,12 +383,9 @@ class Uplink implements ParentLink, AsyncDisposable {
     if (signal.aborted) return;
     const { name, bootId, place } = this.#config;
     const { uuid, epoch } = this.#config.identity.current();
-    const { tree, time } = this.#deps;
+    const { time } = this.#deps;
     this.#streamsAsked = greeting.asked;
     const streams = this.#told.forHello(greeting.streams, name, epoch);
-    this.#belowTold = tree.version().below;
-    const descendants = tree.descendants();
-    const relays = this.#relaysOf(streams, descendants);
     const hello = encodeHello({
       version: protocolVersion,
       name,
@@ -405,46 +396,32 @@ class Uplink implements ParentLink, AsyncDisposable {
       conn: this.#conn,
       uuid,
       place,
-      descendants,
+      ...this.#below.forHello(streams),
       lows: greeting.lows.filter((low) =>
         streams.some((one) => one.origin === name && one.epoch === low.epoch && one.streamId === low.streamId),
       ),
-      ...(relays.length === 0 ? {} : { relays }),
       ...(greeting.parents.length === 0 ? {} : { parents: greeting.parents }),
     });
     this.#control?.send(upTopic(name, "h"), hello);
+    this.#dispatch({ type: "greeted", bytes: hello.length });
   }
 
   async #sendBeat(signal: AbortSignal): Promise<void> {
-    this.#beatAtMs = this.#deps.clock.monotonic();
-    const below = this.#deps.tree.version().below;
-    const hasNews = below !== this.#belowTold;
-    this.#belowTold = below;
-    const grown = await this.#deps.store.read("streamsSince", { asked: this.#streamsAsked });
-    if (signal.aborted) return;
-    this.#streamsAsked = grown.asked;
-    const streams = this.#told.forBeat(grown.streams);
-    const descendants = hasNews ? this.#deps.tree.descendants() : undefined;
-    this.#beatWith({ streams, descendants, relays: this.#relaysOf(streams, descendants ?? []) });
-  }
-
-  #beatWith(news: Pick<Heartbeat, "streams" | "descendants"> & { readonly relays: readonly NodeName[] }): void {
-    const { relays, ...rest } = news;
-    const beat = { ...rest, nowMs: this.#deps.time.now(), creditBytes: undefined, path: undefined };
-    const named = relays.length === 0 ? {} : { relays };
-    this.#control?.send(upTopic(this.#config.name, "h"), encodeHeartbeat({ ...beat, ...named }));
-  }
-
-  /** The origins of `streams` that the parent has not heard of as nodes below this one, `descendants` apart. */
-  #relaysOf(streams: readonly StreamState[], descendants: readonly Descendant[]): readonly NodeName[] {
-    for (const { name } of descendants) this.#namedBelow.add(name);
-    const relays = new Set<NodeName>();
-    for (const { origin } of streams) {
-      if (origin === this.#config.name || this.#namedBelow.has(origin) || !isNodeName(origin)) continue;
-      this.#namedBelow.add(origin);
-      relays.add(origin);
+    this.#isBeating = true;
+    try {
+      const grown = await this.#deps.store.read("streamsSince", { asked: this.#streamsAsked });
+      if (signal.aborted) return;
+      this.#streamsAsked = grown.asked;
+      const streams = this.#told.forBeat(grown.streams);
+      this.#beatWith({ streams, ...this.#below.forBeat(streams) });
+    } finally {
+      this.#isBeating = false;
     }
-    return [...relays];
+  }
+
+  #beatWith(news: Omit<Heartbeat, "nowMs" | "creditBytes" | "path">): void {
+    const beat = { ...news, nowMs: this.#deps.time.now(), creditBytes: undefined, path: undefined };
+    this.#control?.send(upTopic(this.#config.name, "h"), encodeHeartbeat(beat));
   }
 
   async #read(effect: UplinkEffect & { type: "read" }, signal: AbortSignal): Promise<void> {

@@ -2,9 +2,10 @@
 // for every local client: `/level/presence/<child>`, `/level/uplink`, with what has changed since the node was started. Kept in memory
 // only: what an earlier life knew is no news. What it costs to tell of a child does not grow with the number of children.
 import type { Level, NodeName } from "#shared/ids.ts";
-import type { Descendant, PathHop } from "#shared/link/hello.ts";
+import type { Descendant } from "#shared/link/descendant.ts";
+import type { PathHop } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
-import { descendantsOf, type ChildPresence, type ChildState } from "#shared/link/child-presence.ts";
+import { descendantsOf, isInDoubt, type ChildPresence, type ChildState } from "#shared/link/child-presence.ts";
 import { textOf, type NameRuling } from "#shared/link/name-rulings.ts";
 import type { OutageCause } from "#shared/link/uplink-machine.ts";
 import { emptyHistory, withChange, type Change, type History } from "#shared/presence/history.ts";
@@ -70,6 +71,8 @@ export interface Presence {
   rulingAgainst(child: string, uuid: string): NameRuling | undefined;
   /** Everything known below, this node's children first. */
   descendants(): readonly Descendant[];
+  /** Some child has not told yet all that is below it. */
+  isBelowInDoubt(): boolean;
   /** This node as a hop, and what is above it: what it tells its children. */
   path(): readonly PathHop[];
   /** Hears each time `path` has changed, at once. */
@@ -219,6 +222,7 @@ export function createPresence(
     },
     rulingAgainst: (child, uuid) => names.against(child, uuid),
     descendants: () => descendantsOf(childrenByName.values(), self.name),
+    isBelowInDoubt: () => [...childrenByName.values()].some(isInDoubt),
     path() {
       return [{ name: self.name, level: self.level, uplink: ownUplink(), sinceMs: uplink.sinceMs }, ...uplink.path];
     },

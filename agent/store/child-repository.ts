@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { decodeCbor, encodeCbor } from "#shared/cbor.ts";
 import { isNodeName, levels, type NodeName } from "#shared/ids.ts";
 import { Malformed } from "#shared/link/fields.ts";
-import type { NodePlace } from "#shared/link/hello.ts";
+import type { NodePlace } from "#shared/link/descendant.ts";
 import { packSite, readSite } from "#shared/link/node-site.ts";
 
 export type ChildPresence = "online" | "lost" | "left";

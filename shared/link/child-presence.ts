@@ -7,7 +7,10 @@
 import type { NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { Departure } from "./frames.ts";
-import type { Bearer, Descendant, Hello, NodePlace } from "./hello.ts";
+import type { DescendantNews } from "./descendant-news.ts";
+import { heardList, listOf, withNews, type HeardDescendants } from "./heard-descendants.ts";
+import type { Bearer, Descendant, NodePlace } from "./descendant.ts";
+import type { Hello } from "./hello.ts";
 
 export type ChildState = "online" | "lost" | "left";
 
@@ -33,8 +36,10 @@ export interface ChildPresence {
   readonly bearer?: Bearer;
   /** It is not online because it is kept out for its name, and has said hello lately. */
   readonly isKeptOut?: boolean;
-  /** What it last reported to be below it. */
+  /** What it last reported to be below it; while it tells its list, that of its session before where there was one. */
   readonly descendants: readonly Descendant[];
+  /** What it has told in this session. */
+  readonly heard?: HeardDescendants;
   /** Of one that has not said hello since this node started: the last that it said was that nothing is below it. */
   readonly wasLeaf?: boolean;
   /** What it reported before that, a short while ago: at most `limits.earlierReports`, oldest first. */
@@ -57,6 +62,9 @@ interface Moment {
 /** The child said hello: a new session, whatever was before. */
 export function bornChild(previous: ChildPresence | undefined, hello: Hello, at: Moment): ChildPresence {
   const wasOnline = previous?.state === "online";
+  // Another node under its name has other nodes below it.
+  const former = previous?.epoch !== undefined && previous.uuid === hello.uuid ? previous.descendants : [];
+  const heard = heardList(hello.descendants, hello.missing, former.length > 0);
   return {
     name: hello.name,
     uuid: hello.uuid,
@@ -69,7 +77,8 @@ export function bornChild(previous: ChildPresence | undefined, hello: Hello, at:
     heardAtMs: at.nowMs,
     heardMonotonicMs: at.monotonicMs,
     bearer: bearerOf(hello),
-    descendants: hello.descendants,
+    descendants: heard.keepsFormer ? former : hello.descendants,
+    heard,
     // What is known of a child since before this node's start it has not said.
     ...(previous?.epoch === undefined ? {} : withEarlier(previous, at, true)),
   };
@@ -77,7 +86,7 @@ export function bornChild(previous: ChildPresence | undefined, hello: Hello, at:
 
 /** It said hello, and is kept out for its name. */
 export function keptOutChild(previous: ChildPresence | undefined, hello: Hello, at: Moment): ChildPresence {
-  const born = bornChild(previous, hello, at);
+  const { heard: _, ...born } = bornChild(previous, hello, at);
   const sinceMs = previous === undefined || previous.state === "online" ? at.nowMs : previous.sinceMs;
   return { ...born, session: previous?.session ?? 0, state: "lost", sinceMs, descendants: [], isKeptOut: true };
 }
@@ -88,7 +97,7 @@ function bearerOf({ name, uuid, epoch, streams, parents }: Hello): Bearer {
   return { uuid, epochs, parents: parents ?? [] };
 }
 
-/** A frame of the child's session arrived. */
+/** A frame of the child's session arrived. `descendants`: it told all of them at once. */
 export function heardChild(
   child: ChildPresence,
   at: Moment,
@@ -99,8 +108,20 @@ export function heardChild(
     heardAtMs: at.nowMs,
     heardMonotonicMs: at.monotonicMs,
     descendants: descendants ?? child.descendants,
+    ...(descendants && { heard: heardList(descendants, undefined, false) }),
     ...withEarlier(child, at, descendants !== undefined),
   };
+}
+
+/** A heartbeat told what is, or is no longer, below it. */
+export function toldChild(child: ChildPresence, at: Moment, news: DescendantNews): ChildPresence {
+  const heard = withNews(child.heard, news);
+  return { ...heardChild(child, at, heard.keepsFormer ? undefined : listOf(heard)), heard };
+}
+
+/** It has not told yet all that is below it, or has heard itself that somebody has not. */
+export function isInDoubt({ heard }: Pick<ChildPresence, "heard">): boolean {
+  return heard?.missing !== undefined;
 }
 
 function withEarlier(

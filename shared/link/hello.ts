@@ -23,7 +23,6 @@ import {
   type Shortage,
 } from "./final-news.ts";
 import {
-  Malformed,
   asArray,
   asMap,
   asNodeName,
@@ -38,40 +37,20 @@ import {
   u32Max,
   wireInt,
 } from "./fields.ts";
+import {
+  packDescendant,
+  packPlace,
+  readDescendant,
+  readLevel,
+  readParents,
+  readPlace,
+  type Descendant,
+  type NodePlace,
+} from "./descendant.ts";
+import { packMissing, packNews, readMissing, readNews, type DescendantNews, type Missing } from "./descendant-news.ts";
 import { packRuling, readRulings, type NameRuling } from "./name-rulings.ts";
-import { packSite, readSite, type NodeSite } from "./node-site.ts";
 
 export const protocolVersion = 1;
-
-/** Place of a node as its parent and its operators see it. */
-export interface NodePlace {
-  readonly level: Level;
-  readonly zone: string | undefined;
-  readonly tags: readonly string[];
-  /** Absent when a node on the way does not know of such things. */
-  readonly site?: NodeSite;
-}
-
-/** Who bears a name: `[uuid, epochs, parents]`. */
-export interface Bearer {
-  readonly uuid: string;
-  /** The present one of its database first, then those of which it still has messages. */
-  readonly epochs: readonly number[];
-  /** To whom it was connected before, the latest first: they may have messages of it. */
-  readonly parents: readonly NodeName[];
-}
-
-/** A node below, as reported upward: `[name, parent, level, zone, tags, online, sinceMs, bearer | null, isKeptOut, site?]`. */
-export interface Descendant extends NodePlace {
-  readonly name: NodeName;
-  readonly parent: NodeName;
-  readonly online: boolean;
-  /** When that changed, milliseconds since 1970. */
-  readonly sinceMs: number;
-  readonly bearer?: Bearer;
-  /** It tries to connect, and is kept out for its name. */
-  readonly isKeptOut?: boolean;
-}
 
 /** One hop of the path to the root, nearest first: `[name, level, uplink, sinceMs]`. */
 export interface PathHop {
@@ -93,7 +72,10 @@ export interface Hello {
   readonly conn: number;
   readonly uuid: string;
   readonly place: NodePlace;
+  /** The beginning of the list. */
   readonly descendants: readonly Descendant[];
+  /** What of it follows in heartbeats; absent: nothing. */
+  readonly missing?: Missing;
   /** Of the child's own streams. */
   readonly lows: readonly LowMark[];
   /** Further nodes that were below once, whose streams are named. */
@@ -119,7 +101,7 @@ export interface Holding {
 }
 
 /** Bits of what a parent can do. */
-export const capabilities = { deflate: 1 } as const;
+export const capabilities = { deflate: 1, descendantNews: 2 } as const;
 
 export interface Welcome {
   readonly version: number;
@@ -149,14 +131,18 @@ export interface Refusal {
   readonly text: string;
 }
 
-/** Up: streams and descendants that changed. Down: credit, whether `nowMs` stems from a root, and the path when it changed. */
+/** Up: streams that have grown, and what has changed below. Down: credit, whether `nowMs` stems from a root, and the path when it changed. */
 export interface Heartbeat {
   readonly nowMs: number;
   readonly streams: readonly StreamState[];
   readonly creditBytes: number | undefined;
   readonly urgentCreditBytes?: number;
   readonly path: readonly PathHop[] | undefined;
+  /** Up: all that are below, to a parent that takes no news of them. */
   readonly descendants: readonly Descendant[] | undefined;
+  readonly below?: DescendantNews;
+  /** Down: the portion of `below` that has been taken in. */
+  readonly belowHeard?: number;
   /** Up: further nodes that were below once, whose messages are about to come. */
   readonly relays?: readonly NodeName[];
   /** Down: what has changed for streams that the child has named. */
@@ -186,6 +172,7 @@ export function encodeHello(hello: Hello): Uint8Array {
       [13, hello.descendants.map(packDescendant)],
       [14, hello.lows.map(packLow)],
       ...(hello.relays === undefined ? [] : [[15, hello.relays] as const]),
+      ...(hello.missing === undefined ? [] : [[21, packMissing(hello.missing)] as const]),
       ...(hello.parents === undefined ? [] : [[18, hello.parents] as const]),
     ]),
   );
@@ -198,6 +185,8 @@ export function encodeHeartbeat(beat: Heartbeat): Uint8Array {
   if (beat.urgentCreditBytes !== undefined) map.set(7, beat.urgentCreditBytes);
   if (beat.path !== undefined) map.set(10, beat.path.map(packHop));
   if (beat.descendants !== undefined) map.set(13, beat.descendants.map(packDescendant));
+  if (beat.below !== undefined) map.set(21, packNews(beat.below));
+  if (beat.belowHeard !== undefined) map.set(22, beat.belowHeard);
   if (beat.relays !== undefined) map.set(15, beat.relays);
   if (beat.marks !== undefined) map.set(3, beat.marks.map(packFinalMark));
   if (beat.wanted !== undefined) map.set(19, beat.wanted.map(packShortage));
@@ -303,33 +292,6 @@ function packHolding({ epoch, streamId, ranges, mark }: Holding): readonly unkno
   return mark === undefined ? held : [...held, [wireInt(mark.last), mark.crc, mark.items]];
 }
 
-function packPlace(place: NodePlace): readonly unknown[] {
-  const { level, zone, tags, site } = place;
-  return [levels.indexOf(level), zone ?? null, tags, ...(site === undefined ? [] : [packSite(site)])];
-}
-
-function packDescendant(node: Descendant): readonly unknown[] {
-  return [
-    node.name,
-    node.parent,
-    levels.indexOf(node.level),
-    node.zone ?? null,
-    node.tags,
-    node.online,
-    BigInt(node.sinceMs),
-    ...descendantTail(node),
-  ];
-}
-
-/** Bearer, kept out, site: what is absent at the end is left out. */
-function descendantTail({ bearer, isKeptOut, site }: Descendant): readonly unknown[] {
-  const packed = bearer === undefined ? null : [bearer.uuid, bearer.epochs, bearer.parents];
-  const isOut = bearer !== undefined && isKeptOut === true;
-  if (site !== undefined) return [packed, isOut, packSite(site)];
-  if (isOut) return [packed, isOut];
-  return packed === null ? [] : [packed];
-}
-
 function packHop(hop: PathHop): readonly unknown[] {
   return [hop.name, levels.indexOf(hop.level), uplinkCodes.indexOf(hop.uplink), BigInt(hop.sinceMs)];
 }
@@ -337,7 +299,9 @@ function packHop(hop: PathHop): readonly unknown[] {
 function readHello(map: ReadonlyMap<unknown, unknown>): Hello {
   const relays = optional(map.get(15), readRelays);
   const parents = optional(map.get(18), readParents);
+  const missing = optional(map.get(21), readMissing);
   return {
+    ...(missing === undefined ? {} : { missing }),
     ...(relays === undefined ? {} : { relays }),
     ...(parents === undefined ? {} : { parents }),
     version: asUint(map.get(0), "version", 255),
@@ -408,7 +372,11 @@ function readHeartbeat(map: ReadonlyMap<unknown, unknown>): Heartbeat {
   const wanted = optional(map.get(19), readShortages);
   const rulings = optional(map.get(20), readRulings);
   const synced = map.get(17);
+  const below = optional(map.get(21), readNews);
+  const belowHeard = optional(map.get(22), (portion) => asUint(portion, "portion", u32Max));
   return {
+    ...(below === undefined ? {} : { below }),
+    ...(belowHeard === undefined ? {} : { belowHeard }),
     ...(relays === undefined ? {} : { relays }),
     ...(marks === undefined ? {} : { marks }),
     ...(wanted === undefined ? {} : { wanted }),
@@ -434,42 +402,6 @@ export function readRelays(value: unknown): readonly NodeName[] {
   return asArray(value, "relays", limits.descendants).map((name) => asNodeName(name, "relay"));
 }
 
-function readPlace(value: unknown): NodePlace {
-  const [level, zone, tags, site] = asArray(value, "place", 16);
-  return { level: readLevel(level), zone: readZone(zone), tags: readTags(tags), ...readSite(site) };
-}
-
-function readDescendant(value: unknown): Descendant {
-  const [name, parent, level, zone, tags, online, sinceMs, ...tail] = asArray(value, "descendant", 16);
-  const [bearerValue, keptOut, site] = tail;
-  const bearer = optional(bearerValue, readBearer);
-  return {
-    ...(bearer === undefined ? {} : { bearer }),
-    ...(keptOut === true ? { isKeptOut: true } : {}),
-    name: asNodeName(name, "descendant"),
-    parent: asNodeName(parent, "its parent"),
-    level: readLevel(level),
-    zone: readZone(zone),
-    tags: readTags(tags),
-    online: online === true,
-    sinceMs: asTimeMs(sinceMs, "since"),
-    ...readSite(site),
-  };
-}
-
-function readBearer(value: unknown): Bearer {
-  const [uuid, epochs, parents] = asArray(value, "bearer", 16);
-  return {
-    uuid: asText(uuid, "uuid", 64),
-    epochs: asArray(epochs, "epochs", limits.epochsTold).map((epoch) => asUint(epoch, "epoch", u32Max)),
-    parents: readParents(parents),
-  };
-}
-
-function readParents(value: unknown): readonly NodeName[] {
-  return asArray(value, "former parents", limits.formerParents).map((name) => asNodeName(name, "former parent"));
-}
-
 function readPath(value: unknown): readonly PathHop[] {
   return asArray(value, "path", limits.treeDepth * 2).map((hop) => {
     const [name, level, uplink, sinceMs] = asArray(hop, "hop", 8);
@@ -480,18 +412,4 @@ function readPath(value: unknown): readonly PathHop[] {
       sinceMs: asTimeMs(sinceMs, "since"),
     };
   });
-}
-
-function readLevel(value: unknown): Level {
-  const level = levels[asUint(value, "level", 255)];
-  if (level === undefined) throw new Malformed("unknown level");
-  return level;
-}
-
-function readZone(value: unknown): string | undefined {
-  return optional(value, (zone) => asText(zone, "zone", 256));
-}
-
-function readTags(value: unknown): readonly string[] {
-  return asArray(value, "tags", 64).map((tag) => asText(tag, "tag", 256));
 }

@@ -3,7 +3,7 @@
 // another child is asked itself: it names the parents that it has had.
 import type { NodeName } from "../ids.ts";
 import type { ChildPresence } from "./child-presence.ts";
-import type { Bearer } from "./hello.ts";
+import type { Bearer } from "./descendant.ts";
 
 /** A node that is connected, or would be if it were not kept out for its name, as one child tells it. */
 export interface Claim {

@@ -54,7 +54,7 @@ interface Outage {
 export type UplinkState =
   | ({ readonly at: "down"; readonly retryAtMs: number } & Outage)
   | ({ readonly at: "connecting"; readonly sinceMs: number } & Outage)
-  | ({ readonly at: "greeting"; readonly sinceMs: number } & Outage)
+  | ({ readonly at: "greeting"; readonly sinceMs: number; readonly patienceMs: number } & Outage)
   | RunningUplink;
 
 export interface RunningUplink {
@@ -82,6 +82,8 @@ export interface RunningUplink {
 export type UplinkEvent =
   | { readonly type: "tick" }
   | { readonly type: "opened" }
+  /** The hello has been handed to the connection. */
+  | { readonly type: "greeted"; readonly bytes: number }
   | { readonly type: "closed"; readonly reason: string }
   | { readonly type: "lane-opened" }
   | { readonly type: "lane-closed" }
@@ -137,7 +139,9 @@ export function stepUplink(state: UplinkState, event: UplinkEvent, nowMs: number
       return state.at === "running" ? tickRunning(state, nowMs, jitter) : tickWaiting(state, nowMs, jitter);
     case "opened":
       if (state.at !== "connecting") return [state, []];
-      return [{ ...state, at: "greeting", sinceMs: nowMs }, [{ type: "hello" }]];
+      return [{ ...state, at: "greeting", sinceMs: nowMs, patienceMs: limits.helloTimeoutMs }, [{ type: "hello" }]];
+    case "greeted":
+      return [state.at === "greeting" ? withPatience(state, event.bytes, nowMs) : state, []];
     case "closed":
       return lose(state, event.reason, nowMs, jitter, []);
     case "welcome":
@@ -150,7 +154,7 @@ export function stepUplink(state: UplinkState, event: UplinkEvent, nowMs: number
   }
 }
 
-type RunningEvent = Exclude<UplinkEvent, { type: "tick" | "opened" | "closed" | "welcome" | "refused" }>;
+type RunningEvent = Exclude<UplinkEvent, { type: "tick" | "opened" | "greeted" | "closed" | "welcome" | "refused" }>;
 
 function stepRunning(state: RunningUplink, event: RunningEvent, nowMs: number): Step {
   switch (event.type) {
@@ -178,9 +182,15 @@ function tickWaiting(state: Exclude<UplinkState, RunningUplink>, nowMs: number, 
       if (nowMs - state.sinceMs < limits.connectTimeoutMs) return [state, []];
       return lose(state, "the parent did not accept the connection in time", nowMs, jitter, []);
     case "greeting":
-      if (nowMs - state.sinceMs < limits.helloTimeoutMs) return [state, []];
+      if (nowMs - state.sinceMs < state.patienceMs) return [state, []];
       return lose(state, "the parent did not answer the hello in time", nowMs, jitter, []);
   }
+}
+
+/** A hello may be long, and the link slow: an answer is due when it has got through. */
+function withPatience(state: UplinkState & { readonly at: "greeting" }, bytes: number, nowMs: number): UplinkState {
+  const wayMs = Math.ceil((bytes / limits.helloBytesPerSecond) * 1000);
+  return { ...state, sinceMs: nowMs, patienceMs: limits.helloTimeoutMs + wayMs };
 }
 
 function tickRunning(state: RunningUplink, nowMs: number, jitter: number): Step {

@@ -63,6 +63,17 @@ test("a will belongs to a connection that was accepted: one that ends before CON
   await watcher.silent();
 });
 
+test("a packet beyond the bound ends the connection, and the log warns who sent it and how long it was", async () => {
+  await using bench = await CoreBench.start();
+  const client = await bench.client("much");
+  await client.send(Buffer.of(0x30, 0xff, 0xff, 0xff, 0x7f)); // the head of a PUBLISH of 256 MiB
+  await client.expectClosed();
+  const warned = bench.log.lines.filter(({ level }) => level === "warn");
+  expect(warned.map(({ fields }) => fields)).toMatchObject([
+    { clientId: "much", reason: expect.stringContaining(`larger than ${limits.packetBytes}`) },
+  ]);
+});
+
 test("answers that are larger than the client takes end the connection instead [MQTT-3.1.2-24]", async () => {
   await using bench = await CoreBench.start();
   const watcher = await bench.client("watcher");

@@ -9,7 +9,7 @@ import type { SessionStore } from "#shared/system/session-store.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { createMemorySessionStore, type MemorySessionStore } from "./memory-session-store.ts";
 import { RawClient, type ProtocolVersion } from "./raw-client.ts";
-import { silentLogger } from "./silent-logger.ts";
+import { silentLogger, type SilentLogger } from "./silent-logger.ts";
 
 export interface CoreBenchOptions {
   readonly authorizer?: Authorizer;
@@ -20,24 +20,27 @@ export class CoreBench implements AsyncDisposable {
   readonly broker: Broker;
   readonly clock: FakeClock;
   readonly port: number;
+  readonly log: SilentLogger;
   readonly #store: HeldStore;
   readonly #sockets: Socket[] = [];
   readonly #clients: RawClient[] = [];
 
-  private constructor(broker: Broker, clock: FakeClock, port: number, store: HeldStore) {
+  private constructor(broker: Broker, at: { clock: FakeClock; port: number; log: SilentLogger }, store: HeldStore) {
     this.broker = broker;
-    this.clock = clock;
-    this.port = port;
+    this.clock = at.clock;
+    this.port = at.port;
+    this.log = at.log;
     this.#store = store;
   }
 
   static async start({ authorizer = treeAuthorizer, store }: CoreBenchOptions = {}): Promise<CoreBench> {
     const clock = new FakeClock();
     const held = new HeldStore(store ?? createMemorySessionStore());
-    const deps = { clock, log: silentLogger(), random: systemRandom, store: held };
+    const log = silentLogger();
+    const deps = { clock, log, random: systemRandom, store: held };
     const broker = await startCoreBroker(deps, { authorizer });
     const [address] = await broker.listen([{ host: "127.0.0.1", port: 0 }]);
-    return new CoreBench(broker, clock, address?.port ?? 0, held);
+    return new CoreBench(broker, { clock, log, port: address?.port ?? 0 }, held);
   }
 
   /** A bare connection; whatever ends it is no error of the test. */

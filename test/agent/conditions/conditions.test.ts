@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import { createConditions } from "#agent/conditions/conditions.ts";
 import { parseNamed } from "#shared/condition/named.ts";
 import { parseNodeName, type Level } from "#shared/ids.ts";
-import { bornChild, departedChild, heardChild, type ChildPresence } from "#shared/link/child-presence.ts";
-import type { Descendant, Hello, NodePlace } from "#shared/link/hello.ts";
+import { bornChild, departedChild, heardChild, toldChild, type ChildPresence } from "#shared/link/child-presence.ts";
+import type { Descendant, NodePlace } from "#shared/link/descendant.ts";
+import type { Hello } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 
@@ -122,6 +123,26 @@ test("[J-T4] in doubt it may hold: of a child not heard since the start, of one 
     ...Array.from({ length: limits.descendants }, (_unused, n) => device(`d-${n}`, "fog-2")),
   );
   expect(conditions.mayHoldBelow(text, "fog-2")).toBe(true);
+});
+
+test("[J-T4] as long as a child tells its list it may hold, whatever the list of its session before said", () => {
+  const { conditions, hello, children } = scene();
+  const text = "zone == 'roof'";
+  hello("fog-1", placed("fog"), device("a", "fog-1", "hall"));
+  expect(conditions.mayHoldBelow(text, "fog-1")).toBe(false);
+  const at = { nowMs: 2, monotonicMs: 2 };
+  const again = { ...helloOf("fog-1", placed("fog"), [device("a", "fog-1", "hall")]), missing: "list" } as const;
+  const telling = bornChild(children.get("fog-1"), again, at);
+  children.set("fog-1", telling);
+  expect(conditions.mayHoldBelow(text, "fog-1")).toBe(true);
+  const news = { portion: 1, told: [[1, device("b", "fog-1", "hall")]], gone: [], missing: undefined } as const;
+  const later = toldChild(telling, at, { ...news, missing: "changes" });
+  children.set("fog-1", later);
+  expect(conditions.mayHoldBelow(text, "fog-1")).toBe(true);
+  children.set("fog-1", toldChild(later, at, news));
+  expect(conditions.mayHoldBelow(text, "fog-1")).toBe(false);
+  children.set("fog-1", bornChild(undefined, { ...again, descendants: [] }, at));
+  expect(conditions.mayHoldBelow(text, "fog-1")).toBe(true);
 });
 
 test("[J8] depths follow the path above, and are in doubt while it changes", async () => {

@@ -11,7 +11,17 @@ import { openNodeStoreInThread } from "#agent/store/node-store.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { encodeSegment } from "#shared/journal/segment.ts";
-import { encodeHeartbeat, encodeWelcome, type Heartbeat, type Holding, type Welcome } from "#shared/link/hello.ts";
+import type { Descendant } from "#shared/link/descendant.ts";
+import {
+  capabilities,
+  decodeFromChild,
+  encodeHeartbeat,
+  encodeWelcome,
+  type Heartbeat,
+  type Holding,
+  type Welcome,
+} from "#shared/link/hello.ts";
+import { limits } from "#shared/limits.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { silentLogger } from "../../fakes/silent-logger.ts";
 
@@ -25,7 +35,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const stream = { streamId: 1, name: "event", priority: 1, class: "final", order: "strict", policy: "newest" } as const;
 
 /** A node that has numbered three messages of class final since it started, and connects. */
-async function connecting() {
+async function connecting(below: readonly Descendant[] = []) {
   const clock = new FakeClock();
   const log = silentLogger();
   const file = join(folder, "fogbank.db");
@@ -37,7 +47,8 @@ async function connecting() {
   const random = { unit: () => 0.5, uint32: () => 77, uuid: () => "uuid" };
   const tree = {
     version: () => ({ above: 0, below: 0 }),
-    descendants: () => [],
+    descendants: () => below,
+    isBelowInDoubt: () => false,
     setUplink: () => undefined,
     setUplinkAlarm: () => undefined,
     setPath: () => undefined,
@@ -45,6 +56,7 @@ async function connecting() {
     setNameAlarm: () => undefined,
   } as never;
   let control: DialOptions | undefined;
+  const said: Uint8Array[] = [];
   const uplink = startUplink(
     {
       store,
@@ -53,7 +65,10 @@ async function connecting() {
       time: createTreeTime(clock, false),
       dial: async (options) => {
         if (options.subscribe !== undefined) control = options;
-        return { send: () => undefined, drop: () => undefined, async [Symbol.asyncDispose]() {} };
+        const send = (topic: string, payload: Uint8Array): void => {
+          if (topic.endsWith("/h")) said.push(payload);
+        };
+        return { send, drop: () => undefined, async [Symbol.asyncDispose]() {} };
       },
       clock,
       random,
@@ -75,7 +90,10 @@ async function connecting() {
   return {
     beat: (news: Partial<Heartbeat>) =>
       hear(encodeHeartbeat({ ...common, streams: [], descendants: undefined, ...news })),
-    welcome: (holds: readonly Holding[]) => {
+    /** What it has said since this was asked last. */
+    said: () => said.splice(0),
+    clock,
+    welcome: (holds: readonly Holding[], able = 0) => {
       const welcome: Welcome = {
         ...common,
         version: 1,
@@ -83,6 +101,7 @@ async function connecting() {
         parentInstance: 8,
         session: 9,
         holds,
+        capabilities: able,
       };
       return hear(encodeWelcome(welcome));
     },
@@ -117,4 +136,36 @@ test("a mark of the root that comes before the Welcome counts after it, where no
   expect(await node.marked()).toEqual([[5, 0]]);
   await node.welcome(heldOf(0));
   expect(await node.marked()).toEqual([[5, 3]]);
+});
+
+test("[X15] what ten thousand children do not find place for in the hello follows in heartbeats, each after the answer to the last", async () => {
+  const place = { level: "device", zone: "z".repeat(100), tags: [] } as const;
+  const below = Array.from({ length: limits.descendants }, (_, n) => {
+    return { ...place, name: parseNodeName(`${"d".repeat(55)}-${n}`), parent: name, online: true, sinceMs: 1 };
+  });
+  await using node = await connecting(below);
+  const heard = new Set<string>();
+  /** The portions of what it has said. */
+  const portions = (): readonly number[] =>
+    node.said().flatMap((bytes) => {
+      expect(bytes.length).toBeLessThan(limits.descendantBytesOfBeat + 4_096);
+      const decoded = decodeFromChild(bytes);
+      if (!("frame" in decoded)) throw new Error(decoded.malformed);
+      if ("hello" in decoded.frame) for (const one of decoded.frame.hello.descendants) heard.add(one.name);
+      const news = "beat" in decoded.frame ? decoded.frame.beat.below : undefined;
+      for (const [, one] of news?.told ?? []) heard.add(one.name);
+      return news === undefined ? [] : [news.portion];
+    });
+  expect(portions()).toEqual([]);
+  await node.welcome(heldOf(0), capabilities.descendantNews);
+  await node.clock.advance(2_000);
+  expect(portions()).toEqual([1]);
+  await node.clock.advance(2_000);
+  expect(portions()).toEqual([]);
+  for (let portion = 1; heard.size < limits.descendants && portion < 100; portion++) {
+    await node.beat({ belowHeard: portion });
+    await node.clock.advance(1_500);
+    expect(portions()).toEqual([portion + 1]);
+  }
+  expect(heard.size).toBe(limits.descendants);
 });

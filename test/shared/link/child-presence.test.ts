@@ -3,7 +3,15 @@ import { expect, test } from "vitest";
 import { parseNodeName } from "#shared/ids.ts";
 import type { Hello } from "#shared/link/hello.ts";
 import { limits } from "#shared/limits.ts";
-import { bornChild, departedChild, descendantsOf, heardChild, watchedChild } from "#shared/link/child-presence.ts";
+import {
+  bornChild,
+  departedChild,
+  descendantsOf,
+  heardChild,
+  keptOutChild,
+  toldChild,
+  watchedChild,
+} from "#shared/link/child-presence.ts";
 
 const place = { level: "device" as const, zone: undefined, tags: [] };
 const hello: Hello = {
@@ -127,4 +135,26 @@ test("[P1] [J-T7] [J-T8] [X1] [X2] wills and notices of older connections, in an
       }
     }),
   );
+});
+
+test("[J8] the list of the session before stands until the new one is whole, unless another node bears the name now", () => {
+  const below = (name: string) => ({
+    ...place,
+    name: parseNodeName(name),
+    parent: hello.name,
+    online: true,
+    sinceMs: 1,
+  });
+  const named = ({ descendants }: ReturnType<typeof bornChild>) => descendants.map(({ name }) => name);
+  const first = bornChild(undefined, { ...hello, descendants: [below("a")] }, at(0));
+  const again = { ...hello, descendants: [below("b")], missing: "list" } as const;
+  const telling = bornChild(first, again, at(10));
+  expect(named(telling)).toEqual(["a"]);
+  const news = { portion: 1, told: [[1, below("c")]], gone: [], missing: undefined } as const;
+  const more = toldChild(telling, at(20), { ...news, missing: "list" });
+  expect([named(more), more.descendants === first.descendants]).toEqual([["a"], true]);
+  const whole = toldChild(more, at(30), news);
+  expect([named(whole), whole.earlier?.at(-1)?.descendants]).toEqual([["b", "c"], first.descendants]);
+  expect(named(bornChild(first, { ...again, uuid: "another" }, at(10)))).toEqual(["b"]);
+  expect(keptOutChild(first, again, at(10))).not.toHaveProperty("heard");
 });

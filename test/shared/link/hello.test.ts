@@ -54,6 +54,13 @@ const borne = fc.oneof(
 const descendant = fc
   .tuple(fc.record({ name, parent: name, level, zone, tags, online: fc.boolean(), sinceMs: time }), borne, sited)
   .map(([plain, who, where]) => ({ ...plain, ...who, ...where }));
+const missing = fc.constantFrom("list" as const, "changes" as const);
+const below = fc.record({
+  portion: u32,
+  told: fc.array(fc.tuple(u32, descendant), { maxLength: 3 }),
+  gone: fc.array(u32, { maxLength: 3 }),
+  missing: fc.option(missing, { nil: undefined }),
+});
 const hop = fc.record({
   name,
   level,
@@ -92,7 +99,9 @@ const urgentCredit = fc.oneof(
 );
 const abilities = fc.oneof(fc.constant({}), fc.constant({ capabilities: capabilities.deflate }));
 const names = fc.array(name, { maxLength: 3 });
-const withRelays = fc.tuple(hello, names, names).map(([plain, relays, parents]) => ({ ...plain, relays, parents }));
+const withRelays = fc
+  .tuple(hello, names, names, missing)
+  .map(([plain, relays, parents, more]) => ({ ...plain, relays, parents, missing: more }));
 const plainWelcome = fc.record({
   version: fc.constant(1),
   parent: name,
@@ -125,8 +134,23 @@ const beat: fc.Arbitrary<Heartbeat> = fc
   .tuple(plainBeat, urgentCredit)
   .map(([plain, urgent]) => ({ ...plain, ...urgent }));
 const fullBeat: fc.Arbitrary<Heartbeat> = fc
-  .tuple(beat, fc.boolean(), fc.array(mark, { maxLength: 3 }), fc.array(name, { maxLength: 3 }), fc.array(shortage))
-  .map(([plain, synced, marks, relays, wanted]) => ({ ...plain, synced, marks, relays, wanted }));
+  .tuple(
+    beat,
+    fc.boolean(),
+    fc.array(mark, { maxLength: 3 }),
+    fc.array(name, { maxLength: 3 }),
+    fc.array(shortage),
+    below,
+  )
+  .map(([plain, synced, marks, relays, wanted, news]) => ({
+    ...plain,
+    synced,
+    marks,
+    relays,
+    wanted,
+    below: news,
+    belowHeard: news.portion,
+  }));
 
 test("hello and heartbeat of a child survive the wire and are told apart", () => {
   fc.assert(

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseNodeName } from "#shared/ids.ts";
 import type { ChildPresence } from "#shared/link/child-presence.ts";
-import type { Bearer, Descendant } from "#shared/link/hello.ts";
+import type { Bearer, Descendant } from "#shared/link/descendant.ts";
 import { NameClaims } from "#shared/link/name-claims.ts";
 
 const place = { level: "fog" as const, zone: undefined, tags: [] };

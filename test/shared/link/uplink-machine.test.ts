@@ -94,6 +94,21 @@ test("a child dials, says hello, and with the welcome opens its bulk lane and lo
   expect(world.state).toMatchObject({ at: "running", parent: "fog-1", session: 7 });
 });
 
+test("[X15] a long hello on a slow link has the time to get through; a short one is answered soon, or never", () => {
+  const world = new World();
+  world.wait(0);
+  world.step({ type: "opened" });
+  world.nowMs += 4_000; // the store was slow
+  expect(world.step({ type: "greeted", bytes: 10 * limits.helloBytesPerSecond })).toEqual([]);
+  expect(world.wait(limits.helloTimeoutMs + 9_999)).toEqual([]);
+  expect(world.wait(1)).toEqual(["close", "report"]);
+  const short = new World();
+  short.wait(0);
+  short.step({ type: "opened" });
+  short.step({ type: "greeted", bytes: 0 });
+  expect(short.wait(limits.helloTimeoutMs)).toEqual(["close", "report"]);
+});
+
 test("a peer that accepts and drops at once meets a growing back-off; after a stable session it starts over", () => {
   const world = new World();
   const waitsMs: number[] = [];
