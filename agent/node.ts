@@ -29,6 +29,7 @@ import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
 import { adoptHoldings } from "./journal/adoption.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
+import { checkLimit } from "./journal/limit-check.ts";
 import { nameLostDocuments } from "./journal/document-check.ts";
 import { startDocumentScrub } from "./journal/document-scrub.ts";
 import { startFanOut } from "./journal/fan-out.ts";
@@ -111,6 +112,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const documents = isRoot ? cloud?.documents : undefined;
   const bootId = deps.random.uuid();
   const opened = await openIdentity(deps, config, { store, documents, bootId });
+  await checkLimit({ store, log }, maxBytes);
   if (documents !== undefined) await nameLostDocuments({ store, documents, log }, cloud?.damaged);
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.

@@ -69,7 +69,7 @@ export interface ChildLinksStats {
 
 export interface ChildLinksSelf {
   readonly name: NodeName;
-  readonly identity: Pick<OwnIdentity, "current" | "onRenewed">;
+  readonly identity: Pick<OwnIdentity, "current" | "onRenewed" | "sinceMs">;
 }
 
 /** Serves children until it is disposed. */
@@ -84,7 +84,6 @@ type StreamName = Unnamed["streams"][number];
 
 /** How often at most it is logged that the ledger has no place. */
 const unplacedLogMs = 60_000;
-
 /** Silence is noticed this much late at most. */
 const watchMs = 500;
 
@@ -230,6 +229,7 @@ class ChildLinks implements AsyncDisposable {
       version: protocolVersion,
       parent: this.#self.name,
       parentInstance: this.#self.identity.current().instance,
+      parentSinceMs: this.#self.identity.sinceMs,
       session,
       holds: holdings
         .filter(({ epoch }) => known.has(epoch))

@@ -10,6 +10,8 @@ import type { NodeStore } from "../store/node-store.ts";
 import type { TreeView } from "./tree-view.ts";
 
 export interface OwnIdentity {
+  /** When this process began to use its database, by its clock: another one may use an older copy of it. */
+  readonly sinceMs: number;
   current(): NodeIdentity;
   /**
    * Compares what the parent holds with what this node had `given` in its present epoch when it said hello. True: a new epoch has been
@@ -53,6 +55,7 @@ export function createOwnIdentity(deps: OwnIdentityDeps, opened: { readonly iden
 
   return {
     settled,
+    sinceMs: clock.now(),
     current: () => identity,
     async renewedBy({ parent, holds }, given) {
       const { epoch } = identity;

@@ -315,7 +315,7 @@ class Uplink implements ParentLink, AsyncDisposable {
 
   async #welcome(welcome: Welcome, signal: AbortSignal): Promise<void> {
     const { name: origin, identity } = this.#config;
-    const { parent, parentInstance: instance } = welcome;
+    const { parent, parentInstance: instance, parentSinceMs: sinceMs } = welcome;
     if (await identity.renewedBy(welcome, this.#told.given(origin, identity.current().epoch))) {
       if (!signal.aborted) this.#dispatch({ type: "closed", reason: "this node goes on under a new epoch" });
       return;
@@ -334,7 +334,7 @@ class Uplink implements ParentLink, AsyncDisposable {
       : [];
     this.#sending.begin(welcome.holds, acked);
     this.#stats.sessions++;
-    this.#told.welcomed(parent, instance);
+    this.#told.welcomed({ name: parent, instance, sinceMs });
     this.#below.welcomed(welcome);
     this.#deps.time.learn(welcome.nowMs, welcome.synced ?? false);
     this.#deps.tree.setNameAlarm(undefined);

@@ -1,13 +1,7 @@
 // Lets a database that is found to be an older copy, or a clone, go on under a new epoch: see shared/journal/renumbering.
 // First one transaction in which the new epoch is drawn and its first numbers are set aside for what is stored and not acknowledged;
 // then bounded ones, each of which moves some segments there. A crash in between goes on with those when the database is opened.
-import {
-  contiguousEnd,
-  coversInterval,
-  countIntervals,
-  missingFrom,
-  addInterval,
-} from "#shared/journal/interval-set.ts";
+import { contiguousEnd, countIntervals, missingFrom, addInterval } from "#shared/journal/interval-set.ts";
 import { closeEpoch } from "#shared/journal/renumbering.ts";
 import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
 import type { Interval } from "#shared/journal/interval-set.ts";
@@ -112,10 +106,17 @@ export class Epochs {
   /** Messages of class final that the parent has keep their numbers. */
   *#unacknowledged(origin: number): Iterable<NumberedSegment> {
     const { segments, streams } = this.#deps;
-    for (const segment of segments.ofOrigin(origin)) {
-      const { stream, first, items } = segment;
-      const handed = streams.find({ origin, stream })?.handed ?? [];
-      if (!coversInterval(handed, first, first + items - 1)) yield segment;
+    for (const { stream, handed } of streams.handedOf(origin)) {
+      const key = { origin, stream };
+      let done = 0;
+      // What lies wholly in what the parent has is not looked at: there may be any number of it.
+      for (const [from, to] of missingFrom(handed, 1, Number.MAX_SAFE_INTEGER)) {
+        const begin = segments.across(key, from - 1)?.[0] ?? from;
+        for (const segment of segments.among(key, [Math.max(begin, done + 1), to])) {
+          done = segment.first + segment.items - 1;
+          yield segment;
+        }
+      }
     }
   }
 

@@ -64,7 +64,7 @@ export class SegmentRepository {
   readonly #returned: StatementSync;
   readonly #outgoing: StatementSync;
   readonly #takeOut: StatementSync;
-  readonly #ofOrigin: StatementSync;
+  readonly #among: StatementSync;
   readonly #ending: StatementSync;
   readonly #byNumber: StatementSync;
   readonly #itemsOf: StatementSync;
@@ -92,8 +92,10 @@ export class SegmentRepository {
     this.#takeOut = database.prepare(
       "DELETE FROM segment WHERE id = ? RETURNING stream, items, priority, first_ms, last_ms, flags, crc, clock, body",
     );
-    this.#ofOrigin = database.prepare(
-      "SELECT id, stream, first, items, LENGTH(body) AS bytes, first_ms AS firstMs, last_ms AS lastMs FROM segment WHERE origin = ? AND body IS NOT NULL ORDER BY stream, first",
+    this.#among = database.prepare(
+      `SELECT id, stream, first, items, LENGTH(body) AS bytes, first_ms AS firstMs, last_ms AS lastMs
+       FROM segment INDEXED BY segment_by_number
+       WHERE origin = ? AND stream = ? AND first >= ? AND first <= ? AND body IS NOT NULL ORDER BY first`,
     );
     this.#ending = database.prepare(
       `SELECT items, crc FROM segment WHERE origin = ?1 AND stream = ?2 AND first <= ?3 AND first > ?3 - ${limits.segmentItems}
@@ -212,9 +214,9 @@ export class SegmentRepository {
     return row === undefined ? undefined : sizeAndSum(row);
   }
 
-  /** Messages stored under that origin, by stream and number. Only to be read while nothing else is done. */
-  *ofOrigin(origin: number): Iterable<NumberedSegment> {
-    for (const row of this.#ofOrigin.iterate(origin)) {
+  /** Segments with messages that begin within the interval, by number. Only to be read while nothing else is done. */
+  *among({ origin, stream }: StreamKey, [first, last]: Interval): Iterable<NumberedSegment> {
+    for (const row of this.#among.iterate(origin, stream, first, last)) {
       yield {
         id: Number(row["id"]),
         stream: Number(row["stream"]),

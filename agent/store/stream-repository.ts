@@ -102,6 +102,7 @@ export class StreamRepository {
   readonly #unhand;
   readonly #finals;
   readonly #custodyHanded;
+  readonly #handedOf;
   readonly #ledger;
   readonly #ledgerOf;
   readonly #ledgerRow;
@@ -145,6 +146,7 @@ export class StreamRepository {
       "UPDATE stream SET digest_at = ?1, digest_items = ?, digest = ? WHERE origin = ? AND stream = ? AND digest_at < ?1",
     );
     this.#unhand = database.prepare("UPDATE stream SET handed = NULL WHERE handed IS NOT NULL");
+    this.#handedOf = database.prepare("SELECT stream, handed FROM stream WHERE origin = ? ORDER BY stream");
     this.#custodyHanded = database.prepare(
       `SELECT origin, stream, handed FROM stream WHERE handed IS NOT NULL AND class <> ${streamClassCodes.final}`,
     );
@@ -286,6 +288,14 @@ export class StreamRepository {
     if (change.segments === undefined) return;
     this.#setWaiting.run(key.origin, key.stream);
     this.#onSegments(key);
+  }
+
+  /** The streams of that origin, with the numbers that the parent has and that are kept here all the same. */
+  handedOf(origin: number): readonly { readonly stream: number; readonly handed: IntervalSet }[] {
+    return this.#handedOf.all(origin).map((row) => ({
+      stream: Number(row["stream"]),
+      handed: row["handed"] === null ? emptyIntervals : unpackRanges(row["handed"]),
+    }));
   }
 
   /** What the parent had of streams of class final is to be handed on again. */

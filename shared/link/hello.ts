@@ -108,6 +108,7 @@ export interface Welcome {
   readonly parent: NodeName;
   /** Random number of the parent's database file. */
   readonly parentInstance: number;
+  readonly parentSinceMs?: number; // when it was started, by its clock: only compared; absent: unknown
   readonly session: number;
   /** What the parent holds of the child's own streams. */
   readonly holds: readonly Holding[];
@@ -210,6 +211,7 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   if (welcome.urgentCreditBytes !== undefined) map.set(7, welcome.urgentCreditBytes);
   if (welcome.capabilities !== undefined) map.set(9, welcome.capabilities);
   if (welcome.relayed !== undefined) map.set(19, welcome.relayed.map(packShortage));
+  if (welcome.parentSinceMs !== undefined) map.set(21, BigInt(welcome.parentSinceMs));
   return encodeCbor(map);
 }
 
@@ -328,6 +330,7 @@ function readWelcome(map: ReadonlyMap<unknown, unknown>): Welcome {
     creditBytes: asUint(map.get(5), "credit"),
     ...readUrgentCredit(map),
     ...(map.has(19) && { relayed: readShortages(map.get(19)) }),
+    ...(map.has(21) && { parentSinceMs: asTimeMs(map.get(21), "start of the parent") }),
     ...(map.has(9) && { capabilities: asUint(map.get(9), "capabilities", u32Max) }),
     nowMs: asTimeMs(map.get(8), "time"),
     path: readPath(map.get(10)),

@@ -10,7 +10,7 @@ export interface KnownStream extends StreamState {
 }
 
 export class ToldStreams {
-  /** Which database of which parent the rest is about. */
+  /** Which life of which database of which parent the rest is about. */
   #parent = "";
   /** By stream, the highest number that the parent knows: for good, and as far as this session goes. */
   readonly #known = new Map<string, number>();
@@ -42,9 +42,16 @@ export class ToldStreams {
     return this.#inHello;
   }
 
-  /** The parent, this database of it, has answered that hello. */
-  welcomed(parent: NodeName, instance: number): void {
-    const name = `${parent}/${instance}`;
+  /**
+   * The parent has answered that hello. In another life it may have another database, or an older copy that nothing else shows: what it
+   * was told before that, it may not know. `sinceMs`: when that life began, if it says so.
+   */
+  welcomed(parent: {
+    readonly name: NodeName;
+    readonly instance: number;
+    readonly sinceMs?: number | undefined;
+  }): void {
+    const name = `${parent.name}/${parent.instance}/${parent.sinceMs ?? ""}`;
     if (name !== this.#parent) this.#known.clear();
     this.#parent = name;
     for (const stream of this.#inHello) this.#known.set(streamKey(stream), stream.high);

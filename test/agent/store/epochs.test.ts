@@ -4,6 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "#agent/store/database.ts";
 import { nodeMigrations } from "#agent/store/node-migrations.ts";
 import { createNodeOperations } from "#agent/store/node-operations.ts";
+import { packRanges } from "#agent/store/packed-ranges.ts";
 import { nodeHasher } from "#agent/system/node-hasher.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { isBalanced } from "#shared/journal/ledger.ts";
@@ -14,17 +15,44 @@ afterEach(() => {
   for (const database of databases.splice(0)) database.close();
 });
 
-function open(maxBytes?: number) {
+function openFile(maxBytes?: number): DatabaseSync {
   const bound = maxBytes === undefined ? {} : { maxBytes };
   const database = openDatabase(":memory:", { migrations: nodeMigrations, cacheBytes: 1_000_000, ...bound });
   databases.push(database);
+  return database;
+}
+
+function open(maxBytes?: number) {
+  return operate(openFile(maxBytes), "custody");
+}
+
+function operate(database: DatabaseSync, streamClass: "custody" | "final") {
   const node = createNodeOperations(database, parseNodeName("device-1"), nodeHasher);
-  const streams = [{ name: "data", priority: 2, class: "custody", order: "live-first", policy: "oldest" }] as const;
+  const streams = [{ name: "data", priority: 2, class: streamClass, order: "live-first", policy: "oldest" }] as const;
   node.writes.open({ fresh: { uuid: "u", epoch: 5, instance: 6 }, streams, nowMs: 1, idsAbove: 0 });
   return node;
 }
 
 type Node = ReturnType<typeof open>;
+
+/** Counts the rows that are read one by one from here on. */
+function countRows(database: DatabaseSync): { rows: number } {
+  const count = { rows: 0 };
+  const prepare = database.prepare.bind(database);
+  database.prepare = (...args: Parameters<typeof prepare>) => {
+    const statement = prepare(...args);
+    const iterate = statement.iterate.bind(statement);
+    statement.iterate = function* (...values: never[]): ReturnType<typeof iterate> {
+      for (const row of iterate(...values)) {
+        count.rows++;
+        yield row;
+      }
+      return undefined;
+    } as typeof iterate;
+    return statement;
+  };
+  return count;
+}
 
 function append(node: Node, value: number, items = 1): number {
   const item = { timeMs: value, topic: "/data/x", payload: Uint8Array.of(value), retain: false };
@@ -228,4 +256,33 @@ test("[O10] a new epoch is taken once: what was given up in the old one, also be
     expect(node.reads.evidence({ holds }).own).toMatchObject([{ epoch: 5, isWaiting: false }]);
     expect(rows(node)).toContainEqual({ epoch: 7, high: 3, delivered: 0, lost: 2, held: 1 });
   }
+});
+
+test("class final: however much the parent has, only what it has not is looked at, and gets new numbers in order", () => {
+  const database = openFile();
+  const count = countRows(database);
+  const node = operate(database, "final");
+  for (let value = 1; value <= 1_000; value++) append(node, value % 256, 2);
+  // Of the segments 299…300, 301…302 and 1001…1002 the parent has a part at most, and nothing of the last ten.
+  const handed = packRanges([
+    [1, 299],
+    [302, 1000],
+    [1003, 1980],
+  ]);
+  database.prepare("UPDATE stream SET handed = ?").run(handed);
+  count.rows = 0;
+  expect(node.reads.evidence({ holds: [{ epoch: 5, streamId: 1, ranges: [[1, 1980]] }] }).own).toMatchObject([
+    { epoch: 5, isWaiting: true },
+  ]);
+  expect(count.rows).toBe(1);
+  count.rows = 0;
+  node.writes.renewEpoch({ fresh, holds: [], nowMs: 2 });
+  while (!node.writes.renumber({}).isDone);
+  expect(count.rows).toBe(2 * 13);
+  const moved = node.reads.after({ id: 0, bytesMax: 1e7 }).segments.filter(({ epoch, body }) => epoch === 7 && body);
+  expect(moved.map(({ first }) => first)).toEqual(Array.from({ length: 13 }, (_, index) => 1 + 2 * index));
+  expect(rows(node)).toMatchObject([
+    { epoch: 5, held: 1_974, lost: 26 },
+    { epoch: 7, held: 26 },
+  ]);
 });

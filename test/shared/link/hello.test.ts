@@ -97,7 +97,11 @@ const urgentCredit = fc.oneof(
   fc.constant({}),
   fc.nat().map((urgentCreditBytes) => ({ urgentCreditBytes })),
 );
-const abilities = fc.oneof(fc.constant({}), fc.constant({ capabilities: capabilities.deflate }));
+const abilities = fc.oneof(
+  fc.constant({}),
+  fc.constant({ capabilities: capabilities.deflate }),
+  time.map((parentSinceMs) => ({ parentSinceMs })),
+);
 const names = fc.array(name, { maxLength: 3 });
 const withRelays = fc
   .tuple(hello, names, names, missing)

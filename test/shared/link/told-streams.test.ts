@@ -18,7 +18,7 @@ test("a hello names the own streams of the epoch always, and others while they a
   const told = new ToldStreams();
   const streams = [stream("device-1", 3, 7), stream("device-2", 4, 9, false), stream(self, 1, 5), stream(self, 2, 0)];
   expect(named(told.forHello(streams, self, 2))).toEqual(["fog-1/2", "fog-1/1", "device-1/3", "device-2/4"]);
-  told.welcomed(parent, 6);
+  told.welcomed({ name: parent, instance: 6 });
   expect(named(told.forHello(streams, self, 2))).toEqual(["fog-1/2", "device-2/4"]);
   const grown = streams.map((one) => (one.origin === "device-1" ? { ...one, high: 8 } : one));
   expect(named(told.forHello(grown, self, 2))).toEqual(["fog-1/2", "device-1/3", "device-2/4"]);
@@ -28,17 +28,33 @@ test("another database of the parent knows nothing, and hears all of it again", 
   const told = new ToldStreams();
   const streams = [stream("device-1", 3, 7), stream(self, 2, 1)];
   told.forHello(streams, self, 2);
-  told.welcomed(parent, 6);
+  told.welcomed({ name: parent, instance: 6 });
   told.forHello(streams, self, 2);
-  told.welcomed(parent, 7);
+  told.welcomed({ name: parent, instance: 7 });
   expect(named(told.forBeat(streams))).toEqual(["device-1/3"]);
   expect(told.forBeat(streams)).toEqual([]);
+});
+
+test("[O3] a parent that was started again hears all of it again: an older copy of its database may have been put back", () => {
+  const told = new ToldStreams();
+  const streams = [stream("device-1", 3, 7), stream(self, 1, 5), stream(self, 2, 1)];
+  const life = { name: parent, instance: 6, sinceMs: 1_000 };
+  for (const [sinceMs, expected] of [
+    [1_000, []],
+    [1_000, []],
+    [2_000, ["device-1/3", "fog-1/1"]],
+    [2_000, []],
+  ] as const) {
+    told.forHello(streams, self, 2);
+    told.welcomed({ ...life, sinceMs });
+    expect(named(told.forBeat(streams))).toEqual(expected);
+  }
 });
 
 test("a heartbeat names what has grown, once; what a session that broke was told is named in the next hello", () => {
   const told = new ToldStreams();
   told.forHello([stream(self, 2, 1)], self, 2);
-  told.welcomed(parent, 6);
+  told.welcomed({ name: parent, instance: 6 });
   const grown = [stream(self, 2, 5), stream("device-1", 3, 7)];
   expect(named(told.forBeat(grown))).toEqual(["fog-1/2", "device-1/3"]);
   expect(told.forBeat(grown)).toEqual([]);
@@ -56,7 +72,7 @@ test("[O3] however many there are: each frame is bounded, and in the end the par
     for (const { origin, high } of some) heard.set(origin, high);
   };
   hear(told.forHello(streams, self, 2));
-  told.welcomed(parent, 6);
+  told.welcomed({ name: parent, instance: 6 });
   // The first has grown meanwhile: the others need not be named to this again.
   const grown = stream("device-1", 1, 9_999);
   hear(told.forBeat([grown]));
