@@ -1,11 +1,11 @@
 // What calls are to reach, beside what they did. Pure.
+import { limits } from "#shared/limits.ts";
 import { median } from "../percentiles.ts";
 import type { BenchResult } from "../rounds.ts";
 import { target, type Target } from "../targets-table.ts";
 import { byHand, onDisk } from "./round-trip-benchmark.ts";
-import { wideName } from "./wide-benchmark.ts";
+import { fogCount, wideName } from "./wide-benchmark.ts";
 
-const few = 2_000;
 const many = 10_000;
 const completeMsMax = 3_000;
 const pruned = 20;
@@ -23,9 +23,9 @@ export function judgeCalls(results: readonly BenchResult[]): readonly Target[] {
     ...atMost("command and result, p50 over that of two Mosquittos", timesByHand(rowsOf("command")), undefined),
     ...atMost("receipt of 10,000 devices complete, ms", figure("wide", all, "completeMs"), completeMsMax),
     ...atMost(
-      "frames on the cloud's links: to 10,000 devices over 2,000",
-      figure("wide", all, "cloudFrames") / figure("wide", wideName(few, "all"), "cloudFrames"),
-      2,
+      "frames on the cloud's links to each fog of 500 devices, over the envelope, a report each 200 ms and the last one",
+      figure("wide", all, "cloudFrames") / (fogCount.full * (2 + figure("wide", all, "completeMs") / limits.receiptMs)),
+      1,
     ),
     ...atMost(
       "frames to one zone of fifty over those to all",

@@ -11,7 +11,7 @@ const zones = 50;
 const callsEach = 5;
 /** Heartbeats and the news of the last devices have passed. */
 const quietMs = 6_000;
-const fogCount = { full: 20, quick: 2 };
+export const fogCount = { full: 20, quick: 2 };
 const sizes = { full: [2_000, 10_000], quick: [100] };
 
 export const wideName = (devices: number, whom: "all" | "one zone"): string =>
