@@ -15,6 +15,17 @@ export interface NodeAnswer {
   readonly reason?: string;
 }
 
+/** A node that could not be asked yet. */
+export interface WaitingNode {
+  readonly node: string;
+  /** ISO 8601. */
+  readonly since: string;
+  /** Where the call waits for it. */
+  readonly at?: string;
+  /** It was stopped on purpose. */
+  readonly left?: boolean;
+}
+
 /** How far a call down the tree is; the last one is `final`. */
 export interface CallReport {
   readonly id: string;
@@ -24,8 +35,10 @@ export interface CallReport {
   readonly results: readonly NodeAnswer[];
   /** Results left out because there are too many. */
   readonly omitted?: number;
-  /** Nodes that could not be asked yet, ISO 8601 time since when, and at which node the call waits for them. */
-  readonly waiting: readonly { readonly node: string; readonly since: string; readonly at?: string }[];
+  /** Nodes that could not be asked yet, of many a part. */
+  readonly waiting: readonly WaitingNode[];
+  /** Those that are waited for and not named. */
+  readonly waitingOmitted?: number;
   /** Whether as many are done as `confirm` asked for. */
   readonly confirmed?: boolean;
 }

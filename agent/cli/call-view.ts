@@ -51,7 +51,8 @@ export function progressText(
 
 /** `40 matched: 37 done, 3 failed; 1 waiting at cloud-1: fog-2 since 12:03:11Z`. `now`: ISO 8601; other days are named. */
 export function summaryText({ counts, waiting, waitingOmitted, confirmed, final }: CallReport, now: string): string {
-  const matched = counts.matched === 0 && final ? "no node matched the condition" : countsText(counts);
+  const matched =
+    counts.matched === 0 && final && waiting.length === 0 ? "no node matched the condition" : countsText(counts);
   const since = listed(
     waiting.map(({ node, since: from, left = false }) =>
       left ? `${node} (left on purpose ${momentText(from, now)})` : `${node} since ${momentText(from, now)}`,

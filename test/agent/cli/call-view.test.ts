@@ -51,7 +51,7 @@ test.each([
   [report({}), "no node matched the condition"],
   [
     report({}, { waiting: [{ node: "fog-1", since: "2026-07-09T23:00:00.000Z" }] }),
-    "no node matched the condition; 1 waiting: fog-1 since 2026-07-09 23:00:00Z",
+    "0 matched; 1 waiting: fog-1 since 2026-07-09 23:00:00Z",
   ],
   [report({ matched: 2, refused: 1, expired: 1 }), "2 matched: 1 refused, 1 expired"],
 ])("the summary in words: %#", (given, text) => {
