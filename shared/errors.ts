@@ -36,3 +36,9 @@ export class FogbankError extends Error {
     this.code = code;
   }
 }
+
+/** For what may only fail with a code; anything else is a bug, and is thrown on. */
+export function asFogbankError(error: unknown): FogbankError {
+  if (error instanceof FogbankError) return error;
+  throw error;
+}

@@ -1,6 +1,6 @@
 // Calls and events that travel through the tree: drives shared/machine/machine-core. Feeds in what clients, neighbours, the store and
 // the functions say, and performs the effects in order. What this node publishes it never takes in again.
-import { FogbankError } from "#shared/errors.ts";
+import { asFogbankError, FogbankError } from "#shared/errors.ts";
 import type { NodeName } from "#shared/ids.ts";
 import { bytesOfCallId, isCallId } from "#shared/machine/call-id.ts";
 import type { Effect } from "#shared/machine/effect.ts";
@@ -42,6 +42,7 @@ import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
 import { ownEvent, takeIn } from "./intake.ts";
 import type { OfferedNames } from "./offered-names.ts";
+import { LastWords } from "./last-words.ts";
 import { encodeOutcome, recordedOf } from "./outcome-record.ts";
 import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
 import { ResultStreams } from "./result-streams.ts";
@@ -143,6 +144,7 @@ class MachineMessages implements MachineMessaging {
   readonly #stop = new AbortController();
   readonly #unsettled = new Map<string, Settle[]>();
   readonly #streams: ResultStreams;
+  readonly #lastWords: LastWords;
   #early: Uint8Array[] = [];
   readonly #restored: RestoredMessages;
   #sweeping: Promise<void> | undefined;
@@ -160,6 +162,10 @@ class MachineMessages implements MachineMessaging {
     this.#core = new MachineCore(name, keptBytesMax);
     this.#streams = new ResultStreams((message) => deps.bus.publish(message));
     const { conditions, runner } = deps;
+    this.#lastWords = new LastWords(
+      (id) => deps.store.write("dropMessage", { id: bytesOfCallId(id) }, "urgent"),
+      (word) => this.#performOne(word),
+    );
     this.#restored = new RestoredMessages(deps, ({ record, bytes }) => {
       const verdict = conditions.check(record.envelope.condition);
       this.#perform(this.#core.restore(this.#surroundings.world(), record, bytes, verdict));
@@ -347,7 +353,9 @@ class MachineMessages implements MachineMessaging {
   }
 
   #perform(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#performOne(effect);
+    // When the node stops there is nobody left to hear it later.
+    const rest = this.#isStopping ? effects : this.#lastWords.take(effects);
+    for (const effect of rest) this.#performOne(effect);
     if (effects.length === 0) return;
     this.#wake.resolve();
     this.#nap?.abort();
@@ -430,7 +438,7 @@ class MachineMessages implements MachineMessaging {
         : store.write("remember", { id, deadlineMs: effect.deadlineMs, nowMs: treeNow() }, "urgent");
     const answer = await recorded.then(recordedOf, (error: unknown) => ({
       type: "refused" as const,
-      reason: `the call could not be made durable (${asError(error).code})`,
+      reason: `the call could not be made durable (${asFogbankError(error).code})`,
     }));
     if (!this.#stop.signal.aborted) this.#perform(this.#core.recorded(this.#surroundings.world(), effect.id, answer));
   }
@@ -440,7 +448,7 @@ class MachineMessages implements MachineMessaging {
     try {
       await this.#deps.store.write("keepMessage", { id: bytesOfCallId(id), deadlineMs, body }, "urgent");
     } catch (error) {
-      const { code, message } = asError(error);
+      const { code, message } = asFogbankError(error);
       if (!this.#stop.signal.aborted) this.#deps.log.error({ id, code, reason: message }, "message not made durable");
       verdict = { type: "refuse", reason: `it could not be made durable (${code})` };
     }
@@ -489,9 +497,4 @@ class MachineMessages implements MachineMessaging {
       if (!this.#stop.signal.aborted) this.#deps.log.warn({ what, error: String(error) }, "not written or sent");
     });
   }
-}
-
-function asError(error: unknown): FogbankError {
-  if (error instanceof FogbankError) return error;
-  throw error;
 }

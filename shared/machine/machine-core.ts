@@ -196,7 +196,9 @@ export class MachineCore {
     if (!isKept) {
       this.#budget.release(message);
       message.isNotKept(world);
-      return message.caller.kind === "local" ? this.#cancel(world, message, "it could not be made durable") : [];
+      if (message.caller.kind !== "local") return [];
+      message.caller.replies = new Map(); // the refusal was its last word
+      return this.#cancel(world, message, "it could not be made durable");
     }
     message.kept = "yes";
     message.dirty = true;
