@@ -47,7 +47,13 @@ async function measurer(tree: MachineTree, name: NodeId): Promise<readonly objec
   const asked: object[] = [];
   client.on("message", (_topic, payload) => {
     const request = JSON.parse(payload.toString()) as { readonly args: string; readonly reply: string };
-    const { id: _id, deadline: _deadline, reply, ...rest } = request as typeof request & Record<string, unknown>;
+    const {
+      id: _id,
+      deadline: _deadline,
+      ttlMs: _ttl,
+      reply,
+      ...rest
+    } = request as typeof request & Record<string, unknown>;
     asked.push(rest);
     const answer = request.args.includes(`not ${name}`) ? { error: "no" } : { result: name };
     client.publish(reply, JSON.stringify(answer), { qos: 1 });
