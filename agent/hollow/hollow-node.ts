@@ -4,7 +4,8 @@ import type { ConditionCache } from "#shared/condition/condition-cache.ts";
 import { evaluateCondition } from "#shared/condition/evaluate.ts";
 import type { Effect, Recorded } from "#shared/machine/effect.ts";
 import { decodeEnvelope, type Envelope } from "#shared/machine/envelope.ts";
-import { MachineCore, type Verdict } from "#shared/machine/machine-core.ts";
+import { MachineCore } from "#shared/machine/machine-core.ts";
+import type { Verdict } from "#shared/machine/on-arrival.ts";
 import { above, type NeighbourView, type World } from "#shared/machine/neighbour.ts";
 import { decodeReceipt, encodeReceipt } from "#shared/machine/receipt-wire.ts";
 import type { NodeResult } from "#shared/machine/receipt.ts";
@@ -99,6 +100,7 @@ export class HollowNode implements AsyncDisposable {
         return;
       case "outcome":
         this.#outcomes.set(effect.id, effect.result);
+        this.#perform(this.#core.settled(this.#world(), effect.id));
         return;
       case "keep":
         this.#perform(this.#core.kept(this.#world(), effect.id, true));

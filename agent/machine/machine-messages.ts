@@ -40,10 +40,10 @@ import {
 import { publisherOf } from "../auth/publisher.ts";
 import type { FunctionRunner } from "../functions/function-runner.ts";
 import type { NodeStore } from "../store/node-store.ts";
+import { CallRecords } from "./call-records.ts";
 import { ownEvent, takeIn } from "./intake.ts";
 import type { OfferedNames } from "./offered-names.ts";
 import { LastWords } from "./last-words.ts";
-import { encodeOutcome, recordedOf } from "./outcome-record.ts";
 import { eventBody, refusalBody, replyBody, resultBody } from "./report-bodies.ts";
 import { ResultStreams } from "./result-streams.ts";
 import { RestoredMessages } from "./stored-messages.ts";
@@ -145,6 +145,7 @@ class MachineMessages implements MachineMessaging {
   readonly #unsettled = new Map<string, Settle[]>();
   readonly #streams: ResultStreams;
   readonly #lastWords: LastWords;
+  readonly #records: CallRecords;
   #early: Uint8Array[] = [];
   readonly #restored: RestoredMessages;
   #sweeping: Promise<void> | undefined;
@@ -166,6 +167,7 @@ class MachineMessages implements MachineMessaging {
       (id) => deps.store.write("dropMessage", { id: bytesOfCallId(id) }, "urgent"),
       (word) => this.#performOne(word),
     );
+    this.#records = new CallRecords(deps);
     this.#restored = new RestoredMessages(deps, ({ record, bytes }) => {
       const verdict = conditions.check(record.envelope.condition);
       this.#perform(this.#core.restore(this.#surroundings.world(), record, bytes, verdict));
@@ -396,13 +398,9 @@ class MachineMessages implements MachineMessaging {
       case "stop":
         runner.cancel(effect.id);
         return;
-      case "outcome": {
-        const { id, name, deadlineMs, result } = effect;
-        const nowMs = this.#deps.treeNow();
-        const args = { id: bytesOfCallId(id), deadlineMs, nowMs, ...encodeOutcome(result, name) };
-        this.#quietly("the outcome of a call", store.write("settleCall", args, "lazy"));
+      case "outcome":
+        this.#quietly("the outcome of a call", this.#settleRecord(effect));
         return;
-      }
       case "deliver": {
         const { kind, name, encoding, durable } = effect.envelope;
         const payload = encodeReply(eventBody(effect.envelope), encoding);
@@ -428,19 +426,18 @@ class MachineMessages implements MachineMessaging {
     );
   }
 
-  /** At most once: the id is durable before anything happens. */
   async #record(effect: Effect & { readonly type: "remember" | "recall" }): Promise<void> {
-    const { store, treeNow } = this.#deps;
-    const id = bytesOfCallId(effect.id);
-    const recorded =
-      effect.type === "recall"
-        ? store.read("recall", { id })
-        : store.write("remember", { id, deadlineMs: effect.deadlineMs, nowMs: treeNow() }, "urgent");
-    const answer = await recorded.then(recordedOf, (error: unknown) => ({
-      type: "refused" as const,
-      reason: `the call could not be made durable (${asFogbankError(error).code})`,
-    }));
+    const answer = await this.#records.ask(effect);
     if (!this.#stop.signal.aborted) this.#perform(this.#core.recorded(this.#surroundings.world(), effect.id, answer));
+  }
+
+  async #settleRecord(effect: Effect & { readonly type: "outcome" }): Promise<void> {
+    try {
+      await this.#records.settle(effect);
+    } finally {
+      // Where it cannot be written it is told nevertheless.
+      if (!this.#stop.signal.aborted) this.#perform(this.#core.settled(this.#surroundings.world(), effect.id));
+    }
   }
 
   async #keep({ id, deadlineMs, body }: Effect & { readonly type: "keep" }): Promise<void> {

@@ -31,13 +31,14 @@ export type Effect =
   | { readonly type: "run"; readonly envelope: Envelope }
   /** Nobody waits for that run any more. */
   | { readonly type: "stop"; readonly id: string }
-  /** Writes the own outcome into the record, soon. */
+  /** Writes the own outcome into the record, soon. `isAwaited`: `settled` hears when that is durable, and nobody is told before. */
   | {
       readonly type: "outcome";
       readonly id: string;
       readonly name: string;
       readonly deadlineMs: number;
       readonly result: NodeResult;
+      readonly isAwaited: boolean;
     }
   /** Tells local subscribers of an event. */
   | { readonly type: "deliver"; readonly envelope: Envelope }

@@ -9,9 +9,10 @@
 import type { NodeName } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { Phase } from "./envelope.ts";
+import { withTold } from "./keep-told.ts";
 import type { Bounds } from "./merge-receipts.ts";
 import type { Neighbour, NeighbourView, World } from "./neighbour.ts";
-import { matchedOf, type NodeResult, type Receipt, type Unheard } from "./receipt.ts";
+import type { NodeResult, Receipt, Unheard } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { SaidReceipt } from "./said-receipt.ts";
 
@@ -24,6 +25,7 @@ export type LinkClass = "open" | "lost" | "settled" | "done";
 interface Ask {
   readonly session: number;
   readonly phase: Phase;
+  readonly look: number;
   /** Tree time of the first one. */
   readonly firstMs: number;
   /** When it is repeated if nothing is heard, milliseconds that never step. */
@@ -39,8 +41,8 @@ export class LinkState {
   /** Tree time of its last word. */
   heardMs = 0;
   readonly #said = new SaidReceipt();
-  /** The fullest of its complete receipts: a later one that is on its way to being complete does not count for less. */
-  #whole: Receipt | undefined;
+  /** What counted before it began to say all anew. */
+  #told: Receipt | undefined;
   #isDone = false;
   #heardPhase: Phase | -1 = -1;
   /** When it was heard last, and after how much silence it is asked again: milliseconds that never step. */
@@ -124,10 +126,13 @@ export class LinkState {
   asked(phase: Phase, nowMs: number, monotonicMs: number): void {
     const { session } = this.view;
     const before = this.#asked;
+    const look = this.#wantedLook;
     const isRepeated = before?.session === session && before.phase === phase;
     const waitMs = isRepeated ? Math.min(limits.askAgainMsMax, before.waitMs * 2) : limits.askAgainMs;
-    if (isRepeated && this.#heardPhase >= phase) this.#silentMs = Math.min(limits.silentMsMax, this.#silentMs * 2);
-    this.#asked = { session, phase, waitMs, firstMs: before?.firstMs ?? nowMs, againMs: monotonicMs + waitMs };
+    // For the sake of those who have come it is asked without having been silent.
+    if (isRepeated && before.look === look && this.#heardPhase >= phase)
+      this.#silentMs = Math.min(limits.silentMsMax, this.#silentMs * 2);
+    this.#asked = { session, phase, look, waitMs, firstMs: before?.firstMs ?? nowMs, againMs: monotonicMs + waitMs };
   }
 
   /**
@@ -142,27 +147,14 @@ export class LinkState {
     const word = this.#said.take(frame, this.view.session, bounds);
     if (word === undefined || (this.#isDone && !word.receipt.complete && !this.#isStale)) return undefined;
     this.#isDone = word.receipt.complete;
-    this.#count(word.receipt);
+    if (word.isAnew) this.#told = this.receipt;
+    this.receipt = this.#told === undefined ? word.receipt : withTold(word.receipt, this.#told, bounds);
     this.#heardLook = frame.look;
     this.heardMs = nowMs;
     this.#heardMonotonicMs = monotonicMs;
     if (frame.since !== undefined) this.#silentMs = limits.silentMs;
     if (frame.phase > this.#heardPhase) this.#heardPhase = frame.phase;
     return word.results;
-  }
-
-  /** A neighbour that has forgotten what it said counts anew: until it is through, what it had said counts. */
-  #count(said: Receipt): void {
-    const whole = this.#whole;
-    if (whole === undefined || matchedOf(said.counts) >= matchedOf(whole.counts)) {
-      this.receipt = said;
-      if (said.complete) this.#whole = said;
-      return;
-    }
-    const heard = new Set(whole.results.map(({ node }) => node));
-    const waiting = said.waiting.filter(({ node }) => !heard.has(node));
-    const { complete, settled, unnamed } = said;
-    this.receipt = { ...whole, waiting, unnamed, complete, settled };
   }
 
   /** Others have come below it: it is asked once more what it has to say. */
@@ -178,7 +170,7 @@ export class LinkState {
   forget(): void {
     this.receipt = undefined;
     this.#said.forget();
-    this.#whole = undefined;
+    this.#told = undefined;
     this.#isDone = false;
     this.#heardPhase = -1;
     this.#asked = undefined;

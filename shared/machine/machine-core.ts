@@ -13,15 +13,14 @@ import { isEvent, phases, type Envelope } from "./envelope.ts";
 import { withDetached } from "./merge-receipts.ts";
 import type { MessageRecord } from "./message-record.ts";
 import { above, type NeighbourView, type World } from "./neighbour.ts";
+import { awaitsOffer, nextOf, nodeStops } from "./next-step.ts";
+import { problemOf, type Verdict } from "./on-arrival.ts";
 import { OpenBudget } from "./open-budget.ts";
 import { OpenMessage, type Caller } from "./open-message.ts";
-import { emptyReceipt, type CallStatus, type NodeResult } from "./receipt.ts";
+import type { CallStatus, NodeResult } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { Reports } from "./reports.ts";
 import { ToldEvents } from "./told-events.ts";
-
-/** What a condition came to here; the error says where it is wrong. */
-export type Verdict = { readonly holds: boolean } | { readonly error: string };
 
 export interface CoreStats {
   readonly accepted: number;
@@ -35,6 +34,8 @@ export interface CoreStats {
 
 type Effects = readonly Effect[];
 
+const calledOff = "its caller called it off";
+
 export type LocalCaller = Caller & { readonly kind: "local" };
 
 export class MachineCore {
@@ -43,10 +44,8 @@ export class MachineCore {
   readonly #budget: OpenBudget;
   readonly #reports: Reports;
   readonly #told = new ToldEvents();
-  #accepted = 0;
-  #ran = 0;
-  #expired = 0;
-  #repeated = 0;
+  #isStopping = false;
+  readonly #counts = { accepted: 0, ran: 0, expired: 0, repeated: 0 };
 
   /** `keptBytesMax`: what open messages may take in the store. */
   constructor(self: NodeName, keptBytesMax: number) {
@@ -56,13 +55,7 @@ export class MachineCore {
   }
 
   stats(): CoreStats {
-    return {
-      accepted: this.#accepted,
-      ran: this.#ran,
-      expired: this.#expired,
-      repeated: this.#repeated,
-      open: this.#budget.open,
-    };
+    return { ...this.#counts, open: this.#budget.open };
   }
 
   /** Nothing is followed, nor remembered to be repeated: time need not pass here. */
@@ -88,7 +81,7 @@ export class MachineCore {
   /** A local client's message, which `refusalOf` lets pass. Asked again: the answer as it stands, and the last word when it comes. */
   publish(world: World, envelope: Envelope, caller: LocalCaller, holds: boolean): Effects {
     const known = this.#messages.get(envelope.id);
-    if (known !== undefined || this.#wasTold(world, envelope)) this.#repeated++;
+    if (known !== undefined || this.#wasTold(world, envelope)) this.#counts.repeated++;
     if (this.#wasTold(world, envelope)) return [];
     if (known === undefined) return this.#follow(world, envelope, caller, holds);
     if (known.caller.kind !== "local") return [];
@@ -102,11 +95,11 @@ export class MachineCore {
     if (envelope.kind === "cancel") return this.#hearCancel(world, from, envelope, known);
     if (known !== undefined) return this.#hearAgain(world, from, envelope, known);
     const isOver = world.nowMs >= envelope.deadlineMs || this.#wasTold(world, envelope);
-    if (isEvent(envelope) && isOver && world.nowMs >= envelope.deadlineMs) this.#expired++;
-    else if (isEvent(envelope) && isOver) this.#repeated++;
+    if (isEvent(envelope) && isOver && world.nowMs >= envelope.deadlineMs) this.#counts.expired++;
+    else if (isEvent(envelope) && isOver) this.#counts.repeated++;
     if (isEvent(envelope) && isOver) return [this.#reports.nothing(from, envelope)];
     const tooMany = this.#budget.tooMany(envelope);
-    const problem = this.#problemOf(from, envelope, verdict) ?? tooMany;
+    const problem = problemOf(from, envelope, verdict) ?? tooMany;
     const refused: Effects = problem === undefined ? [] : [{ type: "refused", from: from.name, reason: problem }];
     // Whoever has an event keeps it as long as nothing is said of it here, and sends it again.
     if (isEvent(envelope) && tooMany !== undefined) return refused;
@@ -117,13 +110,6 @@ export class MachineCore {
   /** Whether it has been told, if it is an event that leaves no trace on disk. */
   #wasTold({ monotonicMs }: World, envelope: Envelope): boolean {
     return isEvent(envelope) && !envelope.durable && this.#told.has(envelope.id, monotonicMs);
-  }
-
-  /** Why a neighbour's message is refused here. */
-  #problemOf(from: NeighbourView, envelope: Envelope, verdict: Verdict): string | undefined {
-    if (from.key !== above && envelope.scope !== "machine") return "it is not for nodes above the caller";
-    if (envelope.hops > limits.callHops) return `it has passed more than ${limits.callHops} nodes`;
-    return "error" in verdict ? `its condition cannot be used here: ${verdict.error}` : undefined;
   }
 
   /** A neighbour's receipt. */
@@ -149,37 +135,47 @@ export class MachineCore {
     const message = this.#messages.get(id);
     if (message === undefined || message.step !== "recording") return [];
     const { envelope } = message;
-    message.step = "none";
-    if (answer.type === "known") this.#repeated++;
-    if (isEvent(envelope)) return answer.type === "known" ? [] : this.#deliver(world, message);
-    if (answer.type === "refused") return this.#own(world, message, "refused", answer.reason);
-    if (answer.type === "known" && answer.name !== undefined && answer.name !== envelope.name)
-      return this.#own(world, message, "refused", `a call of "${answer.name}" had this id`);
+    if (answer.type === "known") this.#counts.repeated++;
+    if (isEvent(envelope)) {
+      message.step = "none";
+      return answer.type === "known" ? [] : this.#deliver(world, message);
+    }
     // It may have been counted in another place before the restart.
     if (answer.type === "known" && message.caller.kind === "neighbour") message.adoptedMs ??= world.nowMs;
-    if (answer.type === "known" && answer.result !== null) return this.#setOwn(world, message, answer.result);
-    if (answer.type === "known" && envelope.mode === "async")
-      return this.#own(world, message, "failed", "the node stopped while it ran");
-    if (world.monotonicMs >= message.deadlineMonotonicMs) this.#expired++;
-    if (world.monotonicMs >= message.deadlineMonotonicMs)
-      return this.#finish(world, message, this.#result("expired", "its deadline passed before it could run"));
-    if (!world.offers(envelope.name) && answer.type === "new" && !message.isRemembered && awaitsOffer(world, message)) {
-      message.isOfferAwaited = true;
-      message.step = "held";
-      return [];
+    const next = nextOf(world, message, answer, this.#isStopping);
+    switch (next.type) {
+      case "said":
+        return this.#setOwn(world, message, { ...next.result, node: this.#self });
+      case "over":
+        if (next.result.status === "expired") this.#counts.expired++;
+        return this.#finish(world, message, { ...next.result, node: this.#self });
+      case "nothing":
+        message.step = "none";
+        return this.#act(world, message);
+      case "wait":
+        message.isOfferAwaited = true;
+        message.step = "held";
+        return [];
+      case "run":
+        message.setOwn({ node: this.#self, status: "started" });
+        message.step = "running";
+        this.#counts.ran++;
+        return [{ type: "run", envelope }];
     }
-    if (!world.offers(envelope.name))
-      return this.#own(world, message, "refused", `nobody on this node offers the function "${envelope.name}"`);
-    message.setOwn({ node: this.#self, status: "started" });
-    message.step = "running";
-    this.#ran++;
-    return [{ type: "run", envelope }];
+  }
+
+  /** The outcome is on disk, or cannot be. */
+  settled(world: World, id: string): Effects {
+    const message = this.#messages.get(id);
+    return message?.endOwn() === true ? this.#act(world, message) : [];
   }
 
   /** How a run ended. */
   ran(world: World, id: string, result: NodeResult): Effects {
     const message = this.#messages.get(id);
-    return message?.step === "running" ? this.#finish(world, message, result) : [];
+    if (message?.step !== "running") return [];
+    message.step = "none"; // nothing is left to be stopped
+    return this.#finish(world, message, result);
   }
 
   /**
@@ -242,10 +238,15 @@ export class MachineCore {
   /** The node stops: what runs here ends, and what is known is said while there is somebody to hear it. The rest goes on later. */
   stop(world: World): Effects {
     const effects: Effect[] = [];
+    this.#isStopping = true;
     for (const message of this.#messages.values()) {
       if (message.ended !== undefined) continue;
       const isStopped = message.step !== "held" || message.kept !== "yes";
-      if (isStopped && message.isOwnOpen) effects.push(...this.#own(world, message, "cancelled", "the node stops"));
+      if (isStopped && message.isOwnOpen) {
+        effects.push(...this.#callOff(message, nodeStops));
+        message.endOwn(); // its record is written before the node has stopped
+        effects.push(...this.#act(world, message));
+      }
       if (message.ended === undefined) effects.push(...this.#reports.report(world, message));
     }
     return effects;
@@ -266,26 +267,34 @@ export class MachineCore {
           ? { node: this.#self, status: "queued" }
           : undefined;
     const message = new OpenMessage(envelope, caller, own, world);
-    this.#messages.set(message.id, message);
-    this.#budget.count(message, 1);
-    if (problem === undefined) this.#accepted++;
+    this.#open(message);
+    if (problem === undefined) this.#counts.accepted++;
     message.isRefused = problem !== undefined;
     if (own?.status === "queued") message.step = "held";
     if (restored !== undefined) this.#budget.isKept(message, restored.bytes);
     // Of one that has waited here, everybody is asked or named once more: some may have run it.
     const isPast = world.nowMs >= envelope.deadlineMs && restored === undefined;
     if (problem === undefined && !isPast) for (const view of world.neighbours()) message.observe(world, view);
-    if (restored?.cancelled !== undefined) {
-      message.cancelled = restored.cancelled;
-      message.setOwn(this.#result("cancelled", restored.cancelled));
-    }
-    return this.#act(world, message, restored !== undefined);
+    message.cancelled = restored?.cancelled;
+    // One that was called off may have ended before.
+    const recall = message.cancelled !== undefined && holds ? this.#recall(message) : [];
+    return [...recall, ...this.#act(world, message, restored !== undefined)];
+  }
+
+  #open(message: OpenMessage): void {
+    this.#messages.set(message.id, message);
+    this.#budget.count(message, 1);
+  }
+
+  #recall(message: OpenMessage): Effects {
+    message.step = "recording";
+    return [{ type: "recall", id: message.id }];
   }
 
   /** What is known of the message already; asked by whom? */
   #hearAgain(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage): Effects {
     const { caller } = known;
-    this.#repeated++;
+    this.#counts.repeated++;
     // By another one than before, or under an id that was used here: this node is counted where it was asked first.
     if (caller.kind === "local" || caller.key !== from.key)
       return this.#isHere(known) ? [this.#reports.nothing(from, envelope)] : [];
@@ -314,17 +323,16 @@ export class MachineCore {
 
   #hearCancel(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage | undefined): Effects {
     if (known === undefined) {
-      // The message itself may still come.
+      // The message itself may still come, or it has ended here before.
       const message = new OpenMessage(envelope, callerOf(from), undefined, world);
-      message.cancelled = "its caller called it off";
-      message.ended = { receipt: emptyReceipt, monotonicMs: world.monotonicMs };
-      this.#messages.set(message.id, message);
-      return this.#reports.report(world, message);
+      message.cancelled = calledOff;
+      this.#open(message);
+      return this.#recall(message);
     }
     const { caller } = known;
     if (caller.kind === "local" || caller.key !== from.key) return [this.#reports.nothing(from, envelope)];
     known.callersLook = envelope.look;
-    const reason = typeof envelope.args === "string" ? envelope.args : "its caller called it off";
+    const reason = typeof envelope.args === "string" ? envelope.args : calledOff;
     return [...this.#cancel(world, known, reason), ...this.#reports.repeat(world, known)];
   }
 
@@ -332,13 +340,16 @@ export class MachineCore {
     if (message.ended !== undefined || message.cancelled !== undefined) return [];
     message.cancelled = reason;
     message.dropUnsent(this.#self);
-    const effects: Effect[] = [];
-    if (message.step === "running") effects.push({ type: "stop", id: message.id });
-    // Its id may be on disk already.
-    if (message.step === "running" || message.step === "recording")
-      effects.push(outcomeOf(message, this.#result("cancelled", reason)));
-    message.setOwn(this.#result("cancelled", reason));
-    return [...effects, ...this.#advance(world, message)];
+    return [...this.#callOff(message, reason), ...this.#advance(world, message)];
+  }
+
+  #callOff(message: OpenMessage, reason: string): Effects {
+    // It has ended by itself, or may have: then its record counts.
+    if (message.step === "settling" || message.step === "recording") return [];
+    const result = this.#result("cancelled", reason);
+    if (message.step === "running") return this.#settle(message, result);
+    message.setOwn(result);
+    return [];
   }
 
   /** The message has changed: neighbours are to hear of it, and a restart is to find it so. */
@@ -353,7 +364,7 @@ export class MachineCore {
     if (message.ended !== undefined) return [];
     const { envelope } = message;
     const effects: Effect[] = [...this.#reports.results(message)];
-    if (message.mayBeKept(world) && mustKeep(message)) effects.push(this.#budget.keep(message));
+    if (message.mayBeKept(world) && message.mustSurvive) effects.push(this.#budget.keep(message));
     const isDurableEvent = isEvent(envelope) && envelope.durable;
     if (isDurableEvent && message.kept !== "yes") return effects;
     const due = message.takeDue(world);
@@ -373,13 +384,13 @@ export class MachineCore {
     const isRun = world.monotonicMs < message.deadlineMonotonicMs && world.offers(envelope.name);
     message.isRemembered = isRun && envelope.mode === "async" && !isEvent(envelope);
     if (message.isRemembered) return [{ type: "remember", id, deadlineMs: envelope.deadlineMs }];
-    return [{ type: "recall", id }];
+    return this.#recall(message);
   }
 
   #deliver(world: World, message: OpenMessage): Effects {
     message.step = "none";
     if (world.monotonicMs >= message.deadlineMonotonicMs) return [];
-    this.#ran++;
+    this.#counts.ran++;
     const deliver: Effect = { type: "deliver", envelope: message.envelope };
     return message.envelope.durable ? [deliver, outcomeOf(message, this.#result("done"))] : [deliver];
   }
@@ -407,12 +418,9 @@ export class MachineCore {
 
   /** What is still under way here at the deadline. */
   #overdue(world: World, message: OpenMessage): Effects {
-    if (!message.isOwnOpen || message.step === "recording") return [];
+    if (!message.isOwnOpen || message.step === "recording" || message.step === "settling") return [];
     if (message.step === "running")
-      return [
-        { type: "stop", id: message.id },
-        ...this.#finish(world, message, this.#result("failed", "no answer before the deadline")),
-      ];
+      return this.#finish(world, message, this.#result("failed", "no answer before the deadline"));
     // Held: what the record says of an earlier life counts more.
     if (message.step === "held" && !isEvent(message.envelope)) return this.#begin(world, message, false);
     return [];
@@ -428,17 +436,22 @@ export class MachineCore {
     return this.#advance(world, message);
   }
 
-  #own(world: World, message: OpenMessage, status: CallStatus, reason: string): Effects {
-    const result = this.#result(status, reason);
-    const isRecorded = message.step === "running";
-    return isRecorded
-      ? [{ type: "stop", id: message.id }, ...this.#finish(world, message, result)]
-      : this.#setOwn(world, message, result);
+  /** The own outcome of something that began. */
+  #finish(world: World, message: OpenMessage, result: NodeResult): Effects {
+    return [...this.#settle(message, result), ...this.#act(world, message)];
   }
 
-  /** The own outcome of something that began: the record is to know it. */
-  #finish(world: World, message: OpenMessage, result: NodeResult): Effects {
-    return [outcomeOf(message, result), ...this.#setOwn(world, message, result)];
+  /**
+   * The record is to know how something that began has ended. What does not run twice is told when the record does: after a kill that came
+   * first there would be another outcome.
+   */
+  #settle(message: OpenMessage, result: NodeResult): Effects {
+    const stop: Effects = message.step === "running" ? [{ type: "stop", id: message.id }] : [];
+    if (message.isRemembered) {
+      message.step = "settling";
+      message.outcome = result;
+    } else message.setOwn(result);
+    return [...stop, outcomeOf(message, result)];
   }
 
   #setOwn(world: World, message: OpenMessage, result: NodeResult): Effects {
@@ -452,6 +465,7 @@ export class MachineCore {
   /** The last word: whoever has not answered stays unheard [T5]. */
   #end(world: World, message: OpenMessage): Effects {
     if (message.ended !== undefined) return [];
+    message.endOwn(); // it does not go unsaid because the disk is slow
     const receipt = message.receipt(this.#self);
     const isLocal = message.caller.kind === "local";
     const last = isLocal ? withDetached(receipt, message.bounds) : receipt;
@@ -476,24 +490,11 @@ export class MachineCore {
   }
 }
 
-/** Whether a program may still come that runs it. */
-function awaitsOffer(world: World, { envelope, deadlineMonotonicMs }: OpenMessage): boolean {
-  if (world.monotonicMs >= deadlineMonotonicMs || world.offers(envelope.name)) return false;
-  return world.isOfferAwaited(envelope.name);
-}
-
-/** Whether it is to survive this process. */
-function mustKeep(message: OpenMessage): boolean {
-  const { envelope, caller } = message;
-  if (isEvent(envelope)) return envelope.durable;
-  if (caller.kind === "local" || message.isAnybodyLost) return true;
-  return message.step === "held" && (envelope.phase === phases.ready || envelope.startAtMs !== undefined);
-}
-
 function callerOf({ key, name }: NeighbourView): Caller {
   return { kind: "neighbour", key, name };
 }
 
-function outcomeOf({ id, envelope }: OpenMessage, result: NodeResult): Effect {
-  return { type: "outcome", id, name: envelope.name, deadlineMs: envelope.deadlineMs, result };
+function outcomeOf({ id, envelope, isRemembered }: OpenMessage, result: NodeResult): Effect {
+  const { name, deadlineMs } = envelope;
+  return { type: "outcome", id, name, deadlineMs, result, isAwaited: isRemembered };
 }

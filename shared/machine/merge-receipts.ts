@@ -101,6 +101,8 @@ interface Claim {
 class Reconciliation {
   readonly #parts: readonly Receipt[];
   readonly #claims = new Map<NodeName, Claim>();
+  /** Of which nodes a part says anything, once that has been asked. */
+  readonly #told = new Map<number, ReadonlySet<NodeName>>();
   readonly #waiting: readonly Unheard[];
   readonly #detached: readonly Detached[];
   /** Which part's result of a node counts. */
@@ -128,8 +130,11 @@ class Reconciliation {
     const detached: Detached[] = [];
     for (const [index, entry] of this.#detached.entries()) {
       const part = this.#parts.length + index;
-      if (this.#isElsewhere(entry.node, part) || heard.has(entry.node)) continue;
-      const receipt = without(entry.receipt, (node) => heard.has(node) || this.#isElsewhere(node, part));
+      if (this.#isElsewhere(entry.node, part, entry.receipt.complete) || heard.has(entry.node)) continue;
+      const receipt = without(
+        entry.receipt,
+        (node, isFinal) => heard.has(node) || this.#isElsewhere(node, part, isFinal),
+      );
       detached.push({ ...entry, receipt });
     }
     const adopted: Adopted[] = [];
@@ -156,35 +161,49 @@ class Reconciliation {
 
   #chooseResults(part: Receipt, index: number): void {
     for (const { node, status } of part.results) {
-      if (this.#isElsewhere(node, index)) continue;
+      if (this.#isElsewhere(node, index, isFinalStatus(status))) continue;
       const known = this.#partOfResult.get(node);
       const isBetter = known === undefined || (!isFinalStatus(known.status) && isFinalStatus(status));
       if (isBetter) this.#partOfResult.set(node, { part: index, status });
     }
   }
 
-  #isElsewhere(node: NodeName, part: number): boolean {
+  /** `isFinal`: it has an outcome here. That stands where the newer place has nothing to say of the node: it may have forgotten. */
+  #isElsewhere(node: NodeName, part: number, isFinal: boolean): boolean {
     const claim = this.#claims.get(node);
-    return claim !== undefined && claim.part !== part;
+    if (claim === undefined || claim.part === part) return false;
+    return !isFinal || this.#isTold(node, claim.part);
+  }
+
+  #isTold(node: NodeName, part: number): boolean {
+    const receipt = this.#parts[part] ?? this.#detached[part - this.#parts.length]?.receipt;
+    if (receipt === undefined || receipt.omitted + receipt.unnamed > 0) return true;
+    let told = this.#told.get(part);
+    if (told === undefined) {
+      told = new Set([...receipt.results, ...receipt.waiting, ...receipt.detached].map((entry) => entry.node));
+      this.#told.set(part, told);
+    }
+    return told.has(node);
   }
 
   #without(part: Receipt, index: number): Receipt {
-    return without(part, (node) => {
-      if (this.#isElsewhere(node, index)) return true;
+    return without(part, (node, isFinal) => {
+      if (this.#isElsewhere(node, index, isFinal)) return true;
       const chosen = this.#partOfResult.get(node);
       return chosen !== undefined && chosen.part !== index;
     });
   }
 }
 
-/** `receipt` without what it says of the nodes that `isElsewhere` names. */
-function without(receipt: Receipt, isElsewhere: (node: NodeName) => boolean): Receipt {
-  const gone = receipt.results.filter(({ node }) => isElsewhere(node));
-  const waiting = receipt.waiting.filter(({ node }) => !isElsewhere(node));
+/** `receipt` without what it says of the nodes that `isElsewhere` names; `isFinal`: it says an outcome. */
+function without(receipt: Receipt, isElsewhere: (node: NodeName, isFinal: boolean) => boolean): Receipt {
+  const gone = receipt.results.filter(({ node, status }) => isElsewhere(node, isFinalStatus(status)));
+  const waiting = receipt.waiting.filter(({ node }) => !isElsewhere(node, false));
   if (gone.length === 0 && waiting.length === receipt.waiting.length) return receipt;
   const counts = { ...receipt.counts };
+  const names = new Set(gone.map(({ node }) => node));
   for (const { status } of gone) counts[status]--;
-  return { ...receipt, counts, waiting, results: receipt.results.filter(({ node }) => !isElsewhere(node)) };
+  return { ...receipt, counts, waiting, results: receipt.results.filter(({ node }) => !names.has(node)) };
 }
 
 /** Those that were waited for may all have been heard elsewhere by now. `waitingHere`: by the node that merges. */

@@ -30,9 +30,10 @@ export type Caller =
   | { readonly kind: "neighbour"; readonly key: Neighbour; name: NodeName };
 
 /**
- * What this node does about it: nothing (more); waits for the others or the common start; waits for its record in the store; runs it.
+ * What this node does about it: nothing (more); waits for the others or the common start; waits for its record in the store; runs it;
+ * waits for its outcome in the store.
  */
-export type OwnStep = "none" | "held" | "recording" | "running";
+export type OwnStep = "none" | "held" | "recording" | "running" | "settling";
 
 export class OpenMessage {
   envelope: Envelope;
@@ -46,6 +47,8 @@ export class OpenMessage {
   isOfferAwaited = false;
   /** Its id has been written down, so that it is not begun twice. */
   isRemembered = false;
+  /** What it came to while that is not on disk yet: told before, a kill could make it another one. */
+  outcome: NodeResult | undefined;
   /** Whether it survives this process; `asked`: its row is on the way. */
   kept: "no" | "asked" | "yes" = "no";
   /** Bytes of that row. */
@@ -128,15 +131,23 @@ export class OpenMessage {
     return cancelled === undefined ? next : { ...next, kind: "cancel", args: cancelled, condition: "" };
   }
 
+  /** Whether it is to outlive this process. */
+  get mustSurvive(): boolean {
+    const { envelope, caller } = this;
+    if (isEvent(envelope)) return envelope.durable;
+    if (caller.kind === "local" || this.isAnybodyLost) return true;
+    return this.step === "held" && (envelope.phase === phases.ready || envelope.startAtMs !== undefined);
+  }
+
   /** Whether what is held may begin. */
   isTime({ nowMs }: World): boolean {
     const { phase, startAtMs } = this.envelope;
     return phase !== phases.ready && (startAtMs === undefined || nowMs >= startAtMs);
   }
 
-  /** Whether this node is still at it. */
+  /** Whether this node is still at it, or does not know yet whether it was. */
   get isOwnOpen(): boolean {
-    return this.#own !== undefined && !isFinalStatus(this.#own.status);
+    return this.#own === undefined ? this.step === "recording" : !isFinalStatus(this.#own.status);
   }
 
   /** The own outcome moved on; a final one stays as it is. Answers whether anything changed. */
@@ -149,8 +160,15 @@ export class OpenMessage {
     return true;
   }
 
+  /** What it came to may be told. Answers whether anything changed. */
+  endOwn(): boolean {
+    return this.step === "settling" && this.outcome !== undefined && this.setOwn(this.outcome);
+  }
+
   /** Takes `view` as one to send to, unless it is the caller or cannot match. Answers whether it is one. */
   observe(world: World, view: NeighbourView): boolean {
+    // Of a call that this node has only heard the end of it knows nothing to pass on.
+    if (this.envelope.kind === "cancel") return false;
     const link = this.#links.get(view.key);
     if (link !== undefined && this.#isOutOfQuestion(world, link, view)) this.#remove(link);
     else if (link !== undefined) this.#look(link, view, world.nowMs);

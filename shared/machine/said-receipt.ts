@@ -7,9 +7,10 @@ import { withChanges } from "./receipt-changes.ts";
 import type { NodeResult, Receipt } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 
-/** The receipt as it stands now, and which results of it are new or may be. */
+/** The receipt as it stands now, and which results of it are new or may be. `isAnew`: it does not go on from what was said before. */
 export interface Word {
   readonly receipt: Receipt;
+  readonly isAnew: boolean;
   readonly results: readonly NodeResult[];
 }
 
@@ -53,7 +54,7 @@ export class SaidReceipt {
     const whole =
       isAll || before === undefined || since === undefined ? said : withChanges(before, { ...since, receipt: said });
     this.#receipt = within(whole, bounds);
-    return { receipt: this.#receipt, results };
+    return { receipt: this.#receipt, results, isAnew: isAll };
   }
 
   /** Another one speaks from now on. */

@@ -305,7 +305,10 @@ export class ModelTree {
         this.#run(member, effect.envelope.id);
         return;
       case "outcome":
-        this.#later(member, () => void member.seen.set(effect.id, effect.result));
+        this.#later(member, () => {
+          member.seen.set(effect.id, effect.result);
+          this.#perform(member, member.core.settled(this.#world(member), effect.id));
+        });
         return;
       case "deliver":
         count(this.told, at(effect.envelope.id));

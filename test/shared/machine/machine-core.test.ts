@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { limits } from "#shared/limits.ts";
 import { parseNodeName } from "#shared/ids.ts";
-import type { Effect } from "#shared/machine/effect.ts";
+import type { Effect, Recorded } from "#shared/machine/effect.ts";
 import { MachineCore } from "#shared/machine/machine-core.ts";
 import { envelopeOf, messageId, neighbourOf, worldOf } from "../../fakes/machine-scene.ts";
 import { ModelTree } from "../../fakes/model-tree.ts";
@@ -49,6 +49,47 @@ test("[J12] what a neighbour may not send is refused with the reason, and said",
   expect(effects[0]).toEqual({ type: "refused", from: child.name, reason: "it is not for nodes above the caller" });
   const far = envelopeOf({ id: "f".repeat(32), hops: limits.callHops + 1 });
   expect(core.hear(world, parent, far, holds)[0]).toMatchObject({ type: "refused", from: parent.name });
+});
+
+test("[T3] [T6] nobody is told how a call ended that may not run twice before that is on disk", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const alone = worldOf(100, [parent]);
+  core.hear(alone, parent, envelopeOf(), holds);
+  core.recorded(alone, messageId, { type: "new" });
+  const done = core.ran(alone, messageId, { node: self, status: "done", value: 1 });
+  expect(typesOf(done)).toEqual(["outcome"]);
+  expect(done[0]).toMatchObject({ result: { status: "done" }, isAwaited: true });
+  // Called off too late: it has ended.
+  const cancelled = core.hear(alone, parent, envelopeOf({ kind: "cancel" }), holds);
+  expect(cancelled).toMatchObject([{ frame: { receipt: { counts: { started: 1 }, complete: false } } }]);
+  const told = core.settled(alone, messageId);
+  expect(told).toMatchObject([{ type: "report", frame: { receipt: { counts: { done: 1 }, complete: true } } }]);
+  expect(core.settled(alone, messageId)).toEqual([]);
+});
+
+test("[T3] how a call ended that may run twice is told at once", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const alone = worldOf(100, [parent]);
+  core.hear(alone, parent, envelopeOf({ mode: "sync" }), holds);
+  core.recorded(alone, messageId, { type: "new" });
+  const done = core.ran(alone, messageId, { node: self, status: "done", value: 1 });
+  expect(typesOf(done)).toEqual(["outcome", "report"]);
+});
+
+test("[T6] who hears only that a call is called off says what its record knows of it", () => {
+  const recall = (answer: Recorded): readonly Effect[] => {
+    const core = new MachineCore(self, 1_000_000);
+    expect(core.hear(world, parent, envelopeOf({ kind: "cancel" }), holds)).toEqual([
+      { type: "recall", id: messageId },
+    ]);
+    return core.recorded(world, messageId, answer);
+  };
+  const result = { node: self, status: "done", value: 1 } as const;
+  const receiptOf = (effects: readonly Effect[]): unknown => effects.find(({ type }) => type === "report");
+  expect(receiptOf(recall({ type: "known", result, name: "blink" }))).toMatchObject({
+    frame: { receipt: { results: [result], complete: true } },
+  });
+  expect(receiptOf(recall({ type: "new" }))).toMatchObject({ frame: { receipt: { results: [], complete: true } } });
 });
 
 test("only the user who made a call calls it off", () => {

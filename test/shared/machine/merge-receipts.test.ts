@@ -50,6 +50,21 @@ function counted(status: NodeResult["status"], ...names: readonly string[]): Rec
   return { ...emptyReceipt, results, counts: { ...emptyReceipt.counts, [status]: results.length } };
 }
 
+test("[T6] an outcome stands where the newer place of a node has nothing to say of it, and gives way where it has", () => {
+  const moved = parseNodeName("device-1");
+  const adopted = [{ node: moved, atMs: 5 }];
+  const older = counted("done", "device-1", "device-2");
+  const silent = mergeReceipts([older, { ...counted("done", "device-3"), adopted }]);
+  expect(silent.counts.done).toBe(3);
+  const telling = mergeReceipts([older, { ...counted("failed", "device-1"), adopted }]);
+  expect(telling.results.map(({ node: name, status }) => `${name} ${status}`)).toEqual([
+    "device-2 done",
+    "device-1 failed",
+  ]);
+  const queued = mergeReceipts([counted("queued", "device-1"), { ...counted("done", "device-3"), adopted }]);
+  expect(queued.counts).toMatchObject({ queued: 0, done: 1 });
+});
+
 test("a receipt survives the wire", () => {
   fc.assert(
     fc.property(receipt, (sent) => {
