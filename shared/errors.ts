@@ -24,6 +24,12 @@ export type ErrorCode =
   | "FOGBANK_HTTP_REQUEST"
   | "FOGBANK_CALL_REFUSED"
   | "FOGBANK_RESULTS_NOT_WRITTEN"
+  | "FOGBANK_COORDINATION_REFUSED"
+  | "FOGBANK_COORDINATION_LOST"
+  | "FOGBANK_COORDINATION_ENDED"
+  | "FOGBANK_COORDINATION_UNREACHABLE"
+  | "FOGBANK_COORDINATION_INVALID"
+  | "FOGBANK_COORDINATION_PROTOCOL"
   | "FOGBANK_USAGE";
 
 /** An expected failure with a stable `code`. The message says what was attempted, on what, and what to do. */

@@ -348,6 +348,26 @@ export const limits = {
   /** Log-ins that wait because ten of their address are being checked. */
   loginsWaiting: 10_000,
   failedLoginAddresses: 10_000,
+  /** Bytes of one request to a coordination server, by its default: at one more it closes the connection, which looks like an outage. */
+  coordinationRequestBytes: mib - 1,
+  /** Bytes of one answer of a coordination server: the names of a hundred thousand children. */
+  coordinationReplyBytes: 4 * mib,
+  /** Operations that wait for a connection to a coordination server, or for its answer. */
+  coordinationOperations: 10_000,
+  /** Watches of one session with the coordination servers: all are named again after each reconnect. */
+  coordinationWatches: 10_000,
+  /** Bytes of one request that names watches again, so that many of them do not look like one request that is too large. */
+  coordinationWatchBytes: 128 * kib,
+  /** Waits before the next coordination server is tried: in the first round over the list, then at first, and at most. */
+  coordinationNextServerMs: 10,
+  coordinationBackoffMsMin: 100,
+  coordinationBackoffMsMax: 1_000,
+  /** A connection to a coordination server that has held for so long is a good one: the waits start over. */
+  coordinationStableMs: 1_000,
+  /** The least time for one attempt to connect to a coordination server. */
+  coordinationConnectMsMin: 200,
+  /** What a polite end of a session may take. */
+  coordinationCloseMs: 1_000,
   /** A graceful stop takes no longer than this. */
   stopMs: 10_000,
   /** Of that, the time to hand on what is stored. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { fetchDebianPackages } from "../../scripts/bench/journal/debian-packages.ts";
+import { fetchDebianPackages } from "../../scripts/services/debian-packages.ts";
 import { Arrivals, type ClientKind, type RealSubscriber } from "./real-client.ts";
 
 export interface MosquittoTools {

@@ -10,7 +10,7 @@ import { until } from "../bench-tree.ts";
 import { startMeasuredProcess, type MeasuredProcess, type ProcessStart } from "../measured-process.ts";
 import { readStamp } from "../payload-stamp.ts";
 import { SequenceTally } from "../sequence-tally.ts";
-import { fetchDebianPackages } from "./debian-packages.ts";
+import { fetchDebianPackages } from "../../services/debian-packages.ts";
 import type { ForwardSystem, MissingSystem, RunningSystem } from "./forward-system.ts";
 import { openNats, type NatsConnection } from "./nats-connection.ts";
 import { publishToStream } from "./nats-publisher.ts";
