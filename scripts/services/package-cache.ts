@@ -2,9 +2,18 @@
 // apt checks every package against the signed lists of the archive; the cache writes down what was unpacked, and every use compares it:
 // a file that somebody or the disk has changed since then is fetched anew.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fetchDebianPackages } from "./debian-packages.ts";
 
 const sumsFile = "sha256sums";
@@ -31,6 +40,10 @@ export async function cachedPackages(
   try {
     const unpacked = await fetchDebianPackages(own, packages);
     prepare(unpacked);
+    // What was fetched is as large again as what is used of it.
+    for (const rest of readdirSync(own).filter((entry) => entry !== basename(unpacked))) {
+      rmSync(join(own, rest), { recursive: true, force: true });
+    }
     const missing = files.filter((file) => !existsSync(join(unpacked, file)));
     if (missing.length > 0) throw new Error(`${packages.join(", ")}: no ${missing.join(", ")} in these packages`);
     writeFileSync(join(own, sumsFile), files.map((file) => `${sha256(join(unpacked, file))}  ${file}\n`).join(""));

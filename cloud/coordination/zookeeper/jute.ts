@@ -116,12 +116,12 @@ export class JuteReader {
     return byte === 1;
   }
 
-  /** A copy: what came over the socket can be forgotten. */
+  /** A copy: what came over the socket can be forgotten. (The `slice` of a Node Buffer would be a view of it.) */
   buffer(): Uint8Array | null {
     const length = this.int();
     if (length === -1) return null;
     const at = this.#take(length, "a buffer");
-    return this.#bytes.slice(at, at + length);
+    return new Uint8Array(this.#bytes.subarray(at, at + length));
   }
 
   /** Null as an empty string, as ZooKeeper's own client reads it where the difference means nothing. */

@@ -34,6 +34,13 @@ test("an int is four bytes, big-endian, and null is -1", () => {
   expect([nulls.buffer(), nulls.string(), nulls.vector((from) => from.int())]).toEqual([null, "", []]);
 });
 
+test("a buffer that was read is a copy, out of a Node Buffer as well", () => {
+  const socket = Buffer.from(new JuteWriter().buffer(Uint8Array.of(1, 2)).finish());
+  const read = new JuteReader(socket).buffer();
+  socket.fill(0);
+  expect(read).toStrictEqual(Uint8Array.of(1, 2));
+});
+
 test("any bytes give a record or a JuteError, at every place", () => {
   const readers = [
     readStat,

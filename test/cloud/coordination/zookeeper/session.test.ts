@@ -266,17 +266,21 @@ test("a watch is set when its answer has come, not before and not with a refusal
   ]);
 });
 
-test("after a reconnect watches are named again, and lasting ones told to read once they stand", () => {
+test("after a reconnect credentials are shown and watches named again, in this order, and lasting ones told to read once they stand", () => {
   const scene = new SessionScene().connect();
   scene.submitWatch("data", "/a", 1);
   scene.submitWatch("recursive", "/r", 2);
   scene.hear(reply(1, 1n, 0, dataRecord), reply(2, 9n, 0, dataRecord));
+  scene.do({ type: "authenticate", credentials: { scheme: "digest", secret: Uint8Array.of(1) } });
   scene.do({ type: "closed", reason: "gone" }).pass(10).do({ type: "opened" });
   scene.take();
   scene.hear(greeting(7n, 4_000));
   const effects = scene.take();
-  expect(requestsOf(effects)).toEqual([{ xid: -8, opcode: 105 }]);
-  const sent = effects.find(({ type }) => type === "send");
+  expect(requestsOf(effects)).toEqual([
+    { xid: -4, opcode: 100 },
+    { xid: -8, opcode: 105 },
+  ]);
+  const sent = effects[1];
   const reader = new JuteReader(sent?.type === "send" ? sent.bytes.subarray(12) : new Uint8Array(0));
   const named = [reader.long(), ...Array.from({ length: 5 }, () => reader.vector((from) => from.string()))];
   expect(named).toEqual([9n, ["/a"], [], [], [], ["/r"]]);
