@@ -6,16 +6,8 @@ import type { WatchEvent } from "#cloud/coordination/zookeeper/session-state.ts"
 import { systemRandom } from "#agent/system/system-random.ts";
 import { startFaultProxy, type FaultProxy, type LinkFault } from "../../scripts/torture/fault-proxy.ts";
 import type { ZooKeeperServer } from "../../scripts/services/zookeeper.ts";
-import {
-  bytes,
-  client,
-  ensembleFor,
-  Inbox,
-  listOf,
-  text,
-  zooKeeperHere,
-  type ToldClient,
-} from "../fakes/real-zookeeper.ts";
+import { Inbox } from "../fakes/inbox.ts";
+import { bytes, client, ensembleFor, listOf, text, zooKeeperHere, type ToldClient } from "../fakes/real-zookeeper.ts";
 
 const here = await zooKeeperHere();
 const stack = new AsyncDisposableStack();

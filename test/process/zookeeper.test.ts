@@ -7,7 +7,8 @@ import type { ZooKeeperClient, ZooKeeperOptions } from "#cloud/coordination/zook
 import { TransactionError } from "#cloud/coordination/zookeeper/transaction.ts";
 import { limits } from "#shared/limits.ts";
 import { systemRandom } from "#agent/system/system-random.ts";
-import { bytes, client, ensembleFor, Inbox, listOf, text, zooKeeperHere } from "../fakes/real-zookeeper.ts";
+import { Inbox } from "../fakes/inbox.ts";
+import { bytes, client, ensembleFor, listOf, text, zooKeeperHere } from "../fakes/real-zookeeper.ts";
 
 const own = process.env["FOGBANK_TEST_ZK"] ?? "";
 const here = own === "" ? await zooKeeperHere() : { program: undefined, missing: undefined };

@@ -1,7 +1,7 @@
 // Operations on the nodes of a ZooKeeper ensemble, over one session that lives through outages of single servers. PROTOCOL.md says what
 // is promised, and what to do when the connection is lost under an operation.
 import type { Clock } from "#shared/system/clock.ts";
-import { pathFault, withChroot, withoutChroot } from "./paths.ts";
+import { pathFault, withChroot, withoutChroot } from "../entry-path.ts";
 import { openAcl, type Acl, type Stat } from "./records.ts";
 import {
   addWatchRequest,

@@ -1,6 +1,6 @@
 // Which servers there are, as ZooKeeper's clients write it: host:port,host:port/chroot
 import { FogbankError } from "#shared/errors.ts";
-import { pathFault } from "./paths.ts";
+import { pathFault } from "../entry-path.ts";
 
 export interface ServerAddress {
   readonly host: string;

@@ -1,4 +1,5 @@
-// Paths of nodes: which are valid, and the part that a chroot puts in front.
+// Paths of entries: which are valid, and the part that a chroot puts in front. The rules are ZooKeeper's, for every coordinator.
+import { FogbankError } from "#shared/errors.ts";
 
 const forbidden = /[\u0000-\u001f\u007f-\u009f\ud800-\udfff\ue000-\uf8ff\ufff0-\uffff]/;
 
@@ -15,6 +16,15 @@ export function pathFault(path: string, open = false): string | undefined {
   if (parts.includes("")) return "a path has no empty part, and does not end with /";
   if (parts.includes(".") || parts.includes("..")) return "a path has no part . or ..";
   return undefined;
+}
+
+/** Throws FOGBANK_COORDINATION_INVALID. */
+export function checkPaths(operation: string, paths: readonly string[], open = false): void {
+  for (const path of paths) {
+    const fault = pathFault(path, open);
+    if (fault === undefined) continue;
+    throw new FogbankError("FOGBANK_COORDINATION_INVALID", `${operation} ${path} in the coordination: ${fault}`);
+  }
 }
 
 /** The server's path of the caller's. `chroot` is empty or a valid path. */

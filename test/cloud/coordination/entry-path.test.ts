@@ -1,7 +1,7 @@
 // Paths: those that a server would refuse are found before they are sent, and a chroot is a prefix both ways.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { pathFault, withChroot, withoutChroot } from "#cloud/coordination/zookeeper/paths.ts";
+import { pathFault, withChroot, withoutChroot } from "#cloud/coordination/entry-path.ts";
 
 const part = fc.stringMatching(/^[a-zäé0-9_-]{1,8}$/);
 const path = fc.array(part, { maxLength: 5 }).map((parts) => `/${parts.join("/")}`);
