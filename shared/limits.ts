@@ -278,6 +278,8 @@ export const limits = {
   /** How long a call waits for a program that offered its function, when that lost its connection or the node was started; names kept. */
   offerAwaitedMs: 60_000,
   offeredNames: 256,
+  /** Bytes of an entry of the coordinator: ids, names, addresses. */
+  coordinatorDataBytes: 65_536,
   /** Nodes that a call may want to be ready: what a tree can have. */
   minNodesMax: 1_000_000,
   /** Bytes of messages from below that wait in the broker for slow local subscribers, beyond which publishing them waits too: twice what one may have waiting. */
