@@ -6,8 +6,8 @@ export interface Entry {
   readonly data: Uint8Array;
   /** 0 when it was created, one more with each write. */
   readonly version: number;
-  /** It goes when the session that made it ends. */
-  readonly isEphemeral: boolean;
+  /** Id of the session that made it and takes it away when it ends; undefined: it lasts. */
+  readonly owner: string | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@
 // alphabetically lower name leads [C8]. A leader whose session is suspended stops acting as one at once: nobody may act beside it.
 import type { Logger } from "#shared/system/logger.ts";
 import type { Coordinator } from "./coordinator.ts";
+import { Looking } from "./looking.ts";
 import { makeEntry } from "./make-entry.ts";
 
 /** `term` is larger than that of every leader before: a fence for what a former leader still does. */
@@ -36,26 +37,28 @@ export function standForElection(deps: ElectionDeps, candidate: Candidate): Elec
 class Standing implements Election {
   readonly #deps: ElectionDeps;
   readonly #self: Candidate;
+  readonly #looking: Looking;
   readonly #stack = new DisposableStack();
   readonly #listeners = new Set<(leadership: Leadership | undefined) => void>();
   #leadership: Leadership | undefined;
-  #looking: Promise<void> | undefined;
-  #isLooking = false;
-  #isLookWanted = false;
-  #isOver = false;
 
   constructor(deps: ElectionDeps, self: Candidate) {
     this.#deps = deps;
     this.#self = self;
-    const { coordinator } = deps;
-    this.#stack.use(coordinator.watch(self.path, () => this.#look(), { isRecursive: true }));
+    const { coordinator, log } = deps;
+    this.#looking = new Looking(
+      () => this.#look(),
+      // The session will be live again, and this is looked at then.
+      (error) => log.warn({ path: self.path, error: String(error) }, "election not looked at"),
+    );
+    this.#stack.use(coordinator.watch(self.path, () => this.#looking.want(), { isRecursive: true }));
     this.#stack.use(
       coordinator.onSession((state) => {
-        if (state.type === "live") this.#look();
+        if (state.type === "live") this.#looking.want();
         else this.#set(undefined);
       }),
     );
-    this.#look();
+    this.#looking.want();
   }
 
   get leadership(): Leadership | undefined {
@@ -69,9 +72,8 @@ class Standing implements Election {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isOver = true;
     this.#stack.dispose();
-    await this.#looking;
+    await this.#looking.stop();
     const wasLeader = this.#leadership?.isSelf === true;
     this.#set(undefined);
     if (this.#deps.coordinator.session.type === "lost") return;
@@ -95,29 +97,7 @@ class Standing implements Election {
     return `${this.#self.path}/term`;
   }
 
-  /** One look at a time; what changes meanwhile is looked at after it. */
-  #look(): void {
-    this.#isLookWanted = true;
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    this.#looking = this.#lookAll();
-  }
-
-  async #lookAll(): Promise<void> {
-    while (this.#isLookWanted && !this.#isOver) {
-      this.#isLookWanted = false;
-      try {
-        await this.#lookOnce();
-      } catch (error) {
-        // The session will be live again, and this is looked at then.
-        this.#deps.log.warn({ path: this.#self.path, error: String(error) }, "election not looked at");
-      }
-    }
-    // In the same breath as the last question whether a look is wanted: nobody asks in between in vain.
-    this.#isLooking = false;
-  }
-
-  async #lookOnce(): Promise<void> {
+  async #look(): Promise<void> {
     const { coordinator } = this.#deps;
     const { session } = coordinator;
     if (session.type !== "live") return;
@@ -129,7 +109,7 @@ class Standing implements Election {
     this.#set(found);
     if (found !== undefined || !(await this.#isNext())) return;
     await this.#claim();
-    this.#isLookWanted = true;
+    this.#looking.want();
   }
 
   async #stand(): Promise<void> {
@@ -142,14 +122,10 @@ class Standing implements Election {
   async #read(): Promise<Leadership | undefined> {
     const entry = await this.#deps.coordinator.read(this.#leaderPath);
     if (entry === undefined) return undefined;
-    const [term = "", session = "", ...name] = new TextDecoder().decode(entry.data).split(" ");
-    const { session: own } = this.#deps.coordinator;
-    const leader = name.join(" ");
-    return {
-      leader,
-      term: Number(term),
-      isSelf: leader === this.#self.name && own.type === "live" && own.id === session,
-    };
+    const [term = "", ...name] = new TextDecoder().decode(entry.data).split(" ");
+    const { session } = this.#deps.coordinator;
+    const isSelf = session.type === "live" && session.id === entry.owner;
+    return { leader: name.join(" "), term: Number(term), isSelf };
   }
 
   async #isNext(): Promise<boolean> {
@@ -160,9 +136,8 @@ class Standing implements Election {
   async #claim(): Promise<void> {
     const { coordinator } = this.#deps;
     const term = await coordinator.read(this.#termPath);
-    const { session } = coordinator;
-    if (term === undefined || session.type !== "live") return;
-    const data = new TextEncoder().encode(`${term.version + 1} ${session.id} ${this.#self.name}`);
+    if (term === undefined) return;
+    const data = new TextEncoder().encode(`${term.version + 1} ${this.#self.name}`);
     await coordinator.run([
       { type: "write", path: this.#termPath, data: new Uint8Array(), version: term.version },
       { type: "create", path: this.#leaderPath, data, isEphemeral: true },

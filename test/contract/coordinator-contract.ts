@@ -39,9 +39,9 @@ function sayWhatEntriesAre(say: Say): void {
     await using other = await open();
     const path = `${base}/a`;
     expect(await one.run([create(path, bytes("1"))])).toEqual({ paths: [path] });
-    expect(await other.read(path)).toEqual({ data: bytes("1"), version: 0, isEphemeral: false });
+    expect(await other.read(path)).toEqual({ data: bytes("1"), version: 0, owner: undefined });
     await other.run([{ type: "write", path, data: bytes("2") }]);
-    expect(await one.read(path)).toEqual({ data: bytes("2"), version: 1, isEphemeral: false });
+    expect(await one.read(path)).toEqual({ data: bytes("2"), version: 1, owner: undefined });
     expect(await one.run([{ type: "remove", path }])).toEqual({ paths: [path] });
     expect(await other.read(path)).toBeUndefined();
   });
@@ -163,7 +163,8 @@ function sayWhatSessionsOwn(say: Say): void {
     const other = await open();
     await one.run([create(`${base}/one`, none, { isEphemeral: true })]);
     await other.run([create(`${base}/other`, none, { isEphemeral: true }), create(`${base}/stays`)]);
-    expect(await one.read(`${base}/other`)).toMatchObject({ isEphemeral: true });
+    if (other.session.type !== "live") throw new Error("not live");
+    expect(await one.read(`${base}/other`)).toMatchObject({ owner: other.session.id });
     const gone = heard(one, base);
     await other[Symbol.asyncDispose]();
     await gone;
@@ -296,7 +297,7 @@ function sayWhatAModelSays(say: Say): void {
         for (const path of [`${root}/a`, `${root}/b`, `${root}/a/c`]) {
           const entry = await one.read(path);
           const expected = model.get(path);
-          expect(entry).toEqual(expected && { ...expected, isEphemeral: false });
+          expect(entry).toEqual(expected && { ...expected, owner: undefined });
         }
       }
     };

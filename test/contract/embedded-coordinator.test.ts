@@ -45,7 +45,7 @@ test("[Z5] [C2] embedded: what lasts is there after a restart, what is ephemeral
     await using coordination = await openFile(join(directory, "coordination.db"));
     const one = coordination.open();
     expect(await one.children("/")).toEqual(["a"]);
-    expect(await one.read("/a")).toEqual({ data: none, version: 1, isEphemeral: false });
+    expect(await one.read("/a")).toEqual({ data: none, version: 1, owner: undefined });
     expect(await one.children("/a")).toEqual(["b"]);
     expect(await one.run([create("/a/n-", { isSequential: true })])).toEqual({ paths: ["/a/n-0000000001"] });
   } finally {

@@ -171,7 +171,7 @@ class EmbeddedSession implements Coordinator {
     const record = this.#deps.tree.get(path);
     if (record === undefined) return undefined;
     const { data, version, owner } = record;
-    return { data: Uint8Array.from(data), version, isEphemeral: owner !== undefined };
+    return { data: Uint8Array.from(data), version, owner };
   }
 
   async children(path: string): ReturnType<Coordinator["children"]> {

@@ -1,26 +1,10 @@
-import { afterEach, expect, test } from "vitest";
-import { openSqlDatabase } from "#agent/store/sql-database.ts";
-import type { Coordinator, SessionState } from "#cloud/coordination/coordinator.ts";
+import { expect, test } from "vitest";
+import type { Coordinator } from "#cloud/coordination/coordinator.ts";
 import { standForElection, type Election, type Leadership } from "#cloud/coordination/election.ts";
-import { coordinationMigrations } from "#cloud/coordination/embedded/coordination-schema.ts";
-import { openEmbeddedCoordination } from "#cloud/coordination/embedded/embedded-coordinator.ts";
+import { openSessions, openStack, suspendable } from "../../fakes/coordination-scene.ts";
 import { silentLogger } from "../../fakes/silent-logger.ts";
 
-const stack: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const one of stack.splice(0).toReversed()) await one[Symbol.asyncDispose]();
-});
-
-async function openScene(): Promise<() => Coordinator> {
-  const database = await openSqlDatabase(":memory:", coordinationMigrations);
-  const coordination = await openEmbeddedCoordination({ database, now: () => 0 });
-  stack.push(coordination);
-  return () => {
-    const session = coordination.open();
-    stack.push(session);
-    return session;
-  };
-}
+const stack = openStack();
 
 function stand(coordinator: Coordinator, name: string): Election {
   const election = standForElection({ coordinator, log: silentLogger() }, { path: "/election", name });
@@ -44,7 +28,7 @@ async function until(
 const leads = (name: string) => (leadership: Leadership | undefined) => leadership?.leader === name;
 
 test("[Z6] all see one leader, and it stays while it lives, whatever the names of those that come", async () => {
-  const open = await openScene();
+  const open = await openSessions(stack);
   const second = stand(open(), "cloud-2");
   expect(await until(second, leads("cloud-2"))).toEqual({ leader: "cloud-2", term: 1, isSelf: true });
   const first = stand(open(), "cloud-1");
@@ -53,7 +37,7 @@ test("[Z6] all see one leader, and it stays while it lives, whatever the names o
 });
 
 test("[C8] when the leader's session ends the lower name leads, in a later term", async () => {
-  const open = await openScene();
+  const open = await openSessions(stack);
   const session = open();
   const second = stand(session, "cloud-2");
   await until(second, leads("cloud-2"));
@@ -67,7 +51,7 @@ test("[C8] when the leader's session ends the lower name leads, in a later term"
 });
 
 test("whoever withdraws hands the lead on at once, and takes no part any more", async () => {
-  const open = await openScene();
+  const open = await openSessions(stack);
   const first = stand(open(), "cloud-1");
   await until(first, leads("cloud-1"));
   const second = stand(open(), "cloud-2");
@@ -78,7 +62,7 @@ test("whoever withdraws hands the lead on at once, and takes no part any more", 
 });
 
 test("[Z6] a leader whose session is suspended is none until it is live again, and keeps its term then", async () => {
-  const open = await openScene();
+  const open = await openSessions(stack);
   const { coordinator, say } = suspendable(open());
   const first = stand(coordinator, "cloud-1");
   await until(first, leads("cloud-1"));
@@ -89,7 +73,7 @@ test("[Z6] a leader whose session is suspended is none until it is live again, a
 });
 
 test("who was leader in a session that is lost is not the leader in the next, though the name stands there", async () => {
-  const open = await openScene();
+  const open = await openSessions(stack);
   const { coordinator, say } = suspendable(open());
   const first = stand(coordinator, "cloud-1");
   await until(first, leads("cloud-1"));
@@ -97,29 +81,3 @@ test("who was leader in a session that is lost is not the leader in the next, th
   say({ type: "live", id: "another" });
   expect(await until(first, leads("cloud-1"))).toMatchObject({ term: 1, isSelf: false });
 });
-
-/** A coordinator whose session state the test tells; undefined: what it is really. */
-function suspendable(real: Coordinator) {
-  const listeners = new Set<(state: SessionState) => void>();
-  let said: SessionState | undefined;
-  const coordinator: Coordinator = {
-    get session() {
-      return said ?? real.session;
-    },
-    onSession(listener) {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
-    },
-    read: (path) => real.read(path),
-    children: (path) => real.children(path),
-    run: (operations) => real.run(operations),
-    watch: (path, listener, options) => real.watch(path, listener, options),
-    now: () => real.now(),
-    [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
-  };
-  const say = (state: SessionState | undefined): void => {
-    said = state;
-    for (const listener of listeners) listener(coordinator.session);
-  };
-  return { coordinator, say };
-}
