@@ -23,6 +23,7 @@ import { statusCommand } from "./cli/status.ts";
 import { subCommand } from "./cli/sub.ts";
 import { mqttParent } from "./link/mqtt-parent.ts";
 import { startNode } from "./node.ts";
+import { findServiceManager, runProgram } from "./service/service-manager.ts";
 import { openNodeStore } from "./store/node-store.ts";
 import { newestDamaged } from "./store/salvage-files.ts";
 import type { SalvageReport } from "./store/salvage.ts";
@@ -111,6 +112,7 @@ async function endAnyway(done: AbortSignal): Promise<void> {
 function runDeps(): RunDeps {
   return {
     createLog: createPinoLogger,
+    serviceManager: (log) => findServiceManager({ env: process.env, pid: process.pid, log, run: runProgram }),
     start: (config, log, logControl) =>
       startNode(
         {
