@@ -1,8 +1,7 @@
 // Whoever started this process as a service and wants to hear how it does: systemd, by its protocol sd_notify(3). Node has no
 // datagram sockets of Unix, so the words go through systemd's own program for it.
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import type { Logger } from "#shared/system/logger.ts";
+import type { runProgram } from "../system/run-program.ts";
 
 export interface ServiceManager {
   /** Within which it wants to hear `WATCHDOG=1` again and again, milliseconds; undefined where it does not. */
@@ -11,21 +10,13 @@ export interface ServiceManager {
   tell(...assignments: readonly string[]): Promise<void>;
 }
 
-/** Runs a program with no more of an environment than that. Rejects when it cannot be started or does not end well. */
-export type RunProgram = (
-  program: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-) => Promise<void>;
-
 export interface ServiceManagerDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly log: Logger;
-  readonly run: RunProgram;
+  readonly run: typeof runProgram;
 }
 
-const execute = promisify(execFile);
 const program = "systemd-notify";
 /** It waits for five seconds at most until its words are taken. */
 const programMsMax = 30_000;
@@ -45,7 +36,7 @@ export function findServiceManager({ env, pid, log, run }: ServiceManagerDeps): 
     async tell(...assignments) {
       if (isMissing) return;
       try {
-        await run(program, assignments, ownEnv);
+        await run(program, assignments, { env: ownEnv, msMax: programMsMax });
         isFailing = false;
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
@@ -70,7 +61,3 @@ function neverRuns(error: unknown): boolean {
   if (error.name === "NotCapable") return true;
   return "code" in error && ["ENOENT", "EACCES", "EPERM"].includes(String(error.code));
 }
-
-export const runProgram: RunProgram = async (file, args, env) => {
-  await execute(file, args, { env, timeout: programMsMax });
-};

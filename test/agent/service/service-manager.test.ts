@@ -2,13 +2,14 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { findServiceManager, runProgram, type RunProgram } from "#agent/service/service-manager.ts";
+import { findServiceManager } from "#agent/service/service-manager.ts";
+import { runProgram } from "#agent/system/run-program.ts";
 import { silentLogger } from "../../fakes/silent-logger.ts";
 
 const pid = 42;
 const socket = { NOTIFY_SOCKET: "/run/systemd/notify" };
 
-function found(env: Readonly<Record<string, string>>, run: RunProgram = async () => undefined) {
+function found(env: Readonly<Record<string, string>>, run: typeof runProgram = async () => "") {
   const log = silentLogger();
   const logged = (): readonly string[] => log.lines.map(({ level, phrase }) => `${level}: ${phrase}`);
   return { manager: findServiceManager({ env, pid, log, run }), logged };
@@ -46,7 +47,7 @@ test("systemd-notify is run with each assignment as an argument, and nothing of 
 test("without systemd-notify, or the right to run it, the node says so once and does not try again", async () => {
   const noRight = Object.assign(new Error("Requires run access"), { name: "NotCapable" });
   let tries = 0;
-  const denied: RunProgram = () => {
+  const denied: typeof runProgram = () => {
     tries++;
     return Promise.reject(noRight);
   };
@@ -63,6 +64,7 @@ test("a failure of systemd-notify is said once, and the next words are tried all
   const outcomes = [false, false, true, false];
   const { manager, logged } = found(socket, async () => {
     if (outcomes.shift() === false) throw Object.assign(new Error("Command failed"), { code: 1 });
+    return "";
   });
   for (let turn = 0; turn < 4; turn++) await manager?.tell("WATCHDOG=1");
   expect(outcomes).toEqual([]);
