@@ -8,16 +8,19 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { connectAsync } from "mqtt";
 import { expect, onTestFinished, test } from "vitest";
+import { servicePaths } from "#agent/service/service-installation.ts";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
+import { findVerifier } from "./service/systemd-verifier.ts";
 
+const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 const settings = "level = device; sources: { host: { enabled = no; }; };";
 const listenerProgram = fileURLToPath(new URL("service/notify-listener.py", import.meta.url));
 const heldSync = fileURLToPath(new URL("service/held-sync.c", import.meta.url));
 const pick = createPortPicker();
 
-function runs(program: string): boolean {
-  return spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
+function runs(command: string): boolean {
+  return spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
 }
 
 const canListen = runs("python3") && runs("systemd-notify");
@@ -153,4 +156,28 @@ test("without systemd-notify it runs, and says once that it cannot tell how it d
   expect(await node.end("SIGTERM")).toBe(0);
   const said = readFileSync(node.logFile, "utf8").match(/the service manager is not told/g);
   expect(said).toHaveLength(1);
+});
+
+test("systemd's own verifier finds nothing wrong with the unit as it is installed, and would find a slip", async (context) => {
+  const folder = temporaryFolder();
+  const installed = join(folder, "root", servicePaths.unit);
+  const binary = join(folder, "binary");
+  writeFileSync(binary, "#!/bin/sh\n");
+  const args = [program, "install", "--service", "--root", join(folder, "root"), "--binary", binary];
+  execFileSync(process.execPath, args);
+  // Where the program really is, as there is no machine around the folder.
+  const executable = join(folder, "root", servicePaths.executable);
+  const unit = readFileSync(installed, "utf8").replace(servicePaths.executable, executable);
+  const verified = join(folder, "fogbank.service");
+  const verify = await findVerifier(join(folder, "debian")).catch(() => undefined);
+  if (verify === undefined) return context.skip("systemd-analyze is not here, and could not be fetched");
+  const complaintsAbout = async (text: string): Promise<string> => {
+    writeFileSync(verified, text);
+    return verify(verified);
+  };
+  expect(await complaintsAbout(unit)).toBe("");
+  expect(await complaintsAbout(unit.replace("ProtectHome=", "ProtectHomes="))).toContain("ProtectHomes");
+  expect(await complaintsAbout(unit.replace("WatchdogSec=120", "WatchdogSec=soon"))).toContain("soon");
+  expect(await complaintsAbout(unit.replace("@system-service", "@service"))).toContain("@service");
+  expect(await complaintsAbout(unit.replace(executable, "/nowhere"))).toContain("/nowhere");
 });
