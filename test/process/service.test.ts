@@ -99,9 +99,10 @@ test.skipIf(!canHold)(
     const folder = temporaryFolder();
     const library = join(folder, "held-sync.so");
     execFileSync("cc", ["-shared", "-fPIC", "-O2", "-o", library, heldSync, "-ldl"]);
+    const preloaded = [library, process.env["LD_PRELOAD"] ?? ""].filter((file) => file !== "").join(":");
     const hold = join(folder, "hold");
     const { environment, told } = standIn(folder);
-    const node = await serviceIn(folder, { ...environment(400), LD_PRELOAD: library, HELD_SYNC: hold });
+    const node = await serviceIn(folder, { ...environment(400), LD_PRELOAD: preloaded, HELD_SYNC: hold });
     await node.start();
     const lives = async (): Promise<number> => livesIn(told());
     await eventually(lives, (count) => count >= 1);

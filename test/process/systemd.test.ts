@@ -1,10 +1,11 @@
 // The service under systemd itself: the single binary installs itself on a machine made of name spaces, runs with the rights of its unit,
 // and is started anew when it no longer says that it lives. Takes root.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import { version } from "#agent/version.ts";
 import { buildBinary } from "../../scripts/build/build-binary.ts";
@@ -12,6 +13,7 @@ import { bundleProgram } from "../../scripts/build/bundle.ts";
 import { targetOf } from "../../scripts/build/target.ts";
 import { createToolbox } from "../../scripts/build/toolbox.ts";
 
+const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const canBoot = process.getuid?.() === 0 && existsSync("/lib/systemd/systemd");
 if (!canBoot) console.log("skipped: the service is only started by systemd where that is, and as root");
@@ -41,7 +43,9 @@ async function boot(folder: string): Promise<ReadonlyMap<string, readonly string
   try {
     const enter = groups.map((group) => `echo $$ > ${group}/cgroup.procs`);
     const args = ["-c", [...enter, 'exec unshare "$@"'].join(" && "), "boot", ...spaces, "sh", script, folder];
-    spawnSync("sh", args, { timeout: bootMsMax, killSignal: "SIGKILL" });
+    const options = { timeout: bootMsMax, killSignal: "SIGKILL", env: { PATH: process.env["PATH"] ?? "" } } as const;
+    // It always ends badly: a machine that is switched off ends by a signal.
+    await run("sh", args, options).catch(() => undefined);
   } finally {
     groups.forEach(removeGroup);
   }
