@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { installCommand, uninstallCommand, type InstallDeps } from "#agent/cli/install.ts";
 import { loadConfig } from "#agent/config/config.ts";
 import { servicePaths } from "#agent/service/service-installation.ts";
+import { limits } from "#shared/limits.ts";
 import { createBench } from "./command-bench.ts";
 
 const unit = readFileSync(fileURLToPath(new URL("../../../deploy/systemd/fogbank.service", import.meta.url)), "utf8");
@@ -184,4 +185,10 @@ test("the unit runs what is installed, with the configuration and the folders th
   expect(`/etc/${valueOf("ConfigurationDirectory")}`).toBe(servicePaths.configurationFolder);
   // In which the two are made before the service starts for the first time.
   expect([valueOf("StateDirectoryMode"), valueOf("ConfigurationDirectoryMode")]).toEqual(["0700", "0750"]);
+});
+
+test("the unit leaves the node its time and its files", () => {
+  const numberOf = (key: string): number => Number(new RegExp(`^${key}=(\\d+)$`, "m").exec(unit)?.[1]);
+  expect(numberOf("TimeoutStopSec") * 1000).toBeGreaterThan(limits.stopMs);
+  expect(numberOf("LimitNOFILE")).toBeGreaterThan(limits.connections);
 });
