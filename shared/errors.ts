@@ -25,6 +25,7 @@ export type ErrorCode =
   | "FOGBANK_HTTP_REQUEST"
   | "FOGBANK_CALL_REFUSED"
   | "FOGBANK_RESULTS_NOT_WRITTEN"
+  | "FOGBANK_INSTALL_FAILED"
   | "FOGBANK_USAGE";
 
 /** An expected failure with a stable `code`. The message says what was attempted, on what, and what to do. */

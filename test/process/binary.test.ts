@@ -63,6 +63,19 @@ test("the binary tells its version and its licences, and nothing else", async ()
     expect(stdout).toContain(`\n${name}`);
 });
 
+test("the binary installs itself and the unit", async () => {
+  const machine = join(folder, "machine");
+  const { stderr } = await fogbank("install", "--service", "--root", machine);
+  expect(stderr).toBe("");
+  const [program = ""] = command.slice(-1);
+  const installed = join(machine, "usr/local/bin/fogbank");
+  expect(readFileSync(installed).equals(readFileSync(join(folder, "alone", program)))).toBe(true);
+  expect((await run(installed, ["--version"])).stdout).toBe(`${version}\n`);
+  expect(readFileSync(join(machine, "etc/systemd/system/fogbank.service"), "utf8")).toBe(
+    readFileSync(join(root, "deploy/systemd/fogbank.service"), "utf8"),
+  );
+});
+
 test("messages cross one hop between two binaries and survive kill -9 of both", { timeout: 120_000 }, async () => {
   expect(hasCodeCache).toBe(true);
   using guard = startOrphanGuard();
