@@ -26,7 +26,10 @@ interface Outcome {
 async function doctor(args: readonly string[], uid?: number): Promise<Outcome> {
   const child = spawn(process.execPath, [program, "doctor", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("FOGBANK_"))),
+    env: {
+      ...Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("FOGBANK_"))),
+      LC_ALL: "C.UTF-8",
+    },
     ...(uid !== undefined && { uid, gid: uid }),
   });
   let stdout = "";
@@ -320,3 +323,45 @@ test("beside the running node its own ports are no problem, and its link is not 
       }
     }),
   ));
+
+/** Lines of the example in docs/doctor.md, but those about what every machine has of its own. */
+function documentedLines(): readonly string[] {
+  const document = readFileSync(new URL("../../docs/doctor.md", import.meta.url), "utf8");
+  const [, example = ""] = /^fogbank doctor --config \S+\n```\n\n```\n(.*?)^```$/ms.exec(document) ?? [];
+  const isOfMachine = /^\w+ +(?:runtime|memory|open-files|disk|sync|clock) /;
+  let isLeftOut = false;
+  return example.split("\n").filter((line) => {
+    if (/^\w/.test(line)) isLeftOut = isOfMachine.test(line);
+    return line !== "" && !isLeftOut && !/^\d/.test(line);
+  });
+}
+
+test("the example of docs/doctor.md is what comes out on such a machine", () =>
+  inFolder(async (folder) => {
+    const { cert, key } = createTestAuthority().issueUntil("250601000000Z", "fog-1");
+    writeFileSync(join(folder, "fog-1.pem"), cert, { mode: 0o644 });
+    writeFileSync(join(folder, "fog-1.key"), key, { mode: 0o644 });
+    const { mqtt, http } = await ports();
+    const parent = await pick();
+    const settings = `level = fog; uplink: { url = "mqtt://localhost:${parent}"; };
+      tls: { cert = "${join(folder, "fog-1.pem")}"; key = "${join(folder, "fog-1.key")}"; };`;
+    const config = machine(folder, { mqtt, http }, settings);
+    const server = await listening(mqtt);
+    const { code, stdout } = await doctor(["--config", config]).finally(() => void server.close());
+    expect(code).toBe(1);
+    const lines = documentedLines();
+    expect(lines.length).toBeGreaterThan(8);
+    const here: readonly (readonly [documented: string, here: string])[] = [
+      ["127.0.0.1:1883", `127.0.0.1:${mqtt}`],
+      ["127.0.0.1:8080", `127.0.0.1:${http}`],
+      ["port 11883 of cloud-1", `port ${parent} of localhost`],
+      ["/var/lib/fogbank", join(folder, "data")],
+      ["/etc/fogbank", folder],
+    ];
+    const missing = lines.filter((line) => {
+      const text = here.reduce((made, [documented, own]) => made.replace(documented, own), line);
+      const parts = text.split("…").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+      return !new RegExp(`^${parts.join(".*")}$`, "m").test(stdout);
+    });
+    expect(missing, stdout).toEqual([]);
+  }));
