@@ -6,8 +6,11 @@ import type { NodeConfig } from "../config/config.ts";
 import { type FileFacts, judgeAuthorities, judgeCertificate, judgeSecretFile } from "./credentials.ts";
 import type { Finding } from "./finding.ts";
 import { codeOf } from "./proc-text.ts";
+import { barrierFor, serviceUser, type SystemUser } from "./service-user.ts";
 
-export function checkCredentials({ name, tls, uplink, auth }: NodeConfig, nowMs: number): readonly Finding[] {
+export function checkCredentials({ name, dataDir, tls, uplink, auth }: NodeConfig, nowMs: number): readonly Finding[] {
+  const user = serviceUserOf(dataDir);
+  const lookAt = (setting: string, path: string): FileFacts => readFacts(setting, path, user);
   const findings: Finding[] = [];
   if (tls !== undefined) {
     findings.push(...judgeCertificate({ cert: lookAt("tls.cert", tls.cert), key: lookAt("tls.key", tls.key) }, nowMs));
@@ -21,12 +24,13 @@ export function checkCredentials({ name, tls, uplink, auth }: NodeConfig, nowMs:
   if (uplink?.ca !== undefined) findings.push(...judgeAuthorities(lookAt("uplink.ca", uplink.ca), nowMs));
   if (uplink?.secretFile !== undefined)
     findings.push(...judgeSecretFile(lookAt("uplink.secret-file", uplink.secretFile)));
-  if (auth.users !== undefined) findings.push(...checkUsers(auth.users));
+  if (auth.users !== undefined) findings.push(...checkUsers(lookAt("auth.users", auth.users)));
   return findings;
 }
 
-function checkUsers(path: string): readonly Finding[] {
-  const findings = judgeSecretFile(lookAt("auth.users", path));
+function checkUsers(file: FileFacts): readonly Finding[] {
+  const { path } = file;
+  const findings = judgeSecretFile(file);
   if (findings.some(({ level }) => level === "problem" || level === "advice")) return findings;
   try {
     readUsersFile(path);
@@ -38,11 +42,21 @@ function checkUsers(path: string): readonly Finding[] {
   }
 }
 
-function lookAt(setting: string, path: string): FileFacts {
+function readFacts(setting: string, path: string, user: SystemUser | undefined): FileFacts {
   try {
     const { mode } = statSync(path);
-    return { setting, path, mode: mode & 0o777, text: readFileSync(path, "utf8") };
+    const by = user && barrierFor(user, path);
+    const closed = user !== undefined && by !== undefined && { to: user.name, by };
+    return { setting, path, mode: mode & 0o777, text: readFileSync(path, "utf8"), ...(closed && { closed }) };
   } catch (error) {
     return { setting, path, mode: 0, failure: codeOf(error) };
+  }
+}
+
+function serviceUserOf(dataDir: string): SystemUser | undefined {
+  try {
+    return serviceUser(dataDir);
+  } catch {
+    return undefined; // not to be seen
   }
 }

@@ -11,6 +11,8 @@ export interface FileFacts {
   /** `text` without `failure`, or the error's code. */
   readonly text?: string;
   readonly failure?: string;
+  /** The user of the service, who is kept out by the file or folder that is named. */
+  readonly closed?: { readonly to: string; readonly by: string };
   /** Permission bits. */
   readonly mode: number;
 }
@@ -80,7 +82,20 @@ function checkOf({ setting }: FileFacts): string {
 }
 
 function judgeReading(file: FileFacts): readonly Finding[] {
-  const { failure, path } = file;
+  const { failure, path, closed } = file;
+  if (closed !== undefined) {
+    return [
+      {
+        check: checkOf(file),
+        level: "problem",
+        what: `${path} cannot be read by ${closed.to}, who owns the data directory${closed.by === path ? "" : `: ${closed.by} keeps that user out`}`,
+        todo:
+          closed.by === path
+            ? `chown ${closed.to} ${path}`
+            : `let that user in: chmod o+x ${closed.by}, or put the file elsewhere`,
+      },
+    ];
+  }
   if (failure === undefined) return [];
   if (failure === "EACCES" || failure === "EPERM" || failure === "ERR_ACCESS_DENIED")
     return [unseen(checkOf(file), path)];

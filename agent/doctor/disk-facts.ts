@@ -6,10 +6,13 @@ import type { NodeConfig } from "../config/config.ts";
 import type { DataDirectoryFacts } from "./data-directory.ts";
 import type { DiskFacts } from "./disk.ts";
 import { mountOf, type Mount } from "./mounts.ts";
-import { codeOf, textOrNothing, userName } from "./proc-text.ts";
+import { codeOf, programOf, textOrNothing, userName } from "./proc-text.ts";
 import type { RunningNodeFacts } from "./running-node.ts";
 
-export function readDataDirectory(dataDir: string, running: RunningNodeFacts | undefined): DataDirectoryFacts {
+export function readDataDirectory(
+  { dataDir, listen }: NodeConfig,
+  running: RunningNodeFacts | undefined,
+): DataDirectoryFacts {
   const path = resolve(dataDir);
   const { place, state } = nearest(path);
   const { uid, mode } = state === "hidden" ? { uid: 0, mode: 0 } : statSync(place);
@@ -26,7 +29,7 @@ export function readDataDirectory(dataDir: string, running: RunningNodeFacts | u
     lockedBy:
       pid === undefined
         ? undefined
-        : { pid, program: textOrNothing(`/proc/${pid}/comm`)?.trim(), isNode: running?.status !== undefined },
+        : { pid, program: programOf(pid), isNode: running?.status !== undefined || listen.http.length === 0 },
   };
 }
 

@@ -138,7 +138,7 @@ function holderOf(host: string, port: number, running: RunningNodeFacts | undefi
 
 async function checkDisk({ config, running, io, show }: Patient): Promise<readonly Finding[]> {
   show("looking at the disk");
-  const directory = readDataDirectory(config.dataDir, running);
+  const directory = readDataDirectory(config, running);
   const findings = [...judgeDataDirectory(directory)];
   const { place, state, isWritable } = directory;
   if (state === "hidden" || state === "file") return findings;

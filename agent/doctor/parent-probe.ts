@@ -31,19 +31,16 @@ export async function probeParent(
 ): Promise<ProbedParent> {
   const { host, port, url } = uplink;
   const base = { url: maskPasswords(url), host, port, name, now: new Date(clock.now()).toISOString() };
-  const addresses = await timed(clock, addressesOf(host));
-  signal.throwIfAborted();
+  const addresses = await timed(clock, addressesOf(host), signal);
   if (typeof addresses === "string") return { facts: { ...base, addresses } };
-  const tcp = await timed(clock, tryTcp(host, port));
-  signal.throwIfAborted();
+  const tcp = await timed(clock, tryTcp(host, port, signal), signal);
   if (tcp !== "ok") return { facts: { ...base, addresses, tcp } };
   const credentials = await uplinkCredentials(uplink).catch(() => undefined);
   // Without the files the certificate cannot be judged either; that they cannot be read is another finding.
   if (credentials === undefined) {
     return { facts: { ...base, addresses, tcp, mqtt: { outcome: "not-tried", why: "unreadable" } } };
   }
-  const tls = uplink.isTls && (await timed(clock, tryTls(uplink, credentials)));
-  signal.throwIfAborted();
+  const tls = uplink.isTls && (await timed(clock, tryTls(uplink, credentials, signal), signal));
   const reached = { ...base, addresses, tcp, ...(tls && { tls: typeof tls === "string" ? { refusal: tls } : tls }) };
   if (reached.tls?.refusal !== undefined) return { facts: reached };
   if (running?.status !== undefined) return { facts: { ...reached, uplink: running.status.uplink } };
@@ -53,11 +50,21 @@ export async function probeParent(
   return { facts: { ...reached, mqtt }, ...(difference && { difference }) };
 }
 
-async function timed<T>(clock: Clock, work: Promise<T>): Promise<T | string> {
+/** What `work` comes to, or the code of its failure. Rejects with the signal's reason when that aborts. */
+async function timed<T>(clock: Clock, work: Promise<T>, signal: AbortSignal): Promise<T | string> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
   try {
-    return await within(clock, limits.connectTimeoutMs, work, () => new Error("ETIMEDOUT"));
+    const late = (): Error => new Error("ETIMEDOUT");
+    const outcome = await within(clock, limits.connectTimeoutMs, Promise.race([work, aborted.promise]), late);
+    signal.throwIfAborted(); // the work may have ended because of it
+    return outcome;
   } catch (error) {
+    signal.throwIfAborted();
     return codeOf(error);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
@@ -65,13 +72,16 @@ async function addressesOf(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
-function tryTcp(host: string, port: number): Promise<string> {
+function tryTcp(host: string, port: number, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     const socket = connectTcp({ host, port, timeout: limits.connectTimeoutMs });
+    const abort = (): void => end("ABORT_ERR");
     const end = (outcome: string): void => {
+      signal.removeEventListener("abort", abort);
       socket.destroy();
       resolve(outcome);
     };
+    signal.addEventListener("abort", abort);
     socket.once("connect", () => end("ok"));
     socket.once("timeout", () => end("ETIMEDOUT"));
     socket.once("error", (error) => end(codeOf(error)));
@@ -82,6 +92,7 @@ function tryTcp(host: string, port: number): Promise<string> {
 function tryTls(
   { host, port }: UplinkConfig,
   { ca, cert, key }: Awaited<ReturnType<typeof uplinkCredentials>>,
+  signal: AbortSignal,
 ): Promise<TlsFacts> {
   return new Promise((resolve) => {
     const socket = connectTls({
@@ -94,10 +105,13 @@ function tryTls(
       rejectUnauthorized: false,
       timeout: limits.connectTimeoutMs,
     });
+    const abort = (): void => end({ refusal: "ABORT_ERR" });
     const end = (facts: TlsFacts): void => {
+      signal.removeEventListener("abort", abort);
       socket.destroy();
       resolve(facts);
     };
+    signal.addEventListener("abort", abort);
     socket.once("secureConnect", () => end(believed(socket)));
     socket.once("timeout", () => end({ refusal: "ETIMEDOUT" }));
     socket.once("error", (error) => end({ refusal: codeOf(error) }));

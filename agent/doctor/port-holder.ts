@@ -1,6 +1,6 @@
 // Who listens on a TCP port, from /proc: the tables of sockets give an inode and a user, the descriptors of processes the inode's owner.
 import { readdirSync, readlinkSync } from "node:fs";
-import { textOrNothing, userName } from "./proc-text.ts";
+import { programOf, textOrNothing, userName } from "./proc-text.ts";
 
 export interface Listening {
   readonly inode: string;
@@ -22,7 +22,7 @@ export function findPortHolder(host: string, port: number): FoundHolder | undefi
   const user = userName(socket.uid);
   const pid = processWith(`socket:[${socket.inode}]`);
   if (pid === undefined) return { user };
-  const program = textOrNothing(`/proc/${pid}/comm`)?.trim();
+  const program = programOf(pid);
   return { pid, user, ...(program !== undefined && { program }) };
 }
 

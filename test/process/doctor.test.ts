@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -283,6 +283,61 @@ test("a parent behind TLS: believed by its authority, doubted without", () =>
       },
       [`listen.mqtt=mqtts://127.0.0.1:${port}`],
     );
+  }));
+
+test("a parent that asks for certificates: refused without, accepted with one of the node's name", () =>
+  inFolder(async (folder) => {
+    const authority = createTestAuthority();
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text, { mode: 0o600 });
+      return join(folder, name);
+    };
+    const pairOf = (name: string): string => {
+      const { cert, key } = authority.issue(name);
+      return `cert = "${file(`${name}.pem`, cert)}"; key = "${file(`${name}.key`, key)}";`;
+    };
+    const ca = `ca = "${file("ca.pem", authority.cert)}";`;
+    const port = await pick();
+    await withFog(
+      folder,
+      `tls: { ${pairOf("fog-1")} ${ca} require-client-certificate = true; };`,
+      async (fog) => {
+        const by = async (own: string) => {
+          const uplink = `uplink: { url = "mqtts://127.0.0.1:${port}"; ${ca} ${own} };`;
+          return (await examined(machine(folder, await ports(), uplink))).of("parent");
+        };
+        expect(await by("")).toMatchObject([
+          { level: "problem", todo: expect.stringContaining("set uplink.cert and uplink.key") as string },
+        ]);
+        expect(await by(pairOf("device-1"))).toMatchObject([
+          { level: "ok", what: expect.stringContaining("its broker accepts") as string },
+        ]);
+        expect((await fog.status()).below).toEqual([]);
+      },
+      [`listen.mqtt=mqtts://127.0.0.1:${port}`],
+    );
+  }));
+
+test("Ctrl-C while a parent does not answer ends the command with code 130, and nothing stays behind", () =>
+  inFolder(async (folder) => {
+    // It takes the connection and never says a word.
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => void sockets.push(socket));
+    const port = await pick();
+    await new Promise<void>((resolve) => void silent.listen(port, "127.0.0.1", resolve));
+    const config = machine(folder, await ports(), `uplink: { url = "mqtts://127.0.0.1:${port}"; };`);
+    const child = spawn(process.execPath, [program, "doctor", "--config", config], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    await eventually(
+      async () => sockets.length,
+      (connections) => connections === 2, // the second one is the handshake's
+    );
+    child.kill("SIGINT");
+    expect(await once(child, "close")).toEqual([130, null]);
+    expect(readdirSync(join(folder, "data"))).toEqual([]);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
   }));
 
 test("beside the running node its own ports are no problem, and its link is not disturbed", () =>

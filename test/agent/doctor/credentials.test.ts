@@ -64,6 +64,15 @@ test("what is missing is a problem, what this user may not read is said", () => 
   expect(judgeCertificate({ ...pair(own), key: gone("EACCES") }, beforeMs)).toMatchObject([{ level: "advice" }]);
 });
 
+test("what the user of the service may not read is a problem for root too", () => {
+  const judge = (by: string) =>
+    judgeCertificate({ ...pair(own), key: file("tls.key", own.key, { closed: { to: "fogbank", by } }) }, beforeMs);
+  expect(judge("/etc/tls.key")).toMatchObject([
+    { check: "tls.key", level: "problem", todo: "chown fogbank /etc/tls.key" },
+  ]);
+  expect(judge("/etc")).toMatchObject([{ what: expect.stringContaining(": /etc keeps that user out") as string }]);
+});
+
 test("a certificate for another name, none at all, and a chain in the wrong order", () => {
   expect(judgeCertificate(pair(own, "device-2"), beforeMs)).toMatchObject([
     { level: "problem", what: expect.stringContaining('is for "device-1", and this node is "device-2"') as string },
