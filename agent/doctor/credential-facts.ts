@@ -3,7 +3,13 @@ import { readFileSync, statSync } from "node:fs";
 import { asFogbankError } from "#shared/errors.ts";
 import { readUsersFile } from "../auth/users-file.ts";
 import type { NodeConfig } from "../config/config.ts";
-import { type FileFacts, judgeAuthorities, judgeCertificate, judgeSecretFile } from "./credentials.ts";
+import {
+  type FileFacts,
+  judgeAuthorities,
+  judgeCertificate,
+  judgePrivateFile,
+  judgeSecretFile,
+} from "./credentials.ts";
 import type { Finding } from "./finding.ts";
 import { codeOf } from "./proc-text.ts";
 import { barrierFor, serviceUser, type SystemUser } from "./service-user.ts";
@@ -30,7 +36,7 @@ export function checkCredentials({ name, dataDir, tls, uplink, auth }: NodeConfi
 
 function checkUsers(file: FileFacts): readonly Finding[] {
   const { path } = file;
-  const findings = judgeSecretFile(file);
+  const findings = judgePrivateFile(file);
   if (findings.some(({ level }) => level === "problem" || level === "advice")) return findings;
   try {
     readUsersFile(path);

@@ -25,7 +25,8 @@ export interface CertificateFacts {
   readonly mustName?: string | undefined;
 }
 
-const soonMs = 30 * 86_400_000;
+const dayMs = 86_400_000;
+const soonMs = 30 * dayMs;
 
 /** `nowMs`: milliseconds since 1970. */
 export function judgeCertificate({ cert, key, mustName }: CertificateFacts, nowMs: number): readonly Finding[] {
@@ -60,21 +61,18 @@ export function judgeAuthorities(file: FileFacts, nowMs: number): readonly Findi
   return soon(file, next, nowMs) ?? [ok(checkOf(file), `${file.path} ${validity(next, nowMs)}`)];
 }
 
-/** A file with a secret: only its reader and who sees it. */
-export function judgeSecretFile(file: FileFacts): readonly Finding[] {
+/** A file that only the node is to read. */
+export function judgePrivateFile(file: FileFacts): readonly Finding[] {
   const findings = [...judgeReading(file), ...judgeSecrecy(file)];
-  if (findings.length > 0) return findings;
-  if ((file.text ?? "").split(/\r?\n/)[0] === "") {
-    return [
-      {
-        check: checkOf(file),
-        level: "problem",
-        what: `the first line of ${file.path} is empty`,
-        todo: "put the secret there",
-      },
-    ];
-  }
-  return [ok(checkOf(file), `${file.path} is readable, and not for everybody`)];
+  return findings.length > 0 ? findings : [ok(checkOf(file), `${file.path} is readable, and not for everybody`)];
+}
+
+/** The same with a secret in its first line. */
+export function judgeSecretFile(file: FileFacts): readonly Finding[] {
+  const isEmpty = file.text !== undefined && file.text.split(/\r?\n/)[0] === "";
+  if (!isEmpty) return judgePrivateFile(file);
+  const what = `the first line of ${file.path} is empty`;
+  return [{ check: checkOf(file), level: "problem", what, todo: "put the secret there" }];
 }
 
 function checkOf({ setting }: FileFacts): string {
@@ -198,9 +196,7 @@ function outOfDate(file: FileFacts, certificate: X509Certificate | undefined, no
     check: checkOf(file),
     level: "problem",
     what: `${file.path} ${validity(certificate, nowMs)}`,
-    todo: isEarly
-      ? "see whether the clock of this machine is right"
-      : "renew it; a running node reads it again at SIGHUP",
+    todo: isEarly ? "see whether the clock of this machine is right" : `renew it; ${readAgain(file)}`,
   };
 }
 
@@ -215,7 +211,7 @@ function soon(
       check: checkOf(file),
       level: "warning",
       what: `${file.path} ${validity(certificate, nowMs)}`,
-      todo: "renew it before; a running node reads it again at SIGHUP",
+      todo: `renew it before; ${readAgain(file)}`,
     },
   ];
 }
@@ -226,8 +222,18 @@ function validity(certificate: X509Certificate | undefined, nowMs: number): stri
   const toMs = Date.parse(certificate.validTo);
   if (fromMs > nowMs) return `is valid only from ${day(fromMs)} on`;
   return toMs <= nowMs
-    ? `has expired on ${day(toMs)} (${formatDuration(nowMs - toMs)} ago)`
-    : `is valid until ${day(toMs)} (${formatDuration(toMs - nowMs)})`;
+    ? `has expired on ${day(toMs)} (${days(nowMs - toMs)} ago)`
+    : `is valid until ${day(toMs)} (${days(toMs - nowMs)})`;
+}
+
+function days(ms: number): string {
+  return ms < dayMs ? formatDuration(ms) : `${Math.floor(ms / dayMs)} d`;
+}
+
+function readAgain({ setting }: FileFacts): string {
+  return setting.startsWith("uplink.")
+    ? "a node reads it at each connection"
+    : "a running node reads it again at SIGHUP";
 }
 
 function day(ms: number): string {

@@ -1,6 +1,12 @@
 import { createPrivateKey } from "node:crypto";
 import { expect, test } from "vitest";
-import { type FileFacts, judgeAuthorities, judgeCertificate, judgeSecretFile } from "#agent/doctor/credentials.ts";
+import {
+  type FileFacts,
+  judgeAuthorities,
+  judgeCertificate,
+  judgePrivateFile,
+  judgeSecretFile,
+} from "#agent/doctor/credentials.ts";
 import { createTestAuthority, type TestCertificate } from "../../fakes/certificates.ts";
 
 const authority = createTestAuthority();
@@ -93,6 +99,11 @@ test("authorities: a valid one, one that is none, expired ones, no text", () => 
   expect(judge(authority.cert, Date.UTC(2050, 1))).toEqual(["problem"]);
   expect(judge("", beforeMs)).toEqual(["problem"]);
   expect(judgeAuthorities({ ...gone("ENOENT"), setting: "tls.ca" }, beforeMs)).toMatchObject([{ level: "problem" }]);
+});
+
+test("a file of users may begin with an empty line, and has few readers", () => {
+  const judge = (text: string, mode: number) => judgePrivateFile(file("auth.users", text, { mode }))[0]?.level;
+  expect([judge("\n", 0o600), judge("x", 0o604), judge("x", 0o602)]).toEqual(["ok", "warning", "problem"]);
 });
 
 test("a secret has a first line and few readers", () => {
