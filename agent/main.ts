@@ -10,6 +10,7 @@ import { startCoreBroker } from "./broker/core-broker.ts";
 import { benchCommand } from "./cli/bench-hollow.ts";
 import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
+import { doctorCommand } from "./cli/doctor.ts";
 import { explainCommand } from "./cli/explain.ts";
 import { explainConditionCommand } from "./cli/explain-condition.ts";
 import { installCommand, uninstallCommand, type InstallDeps } from "./cli/install.ts";
@@ -66,6 +67,7 @@ async function main(): Promise<void> {
     .addCommand(userCommand(io))
     .addCommand(journalCommand(io))
     .addCommand(configCommand(io))
+    .addCommand(doctorCommand(io, systemRandom))
     .addCommand(benchCommand(io, systemRandom, () => process.memoryUsage.rss()))
     .addCommand(installCommand(io, installDeps()))
     .addCommand(uninstallCommand(io, installDeps()))

@@ -89,6 +89,14 @@ test("messages cross one hop between two binaries and survive kill -9 of both", 
   expect(report).toEqual({ messages: 400, strayLines: [] });
 });
 
+test("the binary examines its machine with what it loads for that alone", async () => {
+  const free = ["listen.mqtt=127.0.0.1:0", "listen.http=127.0.0.1:0", `data-dir=${join(folder, "doctor")}`];
+  const { stdout, stderr } = await fogbank("doctor", "--json", ...free.flatMap((one) => ["--set", one]));
+  expect(stderr).toBe("");
+  const checks = (JSON.parse(stdout) as readonly { readonly check: string }[]).map(({ check }) => check);
+  expect(checks).toEqual(expect.arrayContaining(["open-files", "listen", "data-dir", "sync", "clock"]));
+});
+
 test("a configuration that cannot be used ends the binary as it does the program", async () => {
   const [program = "", ...before] = command;
   const child = spawn(program, [...before, "run", "--set", "levl=fog"], { stdio: ["ignore", "ignore", "pipe"] });
