@@ -4,7 +4,7 @@ import type { Hasher } from "#shared/system/hasher.ts";
 import type { ChildRepository, ChildRow } from "./child-repository.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import type { CursorName, IdentityRepository } from "./identity-repository.ts";
-import type { Nothing } from "./link-operations.ts";
+import type { Nothing } from "./nothing.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamRepository } from "./stream-repository.ts";
 
