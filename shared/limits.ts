@@ -348,6 +348,10 @@ export const limits = {
   /** Log-ins that wait because ten of their address are being checked. */
   loginsWaiting: 10_000,
   failedLoginAddresses: 10_000,
+  /** Days with something in them that one statistics row keeps one by one: a year and a month, so that failures told late still find their day. */
+  statisticsDays: 400,
+  /** Uses that one statistics row names. */
+  statisticsUses: 100,
   /** A graceful stop takes no longer than this. */
   stopMs: 10_000,
   /** Of that, the time to hand on what is stored. */
