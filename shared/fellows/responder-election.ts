@@ -35,7 +35,10 @@ export interface Election {
 }
 
 export type ElectionEvent =
-  /** How it is in the coordinator. Offers are read after `named`, so that a named server without an offer has lost it. */
+  /**
+   * How it is in the coordinator. Offers are read after `named`, so that a named server without an offer has lost it. An offer of this
+   * server from an earlier session is left out: it may go at any moment.
+   */
   | { readonly type: "view"; readonly named: Named | undefined; readonly offers: readonly Offer[] }
   /** What `answer` asked for has been done. */
   | { readonly type: "answered" }
@@ -106,10 +109,13 @@ export function stepElection(
 function look(state: Election, nowMs: number, isDue: boolean): readonly [Election, readonly ElectionEffect[]] {
   const { named, offers, offer } = state;
   if (state.at === "suspended") return [state, []];
-  if (named?.uuid === offer.uuid && !named.isFinished) return respond(state, named, nowMs, isDue);
+  const isThere = (uuid: FellowId): boolean => offers.some((one) => one.uuid === uuid);
+  // Named without an offer is gone in the eyes of the others, this server itself included.
+  const isUp = named?.uuid === offer.uuid && !named.isFinished && (state.hasAnswered || isThere(offer.uuid));
+  if (named !== undefined && isUp) return respond(state, named, nowMs, isDue);
   const stop: readonly ElectionEffect[] = state.at === "answering" ? [{ type: "stop" }] : [];
   if (named?.isFinished === true) return [{ ...state, at: "over" }, [...stop, { type: "withdraw" }]];
-  if (named !== undefined && offers.some(({ uuid }) => uuid === named.uuid))
+  if (named !== undefined && isThere(named.uuid))
     return [{ ...state, at: "watching", dueMs: Number.POSITIVE_INFINITY }, stop];
   const [next, effects] = name(state, nowMs, isDue);
   return [next, [...stop, ...effects]];

@@ -191,6 +191,23 @@ test("a server whose session is lost stops at once, and does not go on by itself
   expect(world.servers.map(({ answers }) => answers)).toEqual([1, 0]);
 });
 
+test("a server that is still named, and has a new session but no new offer yet, does not answer", () => {
+  const world = new World([1, 3]);
+  for (const server of world.servers) world.perform(server);
+  world.view(world.at(1));
+  world.perform(world.at(1));
+  world.loseSession(world.at(1));
+  world.at(1).step({ type: "session-regained" }, world.nowMs);
+  world.view(world.at(1));
+  expect(world.at(1).isAnswering).toBe(false);
+  world.view(world.at(0));
+  world.perform(world.at(0));
+  world.view(world.at(0));
+  expect(world.at(0).isAnswering).toBe(true);
+  world.settle();
+  expect(world.servers.map(({ answers }) => answers)).toEqual([1, 0]);
+});
+
 test("a write that got lost is tried again when it is due, and not before", () => {
   const world = new World([1]);
   const only = world.at(0);
