@@ -91,6 +91,7 @@ test("[U-T10] an acknowledgement counts for its message alone, and from its addr
   expect(scene.ack(1, {}, other)).toEqual([]);
   expect(scene.ack(1, { life: 4, newestLife: 4 })).toEqual([]);
   expect(scene.ack(1, { from: other })).toEqual([]);
+  expect(scene.ack(1, { to: other })).toEqual([]);
   expect(scene.ack(2)).toEqual([]);
   expect(scene.ack(1)).toEqual(["delivered a"]);
 });

@@ -226,6 +226,25 @@ test("a write that got lost is tried again when it is due, and not before", () =
   expect(only.todo).toMatchObject([{ type: "offer" }]);
 });
 
+test("[U10] the word that it is finished got lost: it is said again, and nothing is answered twice", () => {
+  const world = new World([1]);
+  const only = world.at(0);
+  world.perform(only);
+  world.view(only);
+  world.perform(only);
+  world.view(only);
+  world.perform(only);
+  expect(only.todo.splice(0)).toEqual([{ type: "finish", ifVersion: 0 }]);
+  world.view(only);
+  expect(only.todo).toEqual([]);
+  world.nowMs = 2 * limits.offerMs;
+  only.step({ type: "tick" }, world.nowMs);
+  expect(only.todo).toEqual([{ type: "finish", ifVersion: 0 }]);
+  world.settle();
+  expect(only.answers).toBe(1);
+  expect(only.state.at).toBe("over");
+});
+
 test("[U-S5] whatever happens in whatever order: one server at a time answers, and in the end the message is answered", () => {
   const index = fc.nat(3);
   const action = fc.oneof(
