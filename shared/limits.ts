@@ -354,6 +354,8 @@ export const limits = {
   statisticsUses: 100,
   /** Bytes of a server's hostname, as the original's buffer had them. */
   hostnameBytes: 128,
+  /** Characters of an entry that a server writes into the coordinator: ids and short strings alone. */
+  entryChars: 4_096,
   /** Fellows that one server connects to: each is a connection and two subscriptions. */
   fellows: 256,
   /** Fellows of which is remembered what they sent, over all time: whoever was silent for longest is forgotten first. */

@@ -1,5 +1,6 @@
 // Another server of the cluster, and the text by which it is known in the coordinator [U11] [U22] [U23].
 import { formatAddress, parseAddress, type Address } from "./address.ts";
+import { parseEntry } from "./entry-text.ts";
 import { isFellowId, isHostname, type FellowId, type Hostname } from "./fellow-names.ts";
 
 export interface Fellow {
@@ -9,9 +10,6 @@ export interface Fellow {
   readonly address: Address;
 }
 
-/** A few hundred bytes are a server's; what is longer is not read. */
-const entryChars = 1_024;
-
 /** Deterministic: equal fellows have equal texts. */
 export function formatFellow({ uuid, hostname, address }: Fellow): string {
   return JSON.stringify({ uuid, hostname, mqtt: formatAddress(address) });
@@ -19,25 +17,8 @@ export function formatFellow({ uuid, hostname, address }: Fellow): string {
 
 /** Undefined for what is not a fellow's entry. Unknown fields are passed over: a newer server may write more. */
 export function parseFellow(text: string): Fellow | undefined {
-  if (text.length > entryChars) return undefined;
-  const entry = parseObject(text);
-  const { uuid, hostname, mqtt } = entry ?? {};
+  const { uuid, hostname, mqtt } = parseEntry(text) ?? {};
   if (typeof uuid !== "string" || typeof hostname !== "string" || typeof mqtt !== "string") return undefined;
   const address = parseAddress(mqtt);
   return isFellowId(uuid) && isHostname(hostname) && address !== undefined ? { uuid, hostname, address } : undefined;
-}
-
-interface Entry {
-  readonly uuid?: unknown;
-  readonly hostname?: unknown;
-  readonly mqtt?: unknown;
-}
-
-function parseObject(text: string): Entry | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,7 @@
 // Who is to respond: the greatest score, and of equal ones the lower name [U10].
 import type { FellowId, Hostname } from "./fellow-names.ts";
 
-export interface ServerWeights {
+export interface ScoreFactors {
   /** Set by the operator, changeable while running [U9]; 0: only when there is nobody else. */
   readonly manual: number;
   /** Of this server for the zone in question; 1 where nothing is set. */
@@ -17,7 +17,7 @@ export interface Offer {
 }
 
 /** Manual weight × zone weight × free load. What is no weight counts as 0. */
-export function scoreOf({ manual, zone, load }: ServerWeights): number {
+export function scoreOf({ manual, zone, load }: ScoreFactors): number {
   return weightOf(manual) * weightOf(zone) * (1 - Math.min(1, Number.isNaN(load) ? 1 : Math.max(0, load)));
 }
 
