@@ -30,6 +30,7 @@ export type ErrorCode =
   | "FOGBANK_COORDINATION_UNREACHABLE"
   | "FOGBANK_COORDINATION_INVALID"
   | "FOGBANK_COORDINATION_PROTOCOL"
+  | "FOGBANK_INSTALL_FAILED"
   | "FOGBANK_USAGE";
 
 /** An expected failure with a stable `code`. The message says what was attempted, on what, and what to do. */

@@ -251,6 +251,8 @@ export const limits = {
   keepAgainMs: 5_000,
   /** Calls that one node follows at once, and ids that it remembers having run; beyond either new calls are refused. */
   openCalls: 10_000,
+  /** Calls of which a node hears nothing but that they are called off, while it looks what it knows of them. */
+  bareCancels: 1_000,
   seenCalls: 100_000,
   /** Bytes that one such id takes on the disk with its entry in the index, and the share of a small database that all may take. */
   seenCallBytes: 100,
@@ -264,6 +266,8 @@ export const limits = {
   /** What is not heard of is sent again after this, doubled each time up to the longest. */
   askAgainMs: 2_000,
   askAgainMsMax: 60_000,
+  /** The longest of these for one that is asked because nodes have come below it. */
+  lookAgainMsMax: 10_000,
   /** Whoever was heard and has not finished is asked again after this much silence, doubled each time: its last word may be lost. */
   silentMs: 60_000,
   silentMsMax: 3_600_000,
@@ -368,6 +372,37 @@ export const limits = {
   coordinationConnectMsMin: 200,
   /** What a polite end of a session may take. */
   coordinationCloseMs: 1_000,
+  /** Days with something in them that one statistics row keeps one by one: a year and a month, so that failures told late still find their day. */
+  statisticsDays: 400,
+  /** Uses that one statistics row names. */
+  statisticsUses: 100,
+  /** Bytes of a server's hostname, as the original's buffer had them. */
+  hostnameBytes: 128,
+  /** Characters of an entry that a server writes into the coordinator: ids and short strings alone. */
+  entryChars: 4_096,
+  /** Fellows that one server connects to: each is a connection and two subscriptions. */
+  fellows: 256,
+  /** Fellows of which is remembered what they sent, over all time: whoever was silent for longest is forgotten first. */
+  fellowsRemembered: 1_000,
+  /** Messages to one fellow that may be open at once, which is also what it remembers of us; and their bytes to all fellows together. */
+  fellowWindow: 1_000,
+  fellowOpenBytes: 64 * mib,
+  /** Bytes of one message between fellows: beside its head it fits into a packet. */
+  fellowMessageBytes: 512 * kib,
+  /** How long a fellow may take to acknowledge before the path by its UUID is used, and how long a message lives unless it says otherwise. */
+  fellowAckMs: 5_000,
+  fellowTtlMs: 60_000,
+  /** A start that waits says so this often. */
+  startDelayLogMs: 60_000,
+  /** How long offers to answer a device's message are collected, unless all servers have offered before. */
+  offerMs: 250,
+  /** Requests of clients, services and others that wait for their response; and how long one may wait. */
+  openRequests: 10_000,
+  requestMs: 60_000,
+  /** Bytes of the correlation data, or characters of the id, that go back with a response. */
+  correlationBytes: 1_024,
+  /** Characters of a database's kind, such as `mongodb`. */
+  databaseTypeChars: 64,
   /** A graceful stop takes no longer than this. */
   stopMs: 10_000,
   /** Of that, the time to hand on what is stored. */

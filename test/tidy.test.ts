@@ -26,6 +26,7 @@ const topicsThatMeet: Readonly<Record<string, string>> = {
   "level -> machine": "both kinds of calls have the same ids, values and encodings",
   "level -> link": "directed requests are frames of a link, and go along the path that the link's greeting tells",
   "presence -> link": "what is concluded about a network stems from the ends of its links",
+  "fellows -> link": "messages between fellows are read with the same care as frames of a link",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
 
@@ -73,6 +74,14 @@ test("agent -> shared <- cloud: only agent/main.ts loads cloud/, and nothing imp
     return !(allowed[tierOf(from) ?? ""] ?? []).includes(target);
   });
   expect(crossings).toEqual([]);
+});
+
+test("what only `fogbank doctor` uses is loaded when it runs: a node never does", () => {
+  const isDoctor = (file: string): boolean => file.startsWith("agent/doctor/") || file.endsWith("/render-findings.ts");
+  const users = edges().filter(({ from, to }) => isDoctor(to) && !isDoctor(from) && tierOf(from) === "agent");
+  expect([...new Set(users.map(({ from }) => from))]).toEqual(["agent/cli/doctor.ts"]);
+  expect(codeByFile.get("agent/cli/doctor.ts")).toMatch(/await import\(/);
+  expect(read("agent/cli/doctor.ts")).not.toMatch(/^import .*(?:doctor\/|render-findings)/m);
 });
 
 test("the parts of agent/ and the topics of shared/ are strangers to each other", () => {

@@ -5,7 +5,9 @@
 import { FogbankError } from "#shared/errors.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Random } from "#shared/system/random.ts";
-import { ChangeRefused, type Coordinator } from "./coordinator.ts";
+import type { Coordinator } from "./coordinator.ts";
+import { makeEntry } from "./make-entry.ts";
+import { ReviewLoop } from "./review-loop.ts";
 
 export interface Candidate {
   /** Told to whoever asks who leads. */
@@ -26,9 +28,6 @@ export interface ElectionDeps {
   readonly clock: Clock;
   readonly random: Random;
 }
-
-/** After a question to the coordinator that failed. */
-const retryMs = 500;
 
 interface Entrant {
   readonly name: string;
@@ -52,7 +51,7 @@ export async function leaderOf(coordinator: Coordinator, path: string): Promise<
   return first === undefined ? undefined : (await coordinator.get(`${path}/${first.name}`))?.data;
 }
 
-/** Stands below `path`, whose parent is there, until disposed. The outcome comes with `changed`. */
+/** Stands below `path` until disposed. The outcome comes with `changed`. */
 export function standForElection(path: string, candidate: Candidate, deps: ElectionDeps): Candidacy {
   return new Standing(path, candidate, deps);
 }
@@ -63,11 +62,9 @@ class Standing implements Candidacy {
   readonly #deps: ElectionDeps;
   /** In the name of the entry: one whose making was not confirmed is found by it. */
   readonly #token: string;
-  readonly #stop = new AbortController();
+  readonly #loop: ReviewLoop;
   readonly #hold: Disposable;
-  readonly #done: Promise<void>;
   #term: number | undefined;
-  #news = Promise.withResolvers<void>();
   #watch: AsyncDisposable | undefined;
 
   constructor(path: string, candidate: Candidate, deps: ElectionDeps) {
@@ -75,11 +72,11 @@ class Standing implements Candidacy {
     this.#candidate = candidate;
     this.#deps = deps;
     this.#token = deps.random.uuid();
+    this.#loop = new ReviewLoop(deps.clock, () => this.#review());
     this.#hold = deps.coordinator.onHold((hold) => {
       if (hold === "lost" || hold === "ended") this.#setTerm(undefined);
-      this.#news.resolve();
+      this.#loop.news();
     });
-    this.#done = this.#run();
   }
 
   get term(): number | undefined {
@@ -92,49 +89,23 @@ class Standing implements Candidacy {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    this.#news.resolve();
     this.#hold[Symbol.dispose]();
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted && this.#deps.coordinator.hold !== "ended") {
-      this.#news = Promise.withResolvers<void>();
-      try {
-        await this.#review();
-        await this.#news.promise;
-      } catch (error) {
-        if (!(error instanceof FogbankError)) throw error;
-        const waited = new AbortController();
-        const pause = this.#deps.clock.sleep(retryMs, AbortSignal.any([signal, waited.signal]));
-        await Promise.race([pause.catch(() => undefined), this.#news.promise]);
-        waited.abort();
-      }
-    }
+    await this.#loop.stop();
     this.#setTerm(undefined);
     await this.#leave();
   }
 
   async #review(): Promise<void> {
     const { coordinator } = this.#deps;
+    if (coordinator.hold === "ended") return;
     if (this.#watch === undefined) {
-      await this.#makePath();
-      this.#watch = await coordinator.watch(this.#path, false, () => this.#news.resolve());
+      await makeEntry(coordinator, this.#path);
+      this.#watch = await coordinator.watch(this.#path, false, () => this.#loop.news());
     }
     const own = (await this.#ownEntrants())[0] ?? (await this.#enter());
     const entrants = entrantsOf(await coordinator.list(this.#path));
     const leads = entrants[0]?.name === own?.name && coordinator.hold === "held";
     this.#setTerm(leads ? own?.number : undefined);
-  }
-
-  async #makePath(): Promise<void> {
-    try {
-      await this.#deps.coordinator.change([{ type: "create", path: this.#path, data: new Uint8Array(0) }]);
-    } catch (error) {
-      if (!(error instanceof ChangeRefused && error.reason === "exists")) throw error;
-    }
   }
 
   /** Of this session: an older one's go by themselves. More than one after a making that was not confirmed. */
