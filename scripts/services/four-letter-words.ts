@@ -23,7 +23,9 @@ export async function modeOf(port: number): Promise<ServerMode | undefined> {
   return /^Mode: (leader|follower|standalone)$/m.exec(await ask(port, "srvr"))?.[1] as ServerMode | undefined;
 }
 
-/** Whether a client of that session is connected to the server on `port`. */
-export async function holdsSession(port: number, sessionId: bigint): Promise<boolean> {
-  return (await ask(port, "cons")).includes(`sid=0x${BigInt.asUintN(64, sessionId).toString(16)},`);
+/** Of the clients that are connected to the server on `port`, those that have a session. */
+export async function sessionsAt(port: number): Promise<readonly bigint[]> {
+  return [...(await ask(port, "cons")).matchAll(/\bsid=0x([0-9a-f]+),/g)]
+    .map(([, id]) => BigInt(`0x${id ?? "0"}`))
+    .filter((id) => id !== 0n);
 }

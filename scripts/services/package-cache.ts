@@ -18,7 +18,7 @@ import { fetchDebianPackages } from "./debian-packages.ts";
 
 const sumsFile = "sha256sums";
 
-function cacheFolder(): string {
+export function cacheFolder(): string {
   const base = process.env["XDG_CACHE_HOME"] ?? "";
   return join(base === "" ? join(homedir(), ".cache") : base, "fogbank");
 }

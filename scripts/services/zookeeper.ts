@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdirSync, openSync, readFileSync, writeFileSync, closeSync } from "node:fs";
 import { join } from "node:path";
 import { createPortPicker } from "../demo/free-ports.ts";
-import { holdsSession, modeOf, type ServerMode } from "./four-letter-words.ts";
+import { modeOf, sessionsAt, type ServerMode } from "./four-letter-words.ts";
 import { findJava } from "./java.ts";
 import { cachedPackages } from "./package-cache.ts";
 import type { Service } from "./service.ts";
@@ -21,7 +21,8 @@ export interface ZooKeeperServer {
   /** Resolves when the server answers clients as a leader, a follower or alone; rejects when it ends before, or takes too long. */
   serving(): Promise<void>;
   mode(): Promise<ServerMode | undefined>;
-  holds(sessionId: bigint): Promise<boolean>;
+  /** Of the clients that are connected to it. */
+  sessions(): Promise<readonly bigint[]>;
   /** SIGKILL; resolves when the process has ended. Its data stays. */
   kill(): Promise<void>;
   freeze(): void;
@@ -161,7 +162,7 @@ function createServer(program: ZooKeeperProgram, start: ServerStart, ports: Serv
       }
     },
     mode: async () => modeOf(ports.client),
-    holds: async (sessionId) => holdsSession(ports.client, sessionId),
+    sessions: async () => sessionsAt(ports.client),
     async kill() {
       const running = child;
       if (running === undefined) return;

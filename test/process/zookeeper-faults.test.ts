@@ -60,7 +60,8 @@ async function scene(list: string, spared: string, timeoutMs = 4_000): Promise<S
 }
 
 async function holderOf(sessionId: bigint): Promise<ZooKeeperServer> {
-  for (const server of servers) if (server.pid !== undefined && (await server.holds(sessionId))) return server;
+  const id = BigInt.asUintN(64, sessionId);
+  for (const server of servers) if (server.pid !== undefined && (await server.sessions()).includes(id)) return server;
   throw new Error("no server holds the session");
 }
 
