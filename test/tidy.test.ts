@@ -26,6 +26,7 @@ const topicsThatMeet: Readonly<Record<string, string>> = {
   "level -> machine": "both kinds of calls have the same ids, values and encodings",
   "level -> link": "directed requests are frames of a link, and go along the path that the link's greeting tells",
   "presence -> link": "what is concluded about a network stems from the ends of its links",
+  "registry -> machine": "what devices post has the same values that JSON and CBOR both can carry",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
 
