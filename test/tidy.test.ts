@@ -128,6 +128,11 @@ test("one file knows the validator of JSON Schemas", () => {
   expect(users).toEqual(["agent/functions/argument-schema.ts"]);
 });
 
+test("one file knows the parser of XML", () => {
+  const users = sources.filter((file) => importsOf(read(file)).some((name) => name.startsWith("libxml2-wasm")));
+  expect(users).toEqual(["cloud/registry/device-class/xml-library.ts"]);
+});
+
 test("only agent/system/ reads the clock or sets timers", () => {
   const timers =
     /(?<![.\w#$])set(?:Timeout|Interval)\(|\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bAbortSignal\.timeout\b/g;
