@@ -44,6 +44,7 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
       const { config, warnings } = loaded;
       const root = deps.createLog(config.logLevel);
       const log = root.child({ node: config.name });
+      if (loaded.file !== undefined) log.info({ file: loaded.file }, "configuration file");
       for (const warning of warnings) log.warn({ warning }, "configuration");
       const node = await startOrFail(() => deps.start(config, log, root), command);
       const { mqtt, http } = node;

@@ -14,8 +14,10 @@ import type { TlsFiles } from "../net/tls-credentials.ts";
 import type { HostPort } from "./listen-address.ts";
 import { exposureWarnings, refuseConflicts, refuseOpenListeners } from "./exposure.ts";
 import { formatOrigin, type Sourced } from "./origin.ts";
+import { isOriginal, type OriginalConfig, type UnusedSetting, valuesOfOriginal } from "./original.ts";
 import type { StreamConfig } from "./stream-schema.ts";
 import { type ConfigKey, configKeys, configSchema, helpOf } from "./schema.ts";
+import { systemConfigFile } from "./system-file.ts";
 import { maskPasswords, type UplinkConfig } from "./uplink-url.ts";
 import { valueError } from "./value-error.ts";
 
@@ -54,12 +56,12 @@ export interface NodeConfig {
 
 /** Everything that configuration comes from. */
 export interface ConfigSources {
-  /** Path of the configuration file; without it there is none. */
+  /** Path of the configuration file; without it the first of `systemConfigFiles` that is there, if any. */
   readonly file?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From the path of a key to its text: `{ "listen.mqtt": "127.0.0.1:1884" }`. */
   readonly flags: Readonly<Record<string, string>>;
-  /** Text of a file; throws when it cannot be read. */
+  /** Text of a file; throws when it cannot be read, an error with the code ENOENT when it is not there. */
   readonly readFile: (path: string) => string;
   readonly hostname: string;
 }
@@ -70,14 +72,21 @@ export interface LoadedConfig {
   readonly entries: readonly ConfigEntry[];
   /** Sentences for the operator; the configuration holds all the same. */
   readonly warnings: readonly string[];
+  /** Settings of the file from which nothing follows: there are some only if it is a `utopiad.conf`. */
+  readonly unused: readonly UnusedSetting[];
+  /** Whether it is one. */
+  readonly isOriginal: boolean;
+  /** The file that was read; never more than one. */
+  readonly file?: string;
 }
 
 /** Throws FOGBANK_CONFIG_SYNTAX, FOGBANK_CONFIG_INVALID or FOGBANK_LISTEN_INSECURE. */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const environment = valuesOfEnvironment(sources.env);
+  const file = readConfigFile(sources);
   const values = new Map<ConfigKey, Sourced>([
     ...valuesOfDefaults(sources.hostname),
-    ...readConfigFile(sources),
+    ...file.values,
     ...environment.values,
     ...valuesOfFlags(sources.flags),
   ]);
@@ -94,7 +103,10 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return {
     config,
     entries: configKeys.map((key) => entryOf(key, values.get(key))),
-    warnings: [...environment.warnings, ...exposureWarnings(config)],
+    warnings: [...environment.warnings, ...unusedWarnings(file.unused), ...exposureWarnings(config)],
+    unused: file.unused,
+    isOriginal: file.isOriginal,
+    ...(file.path !== undefined && { file: file.path }),
   };
 }
 
@@ -192,18 +204,31 @@ function nameFrom(hostname: string): NodeName {
   return isNodeName(name) ? name : parseNodeName("node");
 }
 
-function readConfigFile({ file, readFile }: ConfigSources): ReadonlyMap<ConfigKey, Sourced> {
-  if (file === undefined) return new Map();
+function unusedWarnings(unused: readonly UnusedSetting[]): readonly string[] {
+  const names = unused.map(({ name }) => name).join(", ");
+  return names === "" ? [] : [`not used by this version: ${names}; \`fogbank config import\` says why`];
+}
+
+interface ReadConfig extends OriginalConfig {
+  readonly isOriginal: boolean;
+  readonly path?: string;
+}
+
+function readConfigFile({ file, readFile }: ConfigSources): ReadConfig {
+  const path = file ?? systemConfigFile(readFile);
+  if (path === undefined) return { values: new Map(), unused: [], isOriginal: false };
   let text: string;
   try {
-    text = readFile(file);
+    text = readFile(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "an unknown failure";
-    throw new FogbankError("FOGBANK_CONFIG_INVALID", `cannot read the configuration file ${file}: ${reason}`, {
+    throw new FogbankError("FOGBANK_CONFIG_INVALID", `cannot read the configuration file ${path}: ${reason}`, {
       cause,
     });
   }
-  return valuesOfFile(parseConfig(text, file, readFile));
+  const settings = parseConfig(text, path, readFile);
+  if (isOriginal(settings)) return { ...valuesOfOriginal(settings), isOriginal: true, path };
+  return { values: valuesOfFile(settings), unused: [], isOriginal: false, path };
 }
 
 function entryOf(key: ConfigKey, sourced: Sourced | undefined): ConfigEntry {
