@@ -29,7 +29,7 @@ const noBridge = "there is no server bridge and no client bridge yet";
 const noZookeeper = "there is no ZooKeeper yet: this node coordinates itself";
 const noRest = "there is no REST service of that kind yet";
 const noMongo = "documents are kept in the embedded database";
-const logsToStdout = "the log is written to standard output: whatever runs the service keeps it";
+const logsToStderr = "the log is written to standard error: whatever runs the service keeps it";
 
 /** In the order in which they are told. */
 export const originalKeys: ReadonlyMap<string, OriginalKey> = new Map<string, OriginalKey>([
@@ -61,9 +61,9 @@ export const originalKeys: ReadonlyMap<string, OriginalKey> = new Map<string, Or
       sets: { key: "log-level", valueOf: logLevelOf },
     },
   ],
-  ["logname", { form: "text", meaning: "name of the log file", unused: logsToStdout }],
-  ["logpath", { form: "text", meaning: "folder of the log file", unused: logsToStdout }],
-  ["useClientLogs", { form: "switch", meaning: "one log file for each client", unused: logsToStdout }],
+  ["logname", { form: "text", meaning: "name of the log file", unused: logsToStderr }],
+  ["logpath", { form: "text", meaning: "folder of the log file", unused: logsToStderr }],
+  ["useClientLogs", { form: "switch", meaning: "one log file for each client", unused: logsToStderr }],
   [
     "pidfile",
     {
