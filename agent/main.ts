@@ -10,8 +10,10 @@ import { startCoreBroker } from "./broker/core-broker.ts";
 import { benchCommand } from "./cli/bench-hollow.ts";
 import { callCommand } from "./cli/call.ts";
 import { configCommand } from "./cli/config.ts";
+import { doctorCommand } from "./cli/doctor.ts";
 import { explainCommand } from "./cli/explain.ts";
 import { explainConditionCommand } from "./cli/explain-condition.ts";
+import { installCommand, uninstallCommand, type InstallDeps } from "./cli/install.ts";
 import type { CliIo } from "./cli/io.ts";
 import { journalCommand } from "./cli/journal.ts";
 import { noticesCommand } from "./cli/notices.ts";
@@ -23,6 +25,7 @@ import { statusCommand } from "./cli/status.ts";
 import { subCommand } from "./cli/sub.ts";
 import { mqttParent } from "./link/mqtt-parent.ts";
 import { startNode } from "./node.ts";
+import { findServiceManager } from "./service/service-manager.ts";
 import { openNodeStore } from "./store/node-store.ts";
 import { newestDamaged } from "./store/salvage-files.ts";
 import type { SalvageReport } from "./store/salvage.ts";
@@ -32,12 +35,16 @@ import { createPinoLogger } from "./system/pino-logger.ts";
 import { nodeHasher } from "./system/node-hasher.ts";
 import { askSecret } from "./system/secret-prompt.ts";
 import { databaseFingerprint } from "./system/database-fingerprint.ts";
+import { runProgram } from "./system/run-program.ts";
 import { systemClock } from "./system/system-clock.ts";
 import { systemRandom } from "./system/system-random.ts";
 import { version } from "./version.ts";
 
 const exitInterrupted = 130;
 const exitUsage = 2;
+/** For programs that change the machine. A start of the service takes as long as its unit allows. */
+const adminEnvironment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" };
+const adminMsMax = 20 * 60_000;
 
 void main();
 
@@ -60,7 +67,10 @@ async function main(): Promise<void> {
     .addCommand(userCommand(io))
     .addCommand(journalCommand(io))
     .addCommand(configCommand(io))
+    .addCommand(doctorCommand(io, systemRandom))
     .addCommand(benchCommand(io, systemRandom, () => process.memoryUsage.rss()))
+    .addCommand(installCommand(io, installDeps()))
+    .addCommand(uninstallCommand(io, installDeps()))
     .addCommand(noticesCommand(io, () => embeddedText("NOTICES")));
   try {
     await program.parseAsync(process.argv);
@@ -111,6 +121,7 @@ async function endAnyway(done: AbortSignal): Promise<void> {
 function runDeps(): RunDeps {
   return {
     createLog: createPinoLogger,
+    serviceManager: (log) => findServiceManager({ env: process.env, pid: process.pid, log, run: runProgram }),
     start: (config, log, logControl) =>
       startNode(
         {
@@ -143,6 +154,17 @@ function runDeps(): RunDeps {
         },
         config,
       ),
+  };
+}
+
+function installDeps(): InstallDeps {
+  const embedded = (): string | undefined => embeddedText("fogbank.service");
+  return {
+    executable: embedded() === undefined ? undefined : process.execPath,
+    unit: () => embedded() ?? readFileSync(new URL("../deploy/systemd/fogbank.service", import.meta.url), "utf8"),
+    isRoot: process.getuid?.() === 0,
+    hasSystemd: () => existsSync("/run/systemd/system"),
+    run: (program, args) => runProgram(program, args, { env: adminEnvironment, msMax: adminMsMax }),
   };
 }
 

@@ -87,6 +87,8 @@ export interface RunningNode extends AsyncDisposable {
    * were admitted by. What cannot be read is logged, and what was in force stays.
    */
   reload(): void;
+  /** Resolves when a transaction has gone through the event loop and the store. Rejects with a FogbankError of the store. */
+  proveLife(): Promise<void>;
 }
 
 /** Starts a node; rejects with a FogbankError that says what to do, and leaves nothing running. */
@@ -247,6 +249,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
     mqtt,
     http: http.addresses,
     reload: () => reload(deps, access, broker),
+    proveLife: async () => void (await store.write("beat", {})),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

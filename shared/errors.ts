@@ -13,6 +13,7 @@ export type ErrorCode =
   | "FOGBANK_STORE_FULL"
   | "FOGBANK_STORE_FAILED"
   | "FOGBANK_STORE_CLOSED"
+  | "FOGBANK_COORDINATOR_LOST"
   | "FOGBANK_DATA_REFUSED"
   | "FOGBANK_PAYLOAD_TOO_LARGE"
   | "FOGBANK_TOPIC_INVALID"
@@ -24,6 +25,7 @@ export type ErrorCode =
   | "FOGBANK_HTTP_REQUEST"
   | "FOGBANK_CALL_REFUSED"
   | "FOGBANK_RESULTS_NOT_WRITTEN"
+  | "FOGBANK_INSTALL_FAILED"
   | "FOGBANK_USAGE";
 
 /** An expected failure with a stable `code`. The message says what was attempted, on what, and what to do. */

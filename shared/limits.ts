@@ -251,6 +251,8 @@ export const limits = {
   keepAgainMs: 5_000,
   /** Calls that one node follows at once, and ids that it remembers having run; beyond either new calls are refused. */
   openCalls: 10_000,
+  /** Calls of which a node hears nothing but that they are called off, while it looks what it knows of them. */
+  bareCancels: 1_000,
   seenCalls: 100_000,
   /** Bytes that one such id takes on the disk with its entry in the index, and the share of a small database that all may take. */
   seenCallBytes: 100,
@@ -264,6 +266,8 @@ export const limits = {
   /** What is not heard of is sent again after this, doubled each time up to the longest. */
   askAgainMs: 2_000,
   askAgainMsMax: 60_000,
+  /** The longest of these for one that is asked because nodes have come below it. */
+  lookAgainMsMax: 10_000,
   /** Whoever was heard and has not finished is asked again after this much silence, doubled each time: its last word may be lost. */
   silentMs: 60_000,
   silentMsMax: 3_600_000,
@@ -278,6 +282,8 @@ export const limits = {
   /** How long a call waits for a program that offered its function, when that lost its connection or the node was started; names kept. */
   offerAwaitedMs: 60_000,
   offeredNames: 256,
+  /** Bytes of an entry of the coordinator: ids, names, addresses. */
+  coordinatorDataBytes: 65_536,
   /** Nodes that a call may want to be ready: what a tree can have. */
   minNodesMax: 1_000_000,
   /** Bytes of messages from below that wait in the broker for slow local subscribers, beyond which publishing them waits too: twice what one may have waiting. */

@@ -76,6 +76,14 @@ test("agent -> shared <- cloud: only agent/main.ts loads cloud/, and nothing imp
   expect(crossings).toEqual([]);
 });
 
+test("what only `fogbank doctor` uses is loaded when it runs: a node never does", () => {
+  const isDoctor = (file: string): boolean => file.startsWith("agent/doctor/") || file.endsWith("/render-findings.ts");
+  const users = edges().filter(({ from, to }) => isDoctor(to) && !isDoctor(from) && tierOf(from) === "agent");
+  expect([...new Set(users.map(({ from }) => from))]).toEqual(["agent/cli/doctor.ts"]);
+  expect(codeByFile.get("agent/cli/doctor.ts")).toMatch(/await import\(/);
+  expect(read("agent/cli/doctor.ts")).not.toMatch(/^import .*(?:doctor\/|render-findings)/m);
+});
+
 test("the parts of agent/ and the topics of shared/ are strangers to each other", () => {
   const parts = new Set(["broker", "link", "journal", "presence", "machine", "level", "kv", "blocks"]);
   const usedByAllTopics = new Set(["mqtt", "condition", "system"]);

@@ -3,7 +3,17 @@
 //   users = ( { name = "pump"; password = "$scrypt$…"; access = ( { filter = "/data/#"; allow = "publish"; } ); } );
 //   children = ( { name = "device-1"; secret = "$scrypt$…"; } );
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { type ErrorCode, FogbankError } from "#shared/errors.ts";
@@ -147,6 +157,7 @@ export function writeUsersFile(file: string, users: Users): void {
   try {
     inFile(temporary, "wx", (descriptor) => {
       writeSync(descriptor, text);
+      giveToOwner(descriptor, file);
       fsyncSync(descriptor);
     });
     renameSync(temporary, file);
@@ -155,6 +166,13 @@ export function writeUsersFile(file: string, users: Users): void {
     rmSync(temporary, { force: true });
     throw failed("FOGBANK_USERS_INVALID", `cannot write the users file ${file}`, "may this user write there?", error);
   }
+}
+
+/** Root writes it for somebody: the owner of the file that it replaces, and of the folder when there is none. */
+function giveToOwner(descriptor: number, file: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(file, { throwIfNoEntry: false }) ?? statSync(dirname(file));
+  fchownSync(descriptor, uid, gid);
 }
 
 function inFile(path: string, flags: string, work: (descriptor: number) => void): void {

@@ -3,6 +3,7 @@
 // A publish of a client is acknowledged only after every matching interceptor has settled: what must be durable at the
 // acknowledgement is made durable by an interceptor (the journal). Everything a broker keeps for clients is bounded; what a bound
 // drops is counted in `stats`.
+import type { ConnectionOrigin } from "../net/connection-origin.ts";
 import type { ListenSpec } from "../net/listen-spec.ts";
 import type { Bus } from "#shared/system/bus.ts";
 import type { Clock } from "#shared/system/clock.ts";
@@ -30,17 +31,6 @@ export interface ClientInfo {
   readonly remoteAddress?: string;
   /** How it came in. */
   readonly origin?: ConnectionOrigin;
-}
-
-/** What a listener knows of a connection before its first byte. */
-export interface ConnectionOrigin {
-  readonly transport: "tcp" | "tls" | "ws" | "wss" | "unix";
-  /** The peer's address; absent on a Unix socket. */
-  readonly remoteAddress?: string;
-  /** It came in through a listener that only this machine reaches: loopback or a Unix socket. */
-  readonly isLocal: boolean;
-  /** Common name of the client's certificate, when TLS has verified it. */
-  readonly certificateName?: string;
 }
 
 /** A client that is connected now. */

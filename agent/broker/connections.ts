@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { limits } from "#shared/limits.ts";
 import { reason } from "#shared/mqtt/reason-codes.ts";
 import type { Clock } from "#shared/system/clock.ts";
-import type { ConnectionOrigin } from "./broker.ts";
+import type { ConnectionOrigin } from "../net/connection-origin.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import type { BrokerCounts } from "./counts.ts";
 import { HeldTotal } from "./held-total.ts";

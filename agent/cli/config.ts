@@ -5,6 +5,7 @@ import { formatValue } from "#shared/libconfig/format.ts";
 import { formatPosition } from "#shared/libconfig/position.ts";
 import { type ConfigSources, loadConfig, type LoadedConfig, type NodeConfig } from "../config/config.ts";
 import { renderConfig } from "../config/explain.ts";
+import { systemConfigFile } from "../config/system-file.ts";
 import { formatListenAddress, formatMqttAddress } from "../config/listen-address.ts";
 import { addAssignment, type Assignment } from "./assignment.ts";
 
@@ -60,7 +61,11 @@ export function configCommand(io: ConfigCommandIo): Command {
     .option("--explain", "say above each setting what it is for")
     .action((options: ShowOptions, self: Command) => {
       const flags = Object.fromEntries(options.set);
-      const { entries, warnings } = loadOrFail(self, { ...io, file: options.config, flags });
+      const { entries, warnings } = loadOrFail(self, {
+        ...io,
+        file: options.config ?? systemConfigFile(io.readFile),
+        flags,
+      });
       for (const warning of warnings) io.stderr(`warning: ${warning}\n`);
       io.stdout(renderConfig(entries, options.explain));
     });

@@ -1,11 +1,15 @@
 // `fogbank run`: starts this node, says READY when it accepts clients, stops gently at the first signal.
 import { Command } from "commander";
 import { FogbankError } from "#shared/errors.ts";
+import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { loadConfig, type ConfigSources, type LoadedConfig, type NodeConfig } from "../config/config.ts";
+import { systemConfigFile } from "../config/system-file.ts";
 import { formatListenAddress, formatMqttAddress } from "../config/listen-address.ts";
 import type { LogControl } from "../functions/built-in.ts";
 import type { RunningNode } from "../node.ts";
+import type { ServiceManager } from "../service/service-manager.ts";
+import { startServiceNotices } from "../service/service-notices.ts";
 import type { ControlledLogger } from "../system/pino-logger.ts";
 import { addAssignment, type Assignment } from "./assignment.ts";
 
@@ -17,11 +21,14 @@ export interface RunCommandIo extends Pick<ConfigSources, "env" | "readFile" | "
   /** From then on a hang-up calls `listener` instead of stopping the program. */
   readonly onHangUp: (listener: () => void) => Disposable;
   readonly pid: number;
+  readonly clock: Clock;
 }
 
 export interface RunDeps {
   createLog(level: NodeConfig["logLevel"]): ControlledLogger;
   start(config: NodeConfig, log: Logger, logControl: LogControl): Promise<RunningNode>;
+  /** Who has started this process as a service, if anybody has. */
+  serviceManager(log: Logger): ServiceManager | undefined;
 }
 
 interface RunOptions {
@@ -33,18 +40,21 @@ interface RunOptions {
 export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
   return new Command("run")
     .description("run a node")
-    .option("--config <file>", "configuration file in libconfig syntax")
+    .option(
+      "--config <file>",
+      "configuration file in libconfig syntax; without it, /etc/fogbank/fogbank.conf or a utopiad.conf, if there is one",
+    )
     .option("--set <key=value>", "set one value, such as level=fog; may be repeated", addAssignment, [])
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .action(async (options: RunOptions, command: Command) => {
-      const read = (): LoadedConfig =>
-        loadConfig({ ...io, file: options.config, flags: Object.fromEntries(options.set) });
+      const file = options.config ?? systemConfigFile(io.readFile);
+      const read = (): LoadedConfig => loadConfig({ ...io, file, flags: Object.fromEntries(options.set) });
       const loaded = load(read, command);
       const { config, warnings } = loaded;
       const root = deps.createLog(config.logLevel);
       const log = root.child({ node: config.name });
-      if (loaded.file !== undefined) log.info({ file: loaded.file }, "configuration file");
+      if (file !== undefined) log.info({ file }, "configuration file");
       for (const warning of warnings) log.warn({ warning }, "configuration");
       const node = await startOrFail(() => deps.start(config, log, root), command);
       const { mqtt, http } = node;
@@ -61,10 +71,14 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
         tellWhatNeedsRestart(loaded, read, log);
         node.reload();
       });
+      const service = startServiceNotices(
+        { manager: deps.serviceManager(log), clock: io.clock, log, proveLife: () => node.proveLife() },
+        `${config.level} ${config.name} serves ${ready.mqtt.join(" ")}`,
+      );
       await aborted(io.signal);
       hangUps[Symbol.dispose]();
       log.info({ reason: String(io.signal.reason) }, "node stops");
-      await node[Symbol.asyncDispose]();
+      await Promise.all([service.stopping(), node[Symbol.asyncDispose]()]);
       log.info({}, "node stopped");
     });
 }

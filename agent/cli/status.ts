@@ -4,7 +4,7 @@ import { FogbankError } from "#shared/errors.ts";
 import type { StatusReport } from "#shared/reports.ts";
 import { createNodeApi } from "../client/node-api.ts";
 import { loadConfig } from "../config/config.ts";
-import { formatListenAddress } from "../config/listen-address.ts";
+import { formatListenAddress, reachableHost } from "../config/listen-address.ts";
 import { runAction } from "./action.ts";
 import { httpOption } from "./addresses.ts";
 import type { CliIo } from "./io.ts";
@@ -68,8 +68,7 @@ export function httpOfConfig(io: CliIo, file: string): string {
       `${file}: listen.http names no address with a fixed port: use --http`,
     );
   }
-  const reachable = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;
-  return `http://${formatListenAddress({ host: reachable, port: address.port })}`;
+  return `http://${formatListenAddress({ host: reachableHost(address.host), port: address.port })}`;
 }
 
 /** Shows a text; `essence` tells whether it says something new, `notice` why it is not the latest. */

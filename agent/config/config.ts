@@ -17,7 +17,6 @@ import { formatOrigin, type Sourced } from "./origin.ts";
 import { isOriginal, type OriginalConfig, type UnusedSetting, valuesOfOriginal } from "./original.ts";
 import type { StreamConfig } from "./stream-schema.ts";
 import { type ConfigKey, configKeys, configSchema, helpOf } from "./schema.ts";
-import { systemConfigFile } from "./system-file.ts";
 import { maskPasswords, type UplinkConfig } from "./uplink-url.ts";
 import { valueError } from "./value-error.ts";
 
@@ -56,12 +55,12 @@ export interface NodeConfig {
 
 /** Everything that configuration comes from. */
 export interface ConfigSources {
-  /** Path of the configuration file; without it the first of `systemConfigFiles` that is there, if any. */
+  /** Path of the configuration file; without it there is none. */
   readonly file?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From the path of a key to its text: `{ "listen.mqtt": "127.0.0.1:1884" }`. */
   readonly flags: Readonly<Record<string, string>>;
-  /** Text of a file; throws when it cannot be read, an error with the code ENOENT when it is not there. */
+  /** Text of a file; throws when it cannot be read. */
   readonly readFile: (path: string) => string;
   readonly hostname: string;
 }
@@ -76,8 +75,6 @@ export interface LoadedConfig {
   readonly unused: readonly UnusedSetting[];
   /** Whether it is one. */
   readonly isOriginal: boolean;
-  /** The file that was read; never more than one. */
-  readonly file?: string;
 }
 
 /** Throws FOGBANK_CONFIG_SYNTAX, FOGBANK_CONFIG_INVALID or FOGBANK_LISTEN_INSECURE. */
@@ -106,7 +103,6 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     warnings: [...environment.warnings, ...unusedWarnings(file.unused), ...exposureWarnings(config)],
     unused: file.unused,
     isOriginal: file.isOriginal,
-    ...(file.path !== undefined && { file: file.path }),
   };
 }
 
@@ -211,24 +207,22 @@ function unusedWarnings(unused: readonly UnusedSetting[]): readonly string[] {
 
 interface ReadConfig extends OriginalConfig {
   readonly isOriginal: boolean;
-  readonly path?: string;
 }
 
 function readConfigFile({ file, readFile }: ConfigSources): ReadConfig {
-  const path = file ?? systemConfigFile(readFile);
-  if (path === undefined) return { values: new Map(), unused: [], isOriginal: false };
+  if (file === undefined) return { values: new Map(), unused: [], isOriginal: false };
   let text: string;
   try {
-    text = readFile(path);
+    text = readFile(file);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "an unknown failure";
-    throw new FogbankError("FOGBANK_CONFIG_INVALID", `cannot read the configuration file ${path}: ${reason}`, {
+    throw new FogbankError("FOGBANK_CONFIG_INVALID", `cannot read the configuration file ${file}: ${reason}`, {
       cause,
     });
   }
-  const settings = parseConfig(text, path, readFile);
-  if (isOriginal(settings)) return { ...valuesOfOriginal(settings), isOriginal: true, path };
-  return { values: valuesOfFile(settings), unused: [], isOriginal: false, path };
+  const settings = parseConfig(text, file, readFile);
+  if (isOriginal(settings)) return { ...valuesOfOriginal(settings), isOriginal: true };
+  return { values: valuesOfFile(settings), unused: [], isOriginal: false };
 }
 
 function entryOf(key: ConfigKey, sourced: Sourced | undefined): ConfigEntry {

@@ -31,6 +31,11 @@ export function formatListenAddress({ host, port }: HostPort): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** What a program of the same machine dials to reach a listener on `host`. */
+export function reachableHost(host: string): string {
+  return { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+}
+
 /** Nothing when `text` is no address for MQTT. */
 export function parseMqttAddress(text: string): ListenAddress | undefined {
   const path = /^unix:(\/[^\0]+)$/s.exec(text)?.[1];

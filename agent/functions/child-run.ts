@@ -4,7 +4,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { toJsonValue, toPlainValue, type PlainValue } from "#shared/machine/plain-value.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
-import type { Outcome, Run } from "./function-runner.ts";
+import type { Outcome, Run } from "./run.ts";
 import { timeLeft } from "./time-left.ts";
 
 export interface ChildRunConfig {

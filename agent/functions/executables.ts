@@ -4,7 +4,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { runChild } from "./child-run.ts";
 import { executableFiles, type SchemaFile } from "./executable-files.ts";
-import type { Outcome, Run } from "./function-runner.ts";
+import type { Outcome, Run } from "./run.ts";
 
 export interface ExecutablesConfig {
   readonly directory: string;

@@ -1,32 +1,13 @@
 // Runs a function on this node: one that is built in, an executable of the functions directory, or whatever local program has
 // subscribed to its topic, looked for in this order. Arguments are held against the schema of whoever runs it.
 import { limits } from "#shared/limits.ts";
-import type { Encoding } from "#shared/machine/envelope.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
 import { encodeReply } from "#shared/machine/request.ts";
 import type { BuiltIn } from "./built-in.ts";
 import type { Executables } from "./executables.ts";
 import { startProgramCalls, type ProgramCallsDeps } from "./program-calls.ts";
+import type { Outcome, Run } from "./run.ts";
 import type { SchemaChecks } from "./schema-checks.ts";
-
-/** How a run ended. `expired`: it has not begun, and would begin too late. */
-export type Outcome =
-  | { readonly status: "done"; readonly value: PlainValue }
-  | { readonly status: "failed" | "refused" | "expired"; readonly reason: string };
-
-export interface Run {
-  readonly id: string;
-  readonly name: string;
-  readonly args: PlainValue;
-  readonly origin: string;
-  /** When nobody waits for an answer any more, on the clock of this machine that never steps: other machines' clocks may differ. */
-  readonly dueMs: number;
-  /** Whether it may run again when a program has not finished it. */
-  readonly isRepeatable: boolean;
-  readonly encoding: Encoding;
-  /** Topic that programs which offer the function are subscribed to. */
-  readonly topic: string;
-}
 
 export interface FunctionRunner extends Disposable {
   /** Whether anybody here offers the function. */

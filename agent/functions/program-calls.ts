@@ -9,7 +9,7 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import type { Random } from "#shared/system/random.ts";
 import { cancelTopicOf } from "#shared/topics.ts";
-import type { Outcome, Run } from "./function-runner.ts";
+import type { Outcome, Run } from "./run.ts";
 import { timeLeft, type TimeLeft } from "./time-left.ts";
 
 export interface ProgramCallsDeps {

@@ -99,7 +99,7 @@ export class HollowNode implements AsyncDisposable {
         this.#run(effect.envelope);
         return;
       case "outcome":
-        this.#outcomes.set(effect.id, effect.result);
+        this.#keep(effect.id, effect.result);
         this.#perform(this.#core.settled(this.#world(), effect.id));
         return;
       case "keep":
@@ -122,12 +122,14 @@ export class HollowNode implements AsyncDisposable {
   #record({ type, id }: Effect & { readonly type: "remember" | "recall" }): Recorded {
     const known = this.#outcomes.get(id);
     if (known !== undefined) return { type: "known", result: known };
-    if (type === "remember") {
-      const [oldest] = this.#outcomes.size < outcomesMax ? [] : this.#outcomes.keys();
-      if (oldest !== undefined) this.#outcomes.delete(oldest);
-      this.#outcomes.set(id, null);
-    }
+    if (type === "remember") this.#keep(id, null);
     return { type: "new" };
+  }
+
+  #keep(id: string, outcome: NodeResult | null): void {
+    const [oldest] = this.#outcomes.has(id) || this.#outcomes.size < outcomesMax ? [] : this.#outcomes.keys();
+    if (oldest !== undefined) this.#outcomes.delete(oldest);
+    this.#outcomes.set(id, outcome);
   }
 
   #run({ id, name, args }: Envelope): void {

@@ -7,7 +7,8 @@ import type { PlainValue } from "#shared/machine/plain-value.ts";
 import { encodeReply } from "#shared/machine/request.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { levelFunctionPrefix } from "#shared/topics.ts";
-import type { FunctionRunner, Outcome } from "../functions/function-runner.ts";
+import type { Outcome } from "../functions/run.ts";
+import type { FunctionRunner } from "../functions/function-runner.ts";
 
 export interface LevelRun {
   /** The node below that the call comes from; empty: a client of this node. Each has ids of its own. */

@@ -13,7 +13,7 @@ import type { DialOptions, DialParent, ParentConnection } from "./parent-connect
 export function mqttParent(clock: Clock, uplink: UplinkConfig): DialParent {
   return async (options, signal) => {
     signal.throwIfAborted();
-    const credentials = await credentialsOf(uplink);
+    const credentials = await uplinkCredentials(uplink);
     signal.throwIfAborted();
     const connect = await loadMqtt();
     signal.throwIfAborted();
@@ -57,8 +57,8 @@ const clientOptions: IClientOptions = {
   resubscribe: false,
 };
 
-/** Rejects with FOGBANK_NOT_CONNECTED when a file cannot be read. */
-async function credentialsOf({ isTls, secretFile, ca, cert, key }: UplinkConfig): Promise<IClientOptions> {
+/** What this node shows its parent, and whom it believes. Rejects with FOGBANK_NOT_CONNECTED when a file cannot be read. */
+export async function uplinkCredentials({ isTls, secretFile, ca, cert, key }: UplinkConfig): Promise<IClientOptions> {
   const secret = secretFile === undefined ? undefined : await textOf("uplink.secret-file", secretFile);
   return {
     ...(secret !== undefined && { password: secret.replace(/\r?\n.*/s, "") }),

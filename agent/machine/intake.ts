@@ -10,8 +10,7 @@ import {
   type Envelope,
   type Kind,
 } from "#shared/machine/envelope.ts";
-import type { LocalCaller } from "#shared/machine/machine-core.ts";
-import type { ReplyTopics } from "#shared/machine/open-message.ts";
+import type { LocalCaller, ReplyTopics } from "#shared/machine/open-message.ts";
 import { badTime, isReplyTopic, parseRequest, type BadRequest, type CallRequest } from "#shared/machine/request.ts";
 import { readRequestProperties, type RequestProperties } from "#shared/machine/request-properties.ts";
 import { isWellFormed, notWellFormed } from "#shared/machine/well-formed.ts";

@@ -12,9 +12,9 @@ import {
   type Envelope,
   type Kind,
 } from "#shared/machine/envelope.ts";
-import { MachineCore, type LocalCaller } from "#shared/machine/machine-core.ts";
+import { MachineCore } from "#shared/machine/machine-core.ts";
 import { above, type Neighbour, type NeighbourView } from "#shared/machine/neighbour.ts";
-import type { ReplyTopics } from "#shared/machine/open-message.ts";
+import type { LocalCaller, ReplyTopics } from "#shared/machine/open-message.ts";
 import type { PlainValue } from "#shared/machine/plain-value.ts";
 import { decodeReceipt, encodeReceipt } from "#shared/machine/receipt-wire.ts";
 import { replyProperties } from "#shared/machine/request-properties.ts";

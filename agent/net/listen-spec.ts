@@ -1,6 +1,6 @@
 // Where a node listens, and what a listener hands on for each connection.
 import type { Duplex } from "node:stream";
-import type { ConnectionOrigin } from "../broker/broker.ts";
+import type { ConnectionOrigin } from "./connection-origin.ts";
 import type { TlsCredentials } from "./tls-credentials.ts";
 
 export type Transport = ConnectionOrigin["transport"];

@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import { assert } from "#shared/assert.ts";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
-import type { ConnectionOrigin } from "../broker/broker.ts";
+import type { ConnectionOrigin } from "./connection-origin.ts";
 import type { Accepted, ListenAddress, ListenSpec } from "./listen-spec.ts";
 import { boundTo, listenTcp } from "./listen-tcp.ts";
 import { certificateNameOf, createTlsHandshake, type TlsHandshake } from "./listen-tls.ts";

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { GapRow, LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonOf, type LossReason } from "#shared/journal/segment.ts";
+import type { Nothing } from "./nothing.ts";
 import type { StreamRepository } from "./stream-repository.ts";
 
 export interface AccountingEntry {
@@ -22,8 +23,6 @@ export interface LedgerTotals {
   /** Time of the message that has waited here longest, milliseconds since 1970. */
   readonly oldestPendingMs: number | undefined;
 }
-
-type Nothing = Readonly<Record<string, never>>;
 
 export function createAccountingReads(database: DatabaseSync, streams: StreamRepository) {
   const prepared = prepareAll(database);

@@ -1,5 +1,5 @@
 // Which streams' rows may have grown since somebody last asked, so that who tells of all of them need not read them all again.
-import type { StreamKey } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 interface Change {
   readonly key: StreamKey;

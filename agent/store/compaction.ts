@@ -6,7 +6,8 @@ import { limits } from "#shared/limits.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import type { SentNumbers } from "./loss-repository.ts";
 import { unpackRanges } from "./packed-ranges.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 
 /** A segment as the search sees it: without its body. */
 interface Candidate {

@@ -5,7 +5,7 @@ import type { LedgerRow } from "#shared/journal/ledger.ts";
 import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
 import { limits } from "#shared/limits.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
-import type { Nothing } from "./link-operations.ts";
+import type { Nothing } from "./nothing.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamRepository } from "./stream-repository.ts";

@@ -11,7 +11,8 @@ import type { IdentityRepository, NodeIdentity } from "./identity-repository.ts"
 import type { Loss, LossRepository } from "./loss-repository.ts";
 import type { OfferedNumbers } from "./offered-numbers.ts";
 import type { NumberedSegment, SegmentRepository } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 
 export interface EpochsDeps {
   readonly identity: IdentityRepository;

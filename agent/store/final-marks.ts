@@ -13,7 +13,8 @@ import type { FinalHolding, FinalMark, Shortage } from "#shared/link/final-news.
 import { limits } from "#shared/limits.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository, StreamRow } from "./stream-repository.ts";
 
 export class FinalMarks {
   readonly #streams: StreamRepository;

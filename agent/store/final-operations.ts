@@ -6,7 +6,7 @@ import { limits } from "#shared/limits.ts";
 import type { FinalMarks } from "./final-marks.ts";
 import { GoneFinals } from "./gone-finals.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
-import type { Nothing } from "./link-operations.ts";
+import type { Nothing } from "./nothing.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import type { OfferedNumbers } from "./offered-numbers.ts";
 import type { OutgoingReader } from "./outgoing-reader.ts";

@@ -6,7 +6,8 @@ import type { LossRepository } from "./loss-repository.ts";
 import type { OutgoingReader, SegmentRef } from "./outgoing-reader.ts";
 import type { QuarantineRepository } from "./quarantine-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 
 export interface GivingUpDeps {
   readonly streams: StreamRepository;

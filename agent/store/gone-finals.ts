@@ -7,7 +7,8 @@ import type { Shortage } from "#shared/link/final-news.ts";
 import type { Holding } from "#shared/link/hello.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository, StreamRow } from "./stream-repository.ts";
 
 export interface GoneFinalsDeps {
   readonly streams: StreamRepository;

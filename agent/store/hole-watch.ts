@@ -14,7 +14,8 @@ import { streamClassCodes, type Priority } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import type { LossRepository } from "./loss-repository.ts";
 import { unpackRanges } from "./packed-ranges.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 
 /** A stream whose numbers have come in that many pieces. */
 export interface ScatteredStream {

@@ -8,7 +8,7 @@ import type { ChildRepository, ChildRow } from "./child-repository.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import type { Epochs } from "./epochs.ts";
 import type { CursorName, IdentityRepository, NodeIdentity } from "./identity-repository.ts";
-import type { Nothing } from "./link-operations.ts";
+import type { Nothing } from "./nothing.ts";
 import type { OfferedNumbers } from "./offered-numbers.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamBounds } from "./stream-bounds.ts";

@@ -15,15 +15,14 @@ import { giveUp, keepBack, type RefusedArgs } from "./giving-up.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import { createIntakeOperations, type IntakeOptions } from "./intake-operations.ts";
 import { LossRepository } from "./loss-repository.ts";
+import type { Nothing } from "./nothing.ts";
 import type { OfferedNumbers } from "./offered-numbers.ts";
 import { OutgoingReader, type OutgoingRequest, type SegmentRef } from "./outgoing-reader.ts";
 import type { QuarantineRepository } from "./quarantine-repository.ts";
 import { RetoldLosses } from "./retold-losses.ts";
 import type { SegmentRepository, StoredSegment } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository, StreamsAsked } from "./stream-repository.ts";
-
-/** For operations that need nothing but their name. */
-export type Nothing = Readonly<Record<string, never>>;
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository, StreamsAsked } from "./stream-repository.ts";
 
 export interface OutgoingAnswer {
   /** Null: there is nothing to send now. */

@@ -12,7 +12,8 @@ import { limits } from "#shared/limits.ts";
 import { segmentFlags } from "#shared/journal/segment.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import type { SegmentIds } from "./segment-ids.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 
 /** Numbers first…last, with what is known of the messages that had them. */
 export interface Loss {

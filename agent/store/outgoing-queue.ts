@@ -3,7 +3,8 @@
 // what it yields, however many streams wait.
 import type { Priority } from "#shared/journal/stream.ts";
 import { OutgoingRing } from "./outgoing-ring.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 
 /** Streams that one stretch of the walk finds. */
 const stretch = 64;

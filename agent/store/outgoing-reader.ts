@@ -23,7 +23,8 @@ import { OutgoingProgress } from "./outgoing-progress.ts";
 import { OutgoingQueue } from "./outgoing-queue.ts";
 import { outgoingSegment } from "./outgoing-segment.ts";
 import type { SegmentHead, SegmentRepository } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 
 export interface OutgoingRequest {
   readonly lane: Lane;

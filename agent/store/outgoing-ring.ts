@@ -1,6 +1,6 @@
 // Streams of one priority that have something to send, as they take turns: origin after origin, and within an origin stream after stream,
 // so that neither a gigabyte nor a great number of streams gives one origin more than its share.
-import type { StreamKey } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 export class OutgoingRing {
   /** In order of turns: the first key of each map is next. */

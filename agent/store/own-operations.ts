@@ -4,6 +4,7 @@ import type { Hasher } from "#shared/system/hasher.ts";
 import type { ChildRepository, ChildRow } from "./child-repository.ts";
 import type { ClockRepository } from "./clock-repository.ts";
 import type { CursorName, IdentityRepository } from "./identity-repository.ts";
+import type { Nothing } from "./nothing.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
 import type { StreamRepository } from "./stream-repository.ts";
 
@@ -44,6 +45,11 @@ export function createOwnOperations(deps: OwnOperationsDeps, name: NodeName) {
 
     moveCursor(args: { readonly cursor: CursorName; readonly id: number }): null {
       identity.setCursor(args.cursor, args.id);
+      return null;
+    },
+
+    /** Changes nothing: whoever awaits it knows that commits get through. */
+    beat(_args: Nothing): null {
       return null;
     },
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { limits } from "#shared/limits.ts";
 import type { StoredSegment } from "./segment-repository.ts";
-import type { StreamKey } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 export class QuarantineRepository {
   readonly #insert;

@@ -5,7 +5,7 @@ import { streamClassCodes, type Priority } from "#shared/journal/stream.ts";
 import { limits } from "#shared/limits.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import type { LossRepository } from "./loss-repository.ts";
-import type { StreamKey } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 /** Counters of the place where it goes on: internal number of the origin, of the stream, and a message's; origin 0: nowhere. */
 const counters = { origin: "retell-origin", stream: "retell-stream", first: "retell-first" } as const;

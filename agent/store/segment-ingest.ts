@@ -13,7 +13,8 @@ import type { WireSegment } from "#shared/link/frames.ts";
 import type { Hasher } from "#shared/system/hasher.ts";
 import type { Loss, LossRepository } from "./loss-repository.ts";
 import type { SegmentRepository } from "./segment-repository.ts";
-import type { StreamKey, StreamRepository, StreamRow } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository, StreamRow } from "./stream-repository.ts";
 
 export interface SegmentIngestDeps {
   readonly streams: StreamRepository;

@@ -6,7 +6,9 @@ import { coversInterval, emptyIntervals, type IntervalSet } from "#shared/journa
 import { lossReasonCodes, type LossReason } from "#shared/journal/segment.ts";
 import type { Loss, LossRepository, SentNumbers } from "./loss-repository.ts";
 import { unpackRanges } from "./packed-ranges.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import { segmentOverheadBytes } from "./segment-weight.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 import type { WeighedStream } from "./stream-weights.ts";
 
 /** What went by the bounds of the budget or of its stream since the node was started. */
@@ -24,9 +26,6 @@ interface RemovablePlace extends StoredPlace {
   /** As the newest message is stamped, rightly or not. */
   readonly stampedMs: number;
 }
-
-/** What a segment costs beside its body: its row's other columns and three index entries. */
-export const segmentOverheadBytes = 120;
 
 export class SegmentRemoval {
   readonly #streams: StreamRepository;

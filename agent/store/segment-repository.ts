@@ -7,7 +7,8 @@ import { limits } from "#shared/limits.ts";
 import type { Priority } from "#shared/journal/stream.ts";
 import { wireBytes, type WireSegment } from "#shared/link/frames.ts";
 import { SegmentIds } from "./segment-ids.ts";
-import type { StreamChange, StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamChange, StreamRepository } from "./stream-repository.ts";
 
 /** A segment with the id of its row. */
 export interface StoredSegment extends WireSegment {

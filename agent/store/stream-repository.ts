@@ -28,12 +28,7 @@ import type { DataHolding } from "#shared/system/document-store.ts";
 import { AdoptedStreams } from "./adopted-streams.ts";
 import { ChangedStreams } from "./changed-streams.ts";
 import { packRanges, unpackRanges } from "./packed-ranges.ts";
-
-/** Internal number of an (origin, epoch), and of the stream there. */
-export interface StreamKey {
-  readonly origin: number;
-  readonly stream: number;
-}
+import type { StreamKey } from "./stream-key.ts";
 
 /** What changes in a row; every count is a difference. */
 export interface StreamChange {

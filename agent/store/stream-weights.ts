@@ -2,9 +2,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StreamWeight } from "#shared/journal/eviction.ts";
 import { fullPolicies, streamClassCodes, type Priority, type StreamClass } from "#shared/journal/stream.ts";
-import { segmentOverheadBytes } from "./segment-removal.ts";
+import { segmentOverheadBytes } from "./segment-weight.ts";
 import type { OwnStreamBounds, StreamBounds } from "./stream-bounds.ts";
-import type { StreamKey } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 export interface WeighedStream extends StreamWeight {
   readonly key: StreamKey;

@@ -9,12 +9,13 @@ import { Expiry } from "./expiry.ts";
 import { ForgottenEpochs, type ForgottenEpoch } from "./forgotten-epochs.ts";
 import { HoleWatch, type HoleReview } from "./hole-watch.ts";
 import { IdentityRepository } from "./identity-repository.ts";
-import type { Nothing } from "./link-operations.ts";
+import type { Nothing } from "./nothing.ts";
 import type { LossRepository, SentNumbers } from "./loss-repository.ts";
 import type { QuarantineRepository } from "./quarantine-repository.ts";
 import { SegmentRemoval, type RemovedTotal } from "./segment-removal.ts";
 import { OwnStreamBounds, type StreamBounds } from "./stream-bounds.ts";
-import type { StreamKey, StreamRepository } from "./stream-repository.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { StreamRepository } from "./stream-repository.ts";
 import { StreamWeights } from "./stream-weights.ts";
 
 export interface StoreUsage {

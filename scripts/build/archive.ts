@@ -1,4 +1,4 @@
-// What is downloaded: a .tar.xz with the executable and its licences, and the checksums of all files.
+// What is downloaded: a .tar.xz with the executable, its licences and the unit of systemd, and the checksums of all files.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -13,6 +13,8 @@ export interface ArchivePlan {
   readonly executable: string;
   readonly licence: string;
   readonly notices: string;
+  /** Text of the unit: who installs by hand needs it beside the executable. */
+  readonly unit: string;
   /** Of all files in it. */
   readonly modifiedAtSeconds: number;
 }
@@ -26,6 +28,7 @@ export async function makeArchive(plan: ArchivePlan): Promise<string> {
   chmodSync(join(inside, "fogbank"), 0o755);
   writeFileSync(join(inside, "LICENSE"), plan.licence, { mode: 0o644 });
   writeFileSync(join(inside, "NOTICES"), plan.notices, { mode: 0o644 });
+  writeFileSync(join(inside, "fogbank.service"), plan.unit, { mode: 0o644 });
   const output = `${plan.executable}.tar.xz`;
   const files = ["--create", "--file", output, "--directory", plan.folder];
   // One thread: with more of them xz cuts the file into blocks, and the bytes depend on their size.

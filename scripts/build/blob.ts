@@ -48,12 +48,14 @@ export interface BlobPlan {
   readonly folder: string;
   readonly bundle: Bundle;
   readonly notices: string;
+  /** Text of the unit that `fogbank install` writes. */
+  readonly unit: string;
   readonly maker: BlobMaker;
   readonly usesCodeCache: boolean;
 }
 
 /** Answers its file. The same bytes each time if there is no code cache in it. */
-export async function makeBlob({ folder, bundle, notices, maker, usesCodeCache }: BlobPlan): Promise<string> {
+export async function makeBlob({ folder, bundle, notices, unit, maker, usesCodeCache }: BlobPlan): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const write = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
@@ -70,6 +72,7 @@ export async function makeBlob({ folder, bundle, notices, maker, usesCodeCache }
     execArgvExtension: "none",
     assets: {
       NOTICES: write("NOTICES", notices),
+      "fogbank.service": write("fogbank.service", unit),
       ...Object.fromEntries([...bundle.workers].map(([name, text]) => [name, write(name, text)])),
     },
   };

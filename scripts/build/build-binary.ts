@@ -1,6 +1,6 @@
 // One binary from the bundle, for one kind of machine.
 //
-//   base --copy--> strip --> inject <-- blob <-- bundle, NOTICES          then the archive of it
+//   base --copy--> strip --> inject <-- blob <-- bundle, NOTICES, unit          then the archive of it
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makeArchive } from "./archive.ts";
@@ -52,8 +52,9 @@ export async function buildBinary(plan: BinaryPlan): Promise<Binary> {
     tell(`${target.arch}: Node ${base.version} from ${base.source}`);
     const notices = makeNotices({ root, inputs: bundle.inputs, node: base });
     const maker = await chooseMaker(target, base, toolbox, tell);
+    const unit = readFileSync(join(root, "deploy/systemd/fogbank.service"), "utf8");
     const { usesCodeCache } = plan;
-    const blob = await makeBlob({ folder: join(folder, "blob"), bundle, notices, maker, usesCodeCache });
+    const blob = await makeBlob({ folder: join(folder, "blob"), bundle, notices, unit, maker, usesCodeCache });
     const strip = await toolbox.find(target.strip);
     if (strip === undefined) tell(`${target.arch}: its symbols stay in, so it is larger`);
     const executable = join(plan.folder, `fogbank-${plan.version}-linux-${target.arch}`);
@@ -64,7 +65,7 @@ export async function buildBinary(plan: BinaryPlan): Promise<Binary> {
     const archived = join(folder, "archive");
     mkdirSync(archived);
     const archive = plan.makesArchive
-      ? await makeArchive({ folder: archived, executable, licence, notices, modifiedAtSeconds })
+      ? await makeArchive({ folder: archived, executable, licence, notices, unit, modifiedAtSeconds })
       : undefined;
     return {
       executable,

@@ -128,9 +128,11 @@ export class LinkState {
     const before = this.#asked;
     const look = this.#wantedLook;
     const isRepeated = before?.session === session && before.phase === phase;
-    const waitMs = isRepeated ? Math.min(limits.askAgainMsMax, before.waitMs * 2) : limits.askAgainMs;
+    const isLooked = isRepeated && before.look !== look;
+    const waitMsMax = isLooked ? limits.lookAgainMsMax : limits.askAgainMsMax;
+    const waitMs = isRepeated ? Math.min(waitMsMax, before.waitMs * 2) : limits.askAgainMs;
     // For the sake of those who have come it is asked without having been silent.
-    if (isRepeated && before.look === look && this.#heardPhase >= phase)
+    if (isRepeated && !isLooked && this.#heardPhase >= phase)
       this.#silentMs = Math.min(limits.silentMsMax, this.#silentMs * 2);
     this.#asked = { session, phase, look, waitMs, firstMs: before?.firstMs ?? nowMs, againMs: monotonicMs + waitMs };
   }
@@ -145,9 +147,11 @@ export class LinkState {
     bounds: Bounds,
   ): readonly NodeResult[] | undefined {
     const word = this.#said.take(frame, this.view.session, bounds);
-    if (word === undefined || (this.#isDone && !word.receipt.complete && !this.#isStale)) return undefined;
-    this.#isDone = word.receipt.complete;
+    if (word === undefined) return undefined;
+    // Also where this word does not count: the next one goes on from it.
     if (word.isAnew) this.#told = this.receipt;
+    if (this.#isDone && !word.receipt.complete && !this.#isStale) return undefined;
+    this.#isDone = word.receipt.complete;
     this.receipt = this.#told === undefined ? word.receipt : withTold(word.receipt, this.#told, bounds);
     this.#heardLook = frame.look;
     this.heardMs = nowMs;

@@ -16,7 +16,8 @@ import { above, type NeighbourView, type World } from "./neighbour.ts";
 import { awaitsOffer, nextOf, nodeStops } from "./next-step.ts";
 import { problemOf, type Verdict } from "./on-arrival.ts";
 import { OpenBudget } from "./open-budget.ts";
-import { OpenMessage, type Caller } from "./open-message.ts";
+import { callerOf, OpenMessage, type Caller, type LocalCaller } from "./open-message.ts";
+import { outcomeOf } from "./outcome-effect.ts";
 import type { CallStatus, NodeResult } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 import { Reports } from "./reports.ts";
@@ -35,8 +36,6 @@ export interface CoreStats {
 type Effects = readonly Effect[];
 
 const calledOff = "its caller called it off";
-
-export type LocalCaller = Caller & { readonly kind: "local" };
 
 export class MachineCore {
   readonly #self: NodeName;
@@ -152,6 +151,9 @@ export class MachineCore {
       case "nothing":
         message.step = "none";
         return this.#act(world, message);
+      case "forget":
+        this.#forget(message);
+        return [];
       case "wait":
         message.isOfferAwaited = true;
         message.step = "held";
@@ -322,18 +324,24 @@ export class MachineCore {
   }
 
   #hearCancel(world: World, from: NeighbourView, envelope: Envelope, known: OpenMessage | undefined): Effects {
-    if (known === undefined) {
-      // The message itself may still come, or it has ended here before.
-      const message = new OpenMessage(envelope, callerOf(from), undefined, world);
-      message.cancelled = calledOff;
-      this.#open(message);
-      return this.#recall(message);
-    }
+    if (known === undefined) return this.#hearBareCancel(world, from, envelope);
     const { caller } = known;
     if (caller.kind === "local" || caller.key !== from.key) return [this.#reports.nothing(from, envelope)];
     known.callersLook = envelope.look;
-    const reason = typeof envelope.args === "string" ? envelope.args : calledOff;
-    return [...this.#cancel(world, known, reason), ...this.#reports.repeat(world, known)];
+    const { args } = envelope;
+    const effects = this.#cancel(world, known, typeof args === "string" ? args : calledOff);
+    return [...effects, ...this.#reports.repeat(world, known)];
+  }
+
+  /** The call itself may still come, or has been here before: what ran says how it ended, also below. */
+  #hearBareCancel(world: World, from: NeighbourView, envelope: Envelope): Effects {
+    const reason = problemOf(from, envelope, { holds: false }) ?? this.#budget.tooMany(envelope);
+    if (reason !== undefined) return [{ type: "refused", from: from.name, reason }];
+    const message = new OpenMessage(envelope, callerOf(from), undefined, world);
+    message.cancelled = calledOff;
+    this.#open(message);
+    for (const view of world.neighbours()) message.observe(world, view);
+    return [...this.#recall(message), ...this.#act(world, message)];
   }
 
   #cancel(world: World, message: OpenMessage, reason: string): Effects {
@@ -370,7 +378,8 @@ export class MachineCore {
     const due = message.takeDue(world);
     if (due.length > 0) effects.push({ type: "ask", to: due, envelope: message.onward() });
     const isHeldOn = message.isOfferAwaited && awaitsOffer(world, message);
-    if (message.step === "held" && !isHeldOn && message.isTime(world))
+    const isLeft = this.#isStopping && message.kept === "yes"; // it goes on after the start
+    if (message.step === "held" && !isHeldOn && !isLeft && message.isTime(world))
       effects.push(...this.#begin(world, message, isRestored));
     if (isEvent(envelope) ? !isDurableEvent : message.isComplete(this.#self))
       effects.push(...this.#end(world, message));
@@ -406,8 +415,7 @@ export class MachineCore {
       if (isEvent(envelope) && !envelope.durable) this.#told.add(message.id, message.deadlineMonotonicMs);
       return [];
     }
-    const effects: Effect[] = [];
-    if (monotonicMs >= message.deadlineMonotonicMs) effects.push(...this.#overdue(world, message));
+    const effects = monotonicMs >= message.deadlineMonotonicMs ? [...this.#overdue(world, message)] : [];
     // Whoever is further from the caller says its last word first.
     const graceMs = isEvent(envelope) ? 0 : limits.callHopMs * (1 - envelope.hops / (limits.callHops + 1));
     if (monotonicMs >= message.deadlineMonotonicMs + graceMs) return [...effects, ...this.#end(world, message)];
@@ -488,13 +496,4 @@ export class MachineCore {
     this.#budget.release(message);
     this.#messages.delete(message.id);
   }
-}
-
-function callerOf({ key, name }: NeighbourView): Caller {
-  return { kind: "neighbour", key, name };
-}
-
-function outcomeOf({ id, envelope, isRemembered }: OpenMessage, result: NodeResult): Effect {
-  const { name, deadlineMs } = envelope;
-  return { type: "outcome", id, name, deadlineMs, result, isAwaited: isRemembered };
 }

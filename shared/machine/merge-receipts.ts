@@ -120,6 +120,7 @@ class Reconciliation {
     });
     this.#waiting = waiting;
     parts.forEach((part, index) => this.#chooseResults(part, index));
+    this.#detached.forEach(({ receipt }, index) => this.#chooseEnded(receipt, parts.length + index));
   }
 
   receipt(bounds: Bounds): Receipt {
@@ -154,7 +155,9 @@ class Reconciliation {
     const last = new Map<NodeName, Detached>();
     for (const entry of all) {
       const known = last.get(entry.node);
-      if (known === undefined || entry.heardMs > known.heardMs) last.set(entry.node, entry);
+      const isLater = known === undefined || entry.heardMs > known.heardMs;
+      const isEnded = entry.receipt.complete || known?.receipt.complete !== true;
+      if (known === undefined || (isEnded && (isLater || !known.receipt.complete))) last.set(entry.node, entry);
     }
     return [...last.values()];
   }
@@ -165,6 +168,15 @@ class Reconciliation {
       const known = this.#partOfResult.get(node);
       const isBetter = known === undefined || (!isFinalStatus(known.status) && isFinalStatus(status));
       if (isBetter) this.#partOfResult.set(node, { part: index, status });
+    }
+  }
+
+  /** Whoever has ended where it is no more has not begun where it may be now, for all that is known there. */
+  #chooseEnded(receipt: Receipt, part: number): void {
+    for (const { node, status } of receipt.results) {
+      const known = this.#partOfResult.get(node);
+      if (!isFinalStatus(status) || known === undefined || isFinalStatus(known.status)) continue;
+      if (!this.#isElsewhere(node, part, true)) this.#partOfResult.set(node, { part, status });
     }
   }
 
@@ -180,7 +192,7 @@ class Reconciliation {
     if (receipt === undefined || receipt.omitted + receipt.unnamed > 0) return true;
     let told = this.#told.get(part);
     if (told === undefined) {
-      told = new Set([...receipt.results, ...receipt.waiting, ...receipt.detached].map((entry) => entry.node));
+      told = new Set(receipt.results.filter(({ status }) => isFinalStatus(status)).map((result) => result.node));
       this.#told.set(part, told);
     }
     return told.has(node);
@@ -243,7 +255,7 @@ function sum(parts: readonly Receipt[], waitingHere: readonly Unheard[], bounds:
 }
 
 /** Within the bounds of the wire: what is too much is counted as if it were not detached. */
-function bounded(receipt: Receipt, bounds: Bounds): Receipt {
+export function bounded(receipt: Receipt, bounds: Bounds): Receipt {
   const adopted = receipt.adopted.toSorted((a, b) => b.atMs - a.atMs).slice(0, limits.callDetached);
   const kept: Detached[] = [];
   const tooMany: Receipt[] = [];

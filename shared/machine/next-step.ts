@@ -11,6 +11,8 @@ export type NextStep =
   | { readonly type: "run" }
   /** It has never been here. */
   | { readonly type: "nothing" }
+  /** It is not known whether it has been here: nothing is said, and whoever called it off asks again. */
+  | { readonly type: "forget" }
   /** A program may come that offers the function. */
   | { readonly type: "wait" }
   /** It will be the same after a restart: it is in the record, or follows from what is there. */
@@ -23,7 +25,7 @@ export const nodeStops = "the node stops";
 export function nextOf(world: World, message: OpenMessage, answer: Recorded, isStopping: boolean): NextStep {
   const { envelope, cancelled } = message;
   const isKnown = answer.type === "known";
-  if (envelope.kind === "cancel" && !isKnown) return { type: "nothing" };
+  if (envelope.kind === "cancel" && !isKnown) return { type: answer.type === "new" ? "nothing" : "forget" };
   if (answer.type === "refused") return said("refused", answer.reason);
   if (isKnown && answer.name !== undefined && answer.name !== envelope.name)
     return said("refused", `a call of "${answer.name}" had this id`);
@@ -35,7 +37,9 @@ export function nextOf(world: World, message: OpenMessage, answer: Recorded, isS
     return over("expired", "its deadline passed before it could run");
   if (world.offers(envelope.name)) return { type: "run" };
   if (!isKnown && !message.isRemembered && awaitsOffer(world, message)) return { type: "wait" };
-  return over("refused", `nobody on this node offers the function "${envelope.name}"`);
+  const reason = `nobody on this node offers the function "${envelope.name}"`;
+  // Where nothing has been written down nothing is: it is the same when it is asked again.
+  return message.isRemembered ? over("refused", reason) : said("refused", reason);
 }
 
 /** Whether a program may still come that runs it. */

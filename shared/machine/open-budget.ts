@@ -10,6 +10,7 @@ export class OpenBudget {
   readonly #keptBytesMax: number;
   #openCalls = 0;
   #openEvents = 0;
+  #bareCancels = 0;
   #keptBytes = 0;
 
   constructor(keptBytesMax: number) {
@@ -22,6 +23,10 @@ export class OpenBudget {
 
   /** Why nothing more of that kind is followed. */
   tooMany(envelope: Envelope): string | undefined {
+    if (envelope.kind === "cancel") {
+      const isFull = this.#bareCancels >= limits.bareCancels;
+      return isFull ? `this node looks for ${limits.bareCancels} calls that are called off already` : undefined;
+    }
     const [open, what] = isEvent(envelope) ? [this.#openEvents, "events"] : [this.#openCalls, "calls"];
     return open < limits.openCalls ? undefined : `this node follows ${limits.openCalls} ${what} already`;
   }
@@ -34,7 +39,8 @@ export class OpenBudget {
 
   /** One more is open, or one less. */
   count({ envelope }: OpenMessage, by: 1 | -1): void {
-    if (isEvent(envelope)) this.#openEvents += by;
+    if (envelope.kind === "cancel") this.#bareCancels += by;
+    else if (isEvent(envelope)) this.#openEvents += by;
     else this.#openCalls += by;
   }
 

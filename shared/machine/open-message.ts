@@ -29,6 +29,12 @@ export type Caller =
   | { readonly kind: "local"; replies: ReplyTopics; readonly user: string; readonly results: string | undefined }
   | { readonly kind: "neighbour"; readonly key: Neighbour; name: NodeName };
 
+export type LocalCaller = Caller & { readonly kind: "local" };
+
+export function callerOf({ key, name }: NeighbourView): Caller {
+  return { kind: "neighbour", key, name };
+}
+
 /**
  * What this node does about it: nothing (more); waits for the others or the common start; waits for its record in the store; runs it;
  * waits for its outcome in the store.
@@ -135,6 +141,7 @@ export class OpenMessage {
   get mustSurvive(): boolean {
     const { envelope, caller } = this;
     if (isEvent(envelope)) return envelope.durable;
+    if (envelope.kind === "cancel") return false;
     if (caller.kind === "local" || this.isAnybodyLost) return true;
     return this.step === "held" && (envelope.phase === phases.ready || envelope.startAtMs !== undefined);
   }
@@ -167,9 +174,12 @@ export class OpenMessage {
 
   /** Takes `view` as one to send to, unless it is the caller or cannot match. Answers whether it is one. */
   observe(world: World, view: NeighbourView): boolean {
-    // Of a call that this node has only heard the end of it knows nothing to pass on.
-    if (this.envelope.kind === "cancel") return false;
     const link = this.#links.get(view.key);
+    // Where nothing is known but that a call is called off nobody is waited for who is away.
+    if (this.envelope.kind === "cancel" && view.state !== "online") {
+      if (link !== undefined) this.#remove(link);
+      return link !== undefined;
+    }
     if (link !== undefined && this.#isOutOfQuestion(world, link, view)) this.#remove(link);
     else if (link !== undefined) this.#look(link, view, world.nowMs);
     else if (!this.#isFor(world, view)) return false;

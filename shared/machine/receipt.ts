@@ -95,6 +95,18 @@ export function matchedOf(counts: Counts): number {
   return callStatuses.reduce((sum, status) => sum + counts[status], 0);
 }
 
+/** As it is, or so that nothing that is taken away from it becomes less than none: a neighbour may say counts that are not those of its results. */
+export function consistent(receipt: Receipt): Receipt {
+  const least: Record<CallStatus, number> = { ...noCounts };
+  for (const { status } of receipt.results) least[status]++;
+  const isLess = callStatuses.some((status) => receipt.counts[status] < least[status]);
+  const detached = receipt.detached.map((one) => ({ ...one, receipt: consistent(one.receipt) }));
+  if (!isLess) return receipt.detached.length === 0 ? receipt : { ...receipt, detached };
+  const counts: Record<CallStatus, number> = { ...noCounts };
+  for (const status of callStatuses) counts[status] = Math.max(receipt.counts[status], least[status]);
+  return { ...receipt, counts, detached };
+}
+
 /** The receipt of one node's own outcome. */
 export function ownReceipt(result: NodeResult): Receipt {
   const isFinal = isFinalStatus(result.status);

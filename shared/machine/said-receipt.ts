@@ -4,7 +4,7 @@
 // again: whoever is asked again does.
 import { within, type Bounds } from "./merge-receipts.ts";
 import { withChanges } from "./receipt-changes.ts";
-import type { NodeResult, Receipt } from "./receipt.ts";
+import { consistent, type NodeResult, type Receipt } from "./receipt.ts";
 import type { ReceiptFrame } from "./receipt-wire.ts";
 
 /** The receipt as it stands now, and which results of it are new or may be. `isAnew`: it does not go on from what was said before. */
@@ -53,7 +53,7 @@ export class SaidReceipt {
     const before = this.#receipt;
     const whole =
       isAll || before === undefined || since === undefined ? said : withChanges(before, { ...since, receipt: said });
-    this.#receipt = within(whole, bounds);
+    this.#receipt = within(consistent(whole), bounds);
     return { receipt: this.#receipt, results, isAnew: isAll };
   }
 

@@ -10,7 +10,11 @@ export interface TestCertificate {
 export interface TestAuthority extends TestCertificate {
   /** For servers on 127.0.0.1 and ::1, and for clients named so. Several names make a subject with several common names. */
   issue(...commonNames: readonly string[]): TestCertificate;
+  /** The same, valid until then and not before 2020: `YYMMDDhhmmssZ`. */
+  issueUntil(until: string, ...commonNames: readonly string[]): TestCertificate;
 }
+
+const farAway = "491231235959Z";
 
 const sequence = 0x30;
 const set = 0x31;
@@ -32,9 +36,10 @@ export function createTestAuthority(name = "test authority"): TestAuthority {
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const isAuthority = der(sequence, basicConstraints, yes, der(octetString, der(sequence, yes)));
   const issuer = nameOf([name]);
-  return {
-    ...pemOf(certificate(issuer, issuer, keys.publicKey, keys.privateKey, isAuthority), keys.privateKey),
-    issue(...commonNames) {
+  const authority: TestAuthority = {
+    ...pemOf(certificate(issuer, issuer, keys.publicKey, keys.privateKey, isAuthority, farAway), keys.privateKey),
+    issue: (...commonNames) => authority.issueUntil(farAway, ...commonNames),
+    issueUntil(until, ...commonNames) {
       const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const addresses = der(
         sequence,
@@ -43,9 +48,11 @@ export function createTestAuthority(name = "test authority"): TestAuthority {
         der(0x87, Buffer.concat([Buffer.alloc(15), Buffer.of(1)])),
       );
       const names = der(sequence, subjectAltName, der(octetString, addresses));
-      return pemOf(certificate(issuer, nameOf(commonNames), own.publicKey, keys.privateKey, names), own.privateKey);
+      const subject = nameOf(commonNames);
+      return pemOf(certificate(issuer, subject, own.publicKey, keys.privateKey, names, until), own.privateKey);
     },
   };
+  return authority;
 }
 
 function certificate(
@@ -54,6 +61,7 @@ function certificate(
   publicKey: KeyObject,
   signer: KeyObject,
   extension: Buffer,
+  until: string,
 ): Buffer {
   const body = der(
     sequence,
@@ -61,7 +69,7 @@ function certificate(
     der(integer, Buffer.concat([Buffer.of(1), randomBytes(8)])),
     ecdsaWithSha256,
     issuer,
-    der(sequence, der(utcTime, Buffer.from("200101000000Z")), der(utcTime, Buffer.from("491231235959Z"))),
+    der(sequence, der(utcTime, Buffer.from("200101000000Z")), der(utcTime, Buffer.from(until))),
     subject,
     publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, der(sequence, extension)),
@@ -78,7 +86,7 @@ function nameOf(commonNames: readonly string[]): Buffer {
 }
 
 function pemOf(bytes: Buffer, key: KeyObject): TestCertificate {
-  const lines = bytes.toString("base64").replace(/.{64}/g, "$&\n");
+  const lines = bytes.toString("base64").replace(/.{64}(?=.)/g, "$&\n");
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
     key: key.export({ type: "pkcs8", format: "pem" }).toString(),

@@ -156,8 +156,8 @@ export class ModelTree {
     const parent = this.#member(member.parent);
     const view = parent.children.get(member.name);
     this.#later(parent, () => {
-      if (view !== undefined && parent.children.get(member.name) === view)
-        this.#setChild(parent, { ...view, state: "lost" });
+      const now = parent.children.get(member.name);
+      if (now !== undefined && now.session === view?.session) this.#setChild(parent, { ...now, state: "lost" });
     });
   }
 

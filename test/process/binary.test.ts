@@ -63,6 +63,19 @@ test("the binary tells its version and its licences, and nothing else", async ()
     expect(stdout).toContain(`\n${name}`);
 });
 
+test("the binary installs itself and the unit", async () => {
+  const machine = join(folder, "machine");
+  const { stderr } = await fogbank("install", "--service", "--root", machine);
+  expect(stderr).toBe("");
+  const [program = ""] = command.slice(-1);
+  const installed = join(machine, "usr/local/bin/fogbank");
+  expect(readFileSync(installed).equals(readFileSync(join(folder, "alone", program)))).toBe(true);
+  expect((await run(installed, ["--version"])).stdout).toBe(`${version}\n`);
+  expect(readFileSync(join(machine, "etc/systemd/system/fogbank.service"), "utf8")).toBe(
+    readFileSync(join(root, "deploy/systemd/fogbank.service"), "utf8"),
+  );
+});
+
 test("messages cross one hop between two binaries and survive kill -9 of both", { timeout: 120_000 }, async () => {
   expect(hasCodeCache).toBe(true);
   using guard = startOrphanGuard();
@@ -74,6 +87,14 @@ test("messages cross one hop between two binaries and survive kill -9 of both", 
   const report = await checkOneHop({ folder: join(folder, "nodes"), command, guard, publish });
   // A code cache that V8 refuses is a line on stderr, as is a deprecation.
   expect(report).toEqual({ messages: 400, strayLines: [] });
+});
+
+test("the binary examines its machine with what it loads for that alone", async () => {
+  const free = ["listen.mqtt=127.0.0.1:0", "listen.http=127.0.0.1:0", `data-dir=${join(folder, "doctor")}`];
+  const { stdout, stderr } = await fogbank("doctor", "--json", ...free.flatMap((one) => ["--set", one]));
+  expect(stderr).toBe("");
+  const checks = (JSON.parse(stdout) as readonly { readonly check: string }[]).map(({ check }) => check);
+  expect(checks).toEqual(expect.arrayContaining(["open-files", "listen", "data-dir", "sync", "clock"]));
 });
 
 test("a configuration that cannot be used ends the binary as it does the program", async () => {

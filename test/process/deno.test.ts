@@ -1,13 +1,15 @@
 // Under Deno, with no more rights than stand here: programs with the client library, and whole nodes.
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import type { Finding } from "#agent/doctor/finding.ts";
+import type { DataLine } from "#shared/reports.ts";
 import { connect } from "../../client/client.ts";
 import { createPortPicker } from "../../scripts/demo/free-ports.ts";
 import { eventually, nodeUnderTest, type NodeUnderTest } from "../../scripts/torture/node-under-test.ts";
@@ -78,40 +80,99 @@ test.skipIf(deno === undefined)("the examples of the client library run with net
   }
 });
 
-/** A node whose process may use the network, and read and write no more than it needs. */
-async function denoNode(pick: () => Promise<number>, name: string, settings: string): Promise<NodeUnderTest> {
-  const read = [root, realpathSync(join(root, "node_modules")), folder].join(",");
-  const rights = [`--allow-read=${read}`, `--allow-write=${folder}`, "--allow-net", "--allow-env", "--allow-sys"];
-  const command = [deno ?? "", "run", "--no-prompt", ...rights, join(root, "agent/main.ts")];
-  const ports = { mqtt: await pick(), http: await pick() };
-  return nodeUnderTest(folder, name, ports, settings, undefined, environment, command);
+const document = readFileSync(join(root, "docs/deno.md"), "utf8");
+
+/** The options of the command line in docs/deno.md that runs the node of that name. */
+function documentedOptions(node: string): readonly string[] {
+  const commands = [...document.matchAll(/^deno run (?:.*\\\n)*.*$/gm)].map(([command]) => command.split(/[\s\\]+/));
+  const words = commands.find((one) => one.at(-1) === `/etc/fogbank/${node}.conf`) ?? [];
+  return words.filter((word) => word.startsWith("--") && word !== "--config");
 }
+
+interface Place {
+  readonly name: string;
+  readonly ports: { readonly mqtt: number; readonly http: number };
+  readonly parent?: NodeUnderTest;
+  /** What it may read beside what the document says. */
+  readonly reads?: string;
+}
+
+/**
+ * The program with the rights that docs/deno.md gives to `like`, with ports, files and folders of its own put in, and no other. Makes
+ * its data directory.
+ */
+function denoCommand(like: "device-1" | "fog-1", { name, ports, parent, reads }: Place): readonly string[] {
+  const parts = ["agent", "shared", ...(reads === undefined ? [] : [reads])].map((one) => join(root, one));
+  const own: readonly (readonly [documented: string, here: string])[] = [
+    ["127.0.0.1:1883", `127.0.0.1:${ports.mqtt}`],
+    ["127.0.0.1:8080", `127.0.0.1:${ports.http}`],
+    ["fog-1:1883", `127.0.0.1:${parent?.mqttPort ?? 1883}`],
+    [`/etc/fogbank/${like}.conf`, join(folder, `${name}.conf`)],
+    ["/var/lib/fogbank", join(folder, name)],
+    // Relative to the checkout there; packages may be behind a link here.
+    ["agent,shared,node_modules", [...parts, realpathSync(join(root, "node_modules"))].join(",")],
+  ];
+  const options = documentedOptions(like).map((option) =>
+    own.reduce((made, [documented, here]) => made.replace(documented, here), option),
+  );
+  mkdirSync(join(folder, name));
+  return [deno ?? "", "run", ...options, join(root, "agent/main.ts")];
+}
+
+async function denoNode(
+  pick: () => Promise<number>,
+  like: "device-1" | "fog-1",
+  { settings, ...place }: Omit<Place, "ports"> & { readonly settings: string },
+): Promise<NodeUnderTest> {
+  const { name, parent } = place;
+  const ports = { mqtt: await pick(), http: await pick() };
+  const uplink = parent === undefined ? "" : `uplink: { url = "mqtt://127.0.0.1:${parent.mqttPort}"; };`;
+  const command = denoCommand(like, { ...place, ports });
+  return nodeUnderTest(folder, name, ports, `${settings} ${uplink}`, undefined, environment, command);
+}
+
+test("the document gives a device and a fog no more than they need, and never the right to run or load programs", () => {
+  const kinds = [
+    "--no-prompt",
+    "--node-modules-dir",
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+    "--allow-sys",
+  ];
+  for (const node of ["device-1", "fog-1"]) {
+    const options = documentedOptions(node);
+    expect(options.map((option) => option.split("=")[0])).toEqual(kinds);
+    // Files are named, not all of them allowed.
+    expect(options.filter((option) => /^--allow-(?:read|write)(?!=)/.test(option))).toEqual([]);
+  }
+});
 
 test.skipIf(deno === undefined)(
   "a device, a fog and a cloud store, hand on, call, survive a kill and stop",
   async () => {
     const pick = createPortPicker();
-    const settings = "sources: { host: { enabled = false; }; };";
-    const below = (parent: NodeUnderTest): string =>
-      `${settings} uplink: { url = "mqtt://127.0.0.1:${parent.mqttPort}"; };`;
-    const cloud = await denoNode(pick, "cloud-2", `level = cloud; ${settings}`);
-    const fog = await denoNode(pick, "fog-2", `level = fog; ${below(cloud)}`);
-    const device = await denoNode(pick, "device-2", `level = device; ${below(fog)}`);
+    const cloud = await denoNode(pick, "fog-1", { name: "cloud-2", settings: "level = cloud;", reads: "cloud" });
+    const fog = await denoNode(pick, "fog-1", { name: "fog-2", settings: "level = fog;", parent: cloud });
+    // With the readings of the machine, which need most of what --allow-sys gives.
+    const device = await denoNode(pick, "device-1", { name: "device-2", settings: "level = device;", parent: fog });
     const nodes = [cloud, fog, device];
     try {
       for (const node of nodes) await node.start();
       await linked(fog, cloud);
       await linked(device, fog);
       await using atDevice = await connect(`mqtt://127.0.0.1:${device.mqttPort}`);
+      const isOurs = ({ topic }: DataLine): boolean => topic === "/data/x";
       await atDevice.publish("/data/x", "1");
       await fog.end("SIGKILL");
       await atDevice.publish("/data/x", "2");
       await fog.start();
       const stored = await eventually(
         () => cloud.data("device-2"),
-        (lines) => lines.length === 2,
+        (lines) => lines.filter(isOurs).length === 2 && lines.some(({ topic }) => topic === "/data/host/memory/used"),
       );
-      expect(new Set(stored.map(({ payload }) => payload))).toEqual(new Set(["1", "2"]));
+      expect(new Set(stored.filter(isOurs).map(({ payload }) => payload))).toEqual(new Set(["1", "2"]));
       await using atCloud = await connect(`mqtt://127.0.0.1:${cloud.mqttPort}`);
       const reached = async (): Promise<number> => (await atCloud.call("ping", null, { ttl: 5 })).counts.done;
       await eventually(reached, (done) => done === nodes.length);
@@ -121,6 +182,21 @@ test.skipIf(deno === undefined)(
     }
   },
 );
+
+test.skipIf(deno === undefined)("the doctor works with the rights of a device, and says what they hide from it", () => {
+  const device = denoCommand("device-1", { name: "device-3", ports: { mqtt: 1883, http: 8080 } });
+  const free = ["listen.mqtt=127.0.0.1:0", "listen.http=127.0.0.1:0", `data-dir=${join(folder, "device-3")}`];
+  const [program = "", ...args] = [...device, "doctor", "--json", ...free.flatMap((one) => ["--set", one])];
+  const { stdout, stderr } = spawnSync(program, args, { env: { ...process.env, ...environment }, encoding: "utf8" });
+  expect(stderr).toBe("");
+  const findings = JSON.parse(stdout) as readonly Finding[];
+  expect(findings.filter(({ level }) => level === "problem")).toEqual([]);
+  const hidden = findings.filter(({ what }) => what.includes("cannot be seen with the rights of this command"));
+  expect(hidden.map(({ check }) => check)).toEqual(["open-files"]);
+  expect(findings.map(({ check }) => check)).toEqual(
+    expect.arrayContaining(["runtime", "listen", "data-dir", "disk", "sync"]),
+  );
+});
 
 test.skipIf(deno === undefined)("[U14] the parser of device classes loads and works", () => {
   const program = `

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -40,6 +40,18 @@ test("what is written is read back, from a file that only its owner reads", () =
   chmodSync(file, 0o644);
   expect(isReadByOthers(file)).toBe(true);
   expect(readFileSync(file, "utf8")).toMatch(/^# Written by/);
+});
+
+test.skipIf(process.getuid?.() !== 0)("what root writes belongs to whom the folder or the earlier file belongs", () => {
+  const path = folder();
+  const file = join(path, "users.conf");
+  const ownerOf = (): readonly number[] => [statSync(file).uid, statSync(file).gid];
+  chownSync(path, 1, 2);
+  writeUsersFile(file, users);
+  expect(ownerOf()).toEqual([1, 2]);
+  chownSync(file, 3, 4);
+  writeUsersFile(file, users);
+  expect(ownerOf()).toEqual([3, 4]);
 });
 
 test("a write that fails leaves the old file and nothing beside it", () => {

@@ -11,7 +11,7 @@ const files: ReadonlyMap<string, string> = new Map([
   ["on.conf", originalFiles.atLast],
 ]);
 
-function run(args: readonly string[], env: Record<string, string> = {}) {
+function run(args: readonly string[], env: Record<string, string> = {}, more: Readonly<Record<string, string>> = {}) {
   const written = { stdout: "", stderr: "", exitCode: 0 };
   const command = configCommand({
     stdout: (text) => (written.stdout += text),
@@ -19,7 +19,7 @@ function run(args: readonly string[], env: Record<string, string> = {}) {
     env,
     hostname: "pump-1",
     readFile: (path) => {
-      const text = files.get(path);
+      const text = more[path] ?? files.get(path);
       if (text === undefined) throw new Error(`no such file: ${path}`);
       return text;
     },
@@ -106,4 +106,13 @@ test("[U-T2] import of what cannot be used, or of a file of our own, is one mess
     exitCode: 2,
     stderr: "FOGBANK_CONFIG_INVALID: good.conf: this is no utopiad.conf: none of its settings is there\n",
   });
+});
+
+test("[U17] [U-T3] without --config the file of the system is shown, and no second one", () => {
+  const system = { "/etc/utopiad.conf": 'hostname = "hall"', "/etc/utopia/utopiad.conf": 'var-base = "/srv"' };
+  const { stdout, stderr, exitCode } = run(["show"], {}, system);
+  expect([stderr, exitCode]).toEqual(["", 0]);
+  expect(stdout).toContain('data-dir = "/srv";  # /etc/utopia/utopiad.conf:1:12\n');
+  expect(stdout).toContain('name = "pump-1";  # default\n');
+  expect(run(["show", "--config", "good.conf"], {}, system).stdout).toContain('name = "fog-1";  # good.conf:1:8\n');
 });

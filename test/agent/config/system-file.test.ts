@@ -1,40 +1,32 @@
 import { expect, test } from "vitest";
-import { loadConfig } from "#agent/config/config.ts";
-
-function loadWith(files: Readonly<Record<string, string | Error>>, file?: string) {
-  return loadConfig({
-    file,
-    env: {},
-    flags: {},
-    hostname: "pump-1",
-    readFile: (path) => {
-      const text = files[path] ?? Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
-      if (text instanceof Error) throw text;
-      return text;
-    },
-  });
-}
+import { systemConfigFile } from "#agent/config/system-file.ts";
 
 const [ours, first, second] = ["/etc/fogbank/fogbank.conf", "/etc/utopia/utopiad.conf", "/etc/utopiad.conf"] as const;
 
-test("[U17] [U-T3] the first file that is there is read, and no other", () => {
-  const all = { [ours]: "name = ours zone = hall", [first]: 'hostname = "first"', [second]: 'hostname = "second"' };
-  const { [ours]: _, ...originals } = all;
-  expect(loadWith(all)).toMatchObject({ file: ours, config: { name: "ours", zone: "hall", level: "device" } });
-  expect(loadWith(originals)).toMatchObject({ file: first, config: { name: "first", level: "cloud" } });
-  expect(loadWith(originals).config.zone).toBeUndefined();
-  expect(loadWith({ [second]: all[second] })).toMatchObject({ file: second, config: { name: "second" } });
-  expect(loadWith({ ...all, "/my.conf": "name = mine" }, "/my.conf")).toMatchObject({
-    file: "/my.conf",
-    config: { name: "mine" },
+const failure = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** The file that is read where these are, or cannot be read. */
+function chosenOf(files: Readonly<Record<string, string | Error>>): string | undefined {
+  return systemConfigFile((path) => {
+    const text = files[path] ?? failure("ENOENT");
+    if (text instanceof Error) throw text;
+    return text;
   });
-  expect(loadWith({})).toMatchObject({ config: { name: "pump-1", level: "device" } });
-  expect(loadWith({}).file).toBeUndefined();
+}
+
+test("[U17] [U-T3] the first file that is there is read, and no other", () => {
+  expect(chosenOf({ [ours]: "", [first]: "", [second]: "" })).toBe(ours);
+  expect(chosenOf({ [first]: "", [second]: "" })).toBe(first);
+  expect(chosenOf({ [second]: "" })).toBe(second);
+  expect(chosenOf({})).toBeUndefined();
+  expect(chosenOf({ [first]: failure("ENOTDIR"), [second]: "" })).toBe(second);
 });
 
-test("[U17] a file that is there and cannot be read is an error, not another file", () => {
-  const denied = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES" });
-  expect(() => loadWith({ [ours]: denied, [first]: 'hostname = "first"' })).toThrow(
-    expect.objectContaining({ message: expect.stringContaining(`${ours}: EACCES`) }),
-  );
+test("[U17] a file that is there and cannot be read is the one: no other is taken in its place", () => {
+  expect(chosenOf({ [ours]: failure("EACCES"), [first]: "" })).toBe(ours);
+});
+
+test("[U17] a runtime that may not look there finds nothing", () => {
+  const refusal = new Error("Requires read access");
+  expect(chosenOf({ [ours]: refusal, [first]: refusal })).toBeUndefined();
 });

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runChild } from "#agent/functions/child-run.ts";
-import type { Outcome, Run } from "#agent/functions/function-runner.ts";
+import type { Outcome, Run } from "#agent/functions/run.ts";
 import { limits } from "#shared/limits.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { FunctionFolder, runOf, tooMuch } from "./function-folder.ts";

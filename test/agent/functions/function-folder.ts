@@ -2,7 +2,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Run } from "#agent/functions/function-runner.ts";
+import type { Run } from "#agent/functions/run.ts";
 import { limits } from "#shared/limits.ts";
 
 export class FunctionFolder implements Disposable {

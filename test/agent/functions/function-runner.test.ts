@@ -4,13 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { treeAuthorizer } from "#agent/broker/authorize.ts";
 import { startExecutables } from "#agent/functions/executables.ts";
-import {
-  startFunctionRunner,
-  type FunctionRunner,
-  type FunctionRunnerDeps,
-  type Outcome,
-  type Run,
-} from "#agent/functions/function-runner.ts";
+import type { Outcome, Run } from "#agent/functions/run.ts";
+import { startFunctionRunner, type FunctionRunner, type FunctionRunnerDeps } from "#agent/functions/function-runner.ts";
 import { startSchemaChecks } from "#agent/functions/schema-checks.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { MemoryBroker, type MemoryClient } from "../../fakes/memory-broker.ts";

@@ -1,7 +1,7 @@
 // Programs that share a function, at the real broker: shared subscriptions of MQTT 5.
 import { expect, test } from "vitest";
 import { startProgramCalls } from "#agent/functions/program-calls.ts";
-import type { Outcome } from "#agent/functions/function-runner.ts";
+import type { Outcome } from "#agent/functions/run.ts";
 import { systemRandom } from "#agent/system/system-random.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { CoreBench } from "../../fakes/core-bench.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { FunctionRunner, Outcome } from "#agent/functions/function-runner.ts";
+import type { Outcome } from "#agent/functions/run.ts";
+import type { FunctionRunner } from "#agent/functions/function-runner.ts";
 import { type LevelRun, LevelRuns } from "#agent/level/level-runs.ts";
 import type { LevelOutcome } from "#shared/level/outcome.ts";
 import { limits } from "#shared/limits.ts";

@@ -18,11 +18,11 @@ async function archiveOf(text: string, touchedAt: Date): Promise<string> {
   writeFileSync(executable, text);
   utimesSync(executable, touchedAt, touchedAt);
   mkdirSync(join(folder, "inside"));
-  const plan = { folder: join(folder, "inside"), executable, licence: "L", notices: "N", modifiedAtSeconds: 1_000_000 };
-  return makeArchive(plan);
+  const texts = { licence: "L", notices: "N", unit: "U" };
+  return makeArchive({ folder: join(folder, "inside"), executable, ...texts, modifiedAtSeconds: 1_000_000 });
 }
 
-test("the archive has the executable and its licences in one folder, and is the same bytes for the same files", async () => {
+test("the archive has the executable, its licences and the unit in one folder, and is the same bytes for the same files", async () => {
   const archive = await archiveOf("program", new Date(0));
   const listed = execFileSync("tar", ["--list", "--file", archive], { encoding: "utf8" });
   const folder = "fogbank-1.0.0-linux-x64";
@@ -31,6 +31,7 @@ test("the archive has the executable and its licences in one folder, and is the 
     `${folder}/LICENSE`,
     `${folder}/NOTICES`,
     `${folder}/fogbank`,
+    `${folder}/fogbank.service`,
   ]);
   expect(readFileSync(await archiveOf("program", new Date())).equals(readFileSync(archive))).toBe(true);
   expect(readFileSync(await archiveOf("another", new Date(0))).equals(readFileSync(archive))).toBe(false);

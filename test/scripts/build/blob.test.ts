@@ -13,7 +13,7 @@ async function blobOf(usesCodeCache: boolean): Promise<Buffer> {
   const folder = mkdtempSync(join(tmpdir(), "fogbank-blob-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const maker = { command: process.execPath, args: [], makesCodeCache: true };
-  return readFileSync(await makeBlob({ folder, bundle, notices: "N", maker, usesCodeCache }));
+  return readFileSync(await makeBlob({ folder, bundle, notices: "N", unit: "U", maker, usesCodeCache }));
 }
 
 test("without a code cache the blob is the same bytes in whatever folder it is made", async () => {

@@ -28,7 +28,7 @@ test("[T6] whoever has answered is not waited for again, and what it said first 
   const device = parseNodeName("device-1");
   const waiting = [{ node: device, sinceMs: 1, at: parseNodeName("fog-1") }];
   const now = withTold(
-    receiptOf({ "fog-1": "started", "device-2": "done" }, { waiting, complete: false }),
+    receiptOf({ "fog-1": "started", "device-2": "done" }, { waiting, complete: false, settled: false }),
     told,
     fewResults,
   );

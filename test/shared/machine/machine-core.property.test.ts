@@ -156,6 +156,80 @@ test("[T3] [T4] [T5] [T6] a call that the tree has time for is answered by every
   );
 });
 
+/** Nobody is started or connected any more, and the deadline passes. */
+function runOut(tree: ModelTree, deadlineMs: number): void {
+  while (tree.nowMs < deadlineMs - 500) goOn(tree, 250);
+  while (tree.nowMs < deadlineMs + 3_000) {
+    tree.settle();
+    tree.pass(20);
+  }
+  tree.settle();
+}
+
+function expectTold(tree: ModelTree, text: string, how: Envelope["mode"]): void {
+  const finals = tree.replies.filter(({ isFinal }) => isFinal);
+  expect(finals).toHaveLength(1);
+  const last = finals[0]?.receipt;
+  if (last === undefined) throw new Error("unreachable");
+  expectSound(tree, text, last);
+  expect(byName(tree.results)).toEqual(byName(last.results));
+  if (how === "async") for (const times of tree.runs.values()) expect(times).toBe(1);
+}
+
+test("[T3] [T5] [T6] what was told one by one stands in the last word, also of those that are off at the deadline", () => {
+  fc.assert(
+    fc.property(happenings, condition, mode, (given, text, how) => {
+      const tree = begin("cloud-1", { condition: text, mode: how, wantsAll: true }, 60_000);
+      const deadlineMs = tree.nowMs + 60_000;
+      for (const one of given) take(tree, "cloud-1", one);
+      runOut(tree, deadlineMs);
+      expectTold(tree, text, how);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+const histories: readonly (readonly [string, readonly Step[]])[] = [
+  [
+    "one that was lost at two places",
+    [
+      { type: "move", node: "device-1", parent: "fog-1" },
+      { type: "settle" },
+      { type: "pass", ms: 200 },
+      { type: "settle" },
+      { type: "pass", ms: 200 },
+      { type: "happen", index: 0, repeated: false },
+      { type: "cut", node: "fog-1" },
+      { type: "finish" },
+      { type: "move", node: "device-1", parent: "cloud-1" },
+      { type: "settle" },
+      { type: "cut", node: "device-1" },
+    ],
+  ],
+  [
+    "one whose old place is taken for connected",
+    [
+      { type: "happen", index: 10, repeated: false },
+      { type: "pass", ms: 2000 },
+      { type: "settle" },
+      { type: "pass", ms: 200 },
+      { type: "move", node: "device-3", parent: "cloud-1" },
+      { type: "finish" },
+      { type: "settle" },
+      { type: "move", node: "device-3", parent: "fog-2" },
+      { type: "kill", node: "fog-2" },
+    ],
+  ],
+];
+
+test.each(histories)("[T6] so it is for %s", (_what, given) => {
+  const tree = begin("cloud-1", { condition: "", wantsAll: true }, 60_000);
+  const deadlineMs = tree.nowMs + 60_000;
+  for (const one of given) take(tree, "cloud-1", one);
+  runOut(tree, deadlineMs);
+  expectTold(tree, "", "async");
+});
+
 test("[T3] [T5] [T6] with scope machine, from a device: nobody twice, one final reply by the deadline and a hop", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40, size: "max" }), condition, mode, (steps, text, how) => {

@@ -4,6 +4,7 @@ import { limits } from "#shared/limits.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import type { Effect, Recorded } from "#shared/machine/effect.ts";
 import { MachineCore } from "#shared/machine/machine-core.ts";
+import { emptyReceipt, matchedOf } from "#shared/machine/receipt.ts";
 import { envelopeOf, messageId, neighbourOf, worldOf } from "../../fakes/machine-scene.ts";
 import { ModelTree } from "../../fakes/model-tree.ts";
 
@@ -77,12 +78,13 @@ test("[T3] how a call ended that may run twice is told at once", () => {
 });
 
 test("[T6] who hears only that a call is called off says what its record knows of it", () => {
+  const alone = worldOf(100, [parent]);
   const recall = (answer: Recorded): readonly Effect[] => {
     const core = new MachineCore(self, 1_000_000);
-    expect(core.hear(world, parent, envelopeOf({ kind: "cancel" }), holds)).toEqual([
+    expect(core.hear(alone, parent, envelopeOf({ kind: "cancel" }), holds)).toEqual([
       { type: "recall", id: messageId },
     ]);
-    return core.recorded(world, messageId, answer);
+    return core.recorded(alone, messageId, answer);
   };
   const result = { node: self, status: "done", value: 1 } as const;
   const receiptOf = (effects: readonly Effect[]): unknown => effects.find(({ type }) => type === "report");
@@ -170,4 +172,73 @@ test("a node that could not keep a call does not promise to wait for whoever is 
   expect(typesOf(again)).toContain("keep");
   const kept = [...core.kept(away(5_100), messageId, true), ...core.tick(away(5_400))];
   expect(waitingOf(kept).map(({ node }) => node)).toContain("device-1");
+});
+
+test("cancels of unknown ids leave room for calls", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const idOf = (index: number): string => index.toString(16).padStart(32, "0");
+  const asked: string[] = [];
+  for (let index = 0; index < 3 * limits.openCalls; index++)
+    asked.push(...typesOf(core.hear(world, parent, envelopeOf({ id: idOf(index), kind: "cancel" }), holds)));
+  expect(asked.filter((type) => type === "recall")).toHaveLength(limits.bareCancels);
+  expect(asked).not.toContain("report");
+  expect(typesOf(core.hear(world, parent, envelopeOf(), holds))).not.toContain("refused");
+  // What is not known is not said: whoever called it off asks again.
+  expect(core.recorded(world, idOf(1), { type: "refused", reason: "the store is closed" })).toEqual([]);
+  expect(typesOf(core.hear(world, parent, envelopeOf({ id: idOf(1), kind: "cancel" }), holds))).toContain("recall");
+});
+
+test("a call that nobody here offers writes nothing", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const unable = worldOf(100, [parent], { offers: () => false });
+  expect(typesOf(core.hear(unable, parent, envelopeOf(), holds))).toEqual(["recall"]);
+  expect(typesOf(core.recorded(unable, messageId, { type: "new" }))).toEqual(["report"]);
+});
+
+test("what is held and on disk goes on after the start, also when its time comes while the node stops", () => {
+  const core = new MachineCore(self, 1_000_000);
+  const caller = { kind: "local", replies: new Map([["/a", undefined]]), user: "", results: undefined } as const;
+  const worldAt = (ms: number) => worldOf(ms, []);
+  core.publish(worldAt(100), envelopeOf({ startAtMs: 1_000 }), caller, true);
+  core.kept(worldAt(101), messageId, true);
+  core.stop(worldAt(900));
+  const begun = core.tick(worldAt(1_000));
+  const after = begun.some(({ type }) => type === "remember" || type === "recall")
+    ? [
+        ...begun,
+        ...core.recorded(worldAt(1_001), messageId, { type: "new" }),
+        ...core.settled(worldAt(1_002), messageId),
+      ]
+    : begun;
+  expect(after.filter(({ type }) => type === "drop" || type === "outcome")).toEqual([]);
+});
+
+test("[T6] a cancel reaches those below a node that has forgotten the call", () => {
+  const tree = new ModelTree({ "cloud-1": undefined, "fog-1": "cloud-1", "device-1": "fog-1" }, (c, node) =>
+    node.startsWith(c),
+  );
+  tree.settle();
+  tree.isSlow = true;
+  const pass = (ms: number): void => {
+    for (let passed = 0; passed < ms; passed += 250) {
+      tree.pass(250);
+      tree.settle();
+    }
+  };
+  const timeMs = tree.nowMs;
+  tree.publish("cloud-1", envelopeOf({ timeMs, deadlineMs: timeMs + 60_000, condition: "device" }));
+  tree.settle();
+  pass(1_500);
+  expect(tree.replies.at(-1)).toMatchObject({ receipt: { counts: { started: 1 } } });
+  tree.kill("fog-1");
+  tree.settle();
+  tree.cancel("cloud-1", messageId);
+  tree.settle();
+  tree.start("fog-1");
+  tree.settle();
+  tree.connect("device-1");
+  pass(70_000);
+  const last = tree.replies.at(-1);
+  expect(last?.isFinal).toBe(true);
+  expect(matchedOf(last?.receipt.counts ?? emptyReceipt.counts) + (last?.receipt.waiting.length ?? 0)).toBe(1);
 });
