@@ -354,6 +354,37 @@ export const limits = {
   /** Log-ins that wait because ten of their address are being checked. */
   loginsWaiting: 10_000,
   failedLoginAddresses: 10_000,
+  /** Days with something in them that one statistics row keeps one by one: a year and a month, so that failures told late still find their day. */
+  statisticsDays: 400,
+  /** Uses that one statistics row names. */
+  statisticsUses: 100,
+  /** Bytes of a server's hostname, as the original's buffer had them. */
+  hostnameBytes: 128,
+  /** Characters of an entry that a server writes into the coordinator: ids and short strings alone. */
+  entryChars: 4_096,
+  /** Fellows that one server connects to: each is a connection and two subscriptions. */
+  fellows: 256,
+  /** Fellows of which is remembered what they sent, over all time: whoever was silent for longest is forgotten first. */
+  fellowsRemembered: 1_000,
+  /** Messages to one fellow that may be open at once, which is also what it remembers of us; and their bytes to all fellows together. */
+  fellowWindow: 1_000,
+  fellowOpenBytes: 64 * mib,
+  /** Bytes of one message between fellows: beside its head it fits into a packet. */
+  fellowMessageBytes: 512 * kib,
+  /** How long a fellow may take to acknowledge before the path by its UUID is used, and how long a message lives unless it says otherwise. */
+  fellowAckMs: 5_000,
+  fellowTtlMs: 60_000,
+  /** A start that waits says so this often. */
+  startDelayLogMs: 60_000,
+  /** How long offers to answer a device's message are collected, unless all servers have offered before. */
+  offerMs: 250,
+  /** Requests of clients, services and others that wait for their response; and how long one may wait. */
+  openRequests: 10_000,
+  requestMs: 60_000,
+  /** Bytes of the correlation data, or characters of the id, that go back with a response. */
+  correlationBytes: 1_024,
+  /** Characters of a database's kind, such as `mongodb`. */
+  databaseTypeChars: 64,
   /** A graceful stop takes no longer than this. */
   stopMs: 10_000,
   /** Of that, the time to hand on what is stored. */

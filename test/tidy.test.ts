@@ -27,6 +27,7 @@ const topicsThatMeet: Readonly<Record<string, string>> = {
   "level -> link": "directed requests are frames of a link, and go along the path that the link's greeting tells",
   "presence -> link": "what is concluded about a network stems from the ends of its links",
   "registry -> machine": "what devices post has the same values that JSON and CBOR both can carry",
+  "fellows -> link": "messages between fellows are read with the same care as frames of a link",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
 

@@ -1,5 +1,6 @@
 // Reads `utopiad.conf` as a configuration of ours: the same node, in our words [U16]. What has nothing that it could set is named.
 import { FogbankError } from "#shared/errors.ts";
+import { isClusterName } from "#shared/fellows/fellow-names.ts";
 import { formatPosition, type Position } from "#shared/libconfig/position.ts";
 import { fromPlain, type Setting, toPlain, type Value } from "#shared/libconfig/setting.ts";
 import { didYouMean } from "./did-you-mean.ts";
@@ -69,11 +70,11 @@ function refuseZookeeperWithoutServers(settings: readonly Setting[]): void {
 function refuseClusterName(settings: readonly Setting[]): void {
   const cluster = valueOf(settings, "zookeeper-name");
   if (cluster?.type !== "string") return;
-  if (!/^[^/+#$\p{Cc}][^/+#\p{Cc}]{0,63}$/u.test(cluster.value) || otherTrees.includes(cluster.value))
-    throw invalid(
-      cluster.at,
-      `zookeeper-name: it is the first level of topics: expected 1 to 64 characters without /, + and #, and none of ${otherTrees.join(", ")}`,
-    );
+  if (isClusterName(cluster.value) && !otherTrees.includes(cluster.value)) return;
+  throw invalid(
+    cluster.at,
+    `zookeeper-name: it is the first level of topics: expected 1 to 128 bytes without blanks, /, + and #, no $ in front, and none of ${otherTrees.join(", ")}`,
+  );
 }
 
 function valueOf(settings: readonly Setting[], name: string): Value | undefined {
