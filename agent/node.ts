@@ -27,6 +27,7 @@ import type { LogControl } from "./functions/built-in.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
+import { lastArrivalOf, unlessAway } from "./journal/absent-documents.ts";
 import { adoptHoldings } from "./journal/adoption.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { checkLimit } from "./journal/limit-check.ts";
@@ -69,14 +70,20 @@ export interface NodeDeps {
   dialParent(uplink: UplinkConfig): DialParent;
   /** Whether the node of that directory has documents: it is a root, or has been one. */
   hasDocuments(dataDir: string): boolean;
-  /** Opens what only a root at level cloud has. `damaged`: name of the newest damaged file of it that was put aside, if there is one. */
-  openDocuments(
-    dataDir: string,
-  ): Promise<{ readonly documents: DocumentStore; readonly damaged?: string | undefined } & AsyncDisposable>;
+  /** Opens what only a root at level cloud has. */
+  openDocuments(dataDir: string): Promise<OpenedDocuments>;
   /** What tells this database from a copy of it; undefined for one in memory. */
   fingerprint(databaseFile: string): Fingerprint | undefined;
   readonly version: string;
   readonly pid: number;
+}
+
+export interface OpenedDocuments extends AsyncDisposable {
+  readonly documents: DocumentStore;
+  /** Name of the newest damaged file of it that was put aside, if there is one. */
+  readonly damaged?: string | undefined;
+  /** They are at a server, without which the node runs all the same. */
+  readonly mayBeAway?: boolean;
 }
 
 export interface RunningNode extends AsyncDisposable {
@@ -113,7 +120,8 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const bootId = deps.random.uuid();
   const opened = await openIdentity(deps, config, { store, documents, bootId });
   await checkLimit({ store, log }, maxBytes);
-  if (documents !== undefined) await nameLostDocuments({ store, documents, log }, cloud?.damaged);
+  const check = documents && (() => nameLostDocuments({ store, documents, log }, cloud?.damaged));
+  if (check !== undefined) await check().catch(unlessAway(log));
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;
@@ -159,7 +167,17 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const sink =
     documents === undefined
       ? undefined
-      : stack.use(startSink({ store, documents, backlog: fanOut, clock, log, stamps: () => time.stamps() }));
+      : stack.use(
+          startSink({
+            store,
+            documents,
+            backlog: fanOut,
+            clock,
+            log,
+            stamps: () => time.stamps(),
+            ...(cloud?.mayBeAway === true && check !== undefined && { check }),
+          }),
+        );
   if (documents !== undefined) stack.use(startDocumentScrub({ store, documents, clock, log }));
   const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
   const self = { name: config.name, identity };
@@ -174,7 +192,8 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   );
   const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, { identity, bootId });
   if (uplink !== undefined) stack.use(uplink);
-  if (!isRoot && cloud !== undefined) await tellKeptDocuments({ store, documents: cloud.documents, log });
+  if (!isRoot && cloud !== undefined)
+    await tellKeptDocuments({ store, documents: cloud.documents, log }).catch(unlessAway(log));
 
   // Calls: of functions down the tree, and of this level.
   const conditions = createConditions(
@@ -390,7 +409,8 @@ async function openIdentity(
   const fingerprint = deps.fingerprint(join(config.dataDir, "fogbank.db"));
   const fresh = { uuid: random.uuid(), epoch: random.uint32(), instance: random.uint32() };
   // Behind what the document store has seen: arrival numbers must grow even when this database is new.
-  const idsAbove = documents === undefined ? 0 : Math.floor((await documents.lastArrival()) / arrivalsPerSegment);
+  const idsAbove =
+    documents === undefined ? 0 : Math.floor((await lastArrivalOf(documents, store)) / arrivalsPerSegment);
   const opened = await store.write("open", {
     fresh,
     ...(fingerprint && { fingerprint }),
