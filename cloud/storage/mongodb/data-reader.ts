@@ -6,8 +6,11 @@ import { messageOf, numbersOf, type MessageDocument, type StreamKey } from "./da
 
 /** Paths below one that are asked for each by itself, so that an index gives the page in order. */
 const pathsMax = 100;
-/** Numbers that are read one by one instead of counted. */
-const numbersRead = 1_024;
+/** So few numbers are read one by one, at once; so few when they are neither all there nor all missing. */
+const numbersReadAtOnce = 1_024;
+const numbersRead = 32_768;
+/** Numbers that one command counts: it has to answer in time. */
+const numbersCounted = 1_000_000;
 
 export class DataReader {
   readonly #db: Db;
@@ -74,10 +77,11 @@ export class DataReader {
   /** Which of the numbers `first` to `last` are stored. Halves what is neither full nor empty: gaps are few. */
   async ranges(key: StreamKey, first: number, last: number): Promise<IntervalSet> {
     const size = last - first + 1;
-    if (size <= numbersRead) return this.#numbers(key, first, last);
-    const stored = await this.count(key, first, last);
+    if (size <= numbersReadAtOnce) return this.#numbers(key, first, last);
+    const stored = size > numbersCounted ? undefined : await this.count(key, first, last);
     if (stored === 0) return [];
     if (stored === size) return [[first, last]];
+    if (size <= numbersRead) return this.#numbers(key, first, last);
     const middle = first + Math.floor(size / 2);
     const [lower, upper] = [await this.ranges(key, first, middle - 1), await this.ranges(key, middle, last)];
     return upper.reduce<IntervalSet>((set, [from, to]) => addInterval(set, from, to), lower);

@@ -10,7 +10,7 @@ import { addInterval, countIntervals, missingFrom, type IntervalSet } from "#sha
 import { scanBody } from "#shared/journal/segment-reader.ts";
 import type { DataBlock, InsertOutcome } from "#shared/system/document-store.ts";
 import { RecentMap } from "../recent-map.ts";
-import { documentsOf, type BlockPart, type MessageDocument } from "./data-document.ts";
+import { documentsOf, type BlockPart, type Identity, type MessageDocument } from "./data-document.ts";
 import type { DataReader } from "./data-reader.ts";
 import { duplicateKey, isDataError } from "./mongodb-error.ts";
 
@@ -111,7 +111,7 @@ export class DataWriter {
       if (error.insertedCount + failures.length !== documents.length) throw error;
       if (failures.some(({ code }) => code !== duplicateKey && !isDataError(code))) throw error;
       const failed = new Set(failures.map(({ index }) => index));
-      const there = await this.#stored(documents.filter((_, index) => failed.has(index)));
+      const there = await this.#decided(documents.filter((_, index) => failed.has(index)));
       const refused = failures.filter(({ index }) => !there.has(identityText(documents[index])));
       if (refused.length === 0) return error.insertedCount;
       await this.#takeBack(documents.filter((_, index) => !failed.has(index)));
@@ -121,10 +121,17 @@ export class DataWriter {
     }
   }
 
-  /** Which of these a majority has. */
-  async #stored(documents: readonly MessageDocument[]): Promise<ReadonlySet<string>> {
+  /** Which of these a majority has. Rejects when the primary has one that may yet be rolled back. */
+  async #decided(documents: readonly MessageDocument[]): Promise<ReadonlySet<string>> {
     const ids = documents.map(({ _id }) => _id);
-    const found = await this.#data.find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray();
+    const [local, majority] = [await this.#stored(ids, "local"), await this.#stored(ids, "majority")];
+    if ([...local].every((id) => majority.has(id))) return majority;
+    throw new Error("what is there already is not on a majority of the servers yet");
+  }
+
+  async #stored(ids: readonly Identity[], readConcern: "local" | "majority"): Promise<ReadonlySet<string>> {
+    const options = { projection: { _id: 1 }, readConcern } as const;
+    const found = await this.#data.find({ _id: { $in: [...ids] } }, options).toArray();
     return new Set(found.map(identityText));
   }
 
