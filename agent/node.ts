@@ -27,18 +27,16 @@ import type { LogControl } from "./functions/built-in.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
-import { lastArrivalOf, unlessAway } from "./journal/absent-documents.ts";
-import { adoptHoldings } from "./journal/adoption.ts";
+import { lastSegmentId, meetDocuments, unlessAway } from "./journal/absent-documents.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { checkLimit } from "./journal/limit-check.ts";
-import { nameLostDocuments } from "./journal/document-check.ts";
 import { startDocumentScrub } from "./journal/document-scrub.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { forgetEpochs } from "./journal/old-epochs.ts";
 import { tellKeptDocuments } from "./journal/kept-documents.ts";
 import { createJournalNotices, type JournalState } from "./journal/notices.ts";
-import { arrivalsPerSegment, startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
+import { startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
 import { startUpkeep } from "./journal/upkeep.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
 import { connectedClients } from "./broker/connected-clients.ts";
@@ -120,8 +118,11 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const bootId = deps.random.uuid();
   const opened = await openIdentity(deps, config, { store, documents, bootId });
   await checkLimit({ store, log }, maxBytes);
-  const check = documents && (() => nameLostDocuments({ store, documents, log }, cloud?.damaged));
-  if (check !== undefined) await check().catch(unlessAway(log));
+  const { newestId, adopts } = opened;
+  const meet =
+    documents && meetDocuments({ store, documents, clock, log }, { newestId, adopts, damaged: cloud?.damaged });
+  if (meet !== undefined) await meet().catch(unlessAway(log));
+  await beginAnew(deps, store, opened);
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;
@@ -175,7 +176,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
             clock,
             log,
             stamps: () => time.stamps(),
-            ...(cloud?.mayBeAway === true && check !== undefined && { check }),
+            ...(cloud?.mayBeAway === true && meet !== undefined && { check: meet }),
           }),
         );
   if (documents !== undefined) stack.use(startDocumentScrub({ store, documents, clock, log }));
@@ -404,14 +405,13 @@ async function openIdentity(
   config: NodeConfig,
   parts: { readonly store: NodeStore; readonly documents: DocumentStore | undefined; readonly bootId: string },
 ): Promise<Opened> {
-  const { random, clock, log } = deps;
+  const { random, clock } = deps;
   const { store, documents } = parts;
   const fingerprint = deps.fingerprint(join(config.dataDir, "fogbank.db"));
   const fresh = { uuid: random.uuid(), epoch: random.uint32(), instance: random.uint32() };
   // Behind what the document store has seen: arrival numbers must grow even when this database is new.
-  const idsAbove =
-    documents === undefined ? 0 : Math.floor((await lastArrivalOf(documents, store)) / arrivalsPerSegment);
-  const opened = await store.write("open", {
+  const idsAbove = documents === undefined ? 0 : await lastSegmentId(documents, clock.now());
+  return store.write("open", {
     fresh,
     ...(fingerprint && { fingerprint }),
     bootId: fingerprint?.bootId ?? parts.bootId,
@@ -420,14 +420,16 @@ async function openIdentity(
     idsAbove,
     hasDocuments: documents !== undefined,
   });
-  if (opened.adopts && documents !== undefined) await adoptHoldings({ store, documents, clock, log });
+}
+
+/** Once what the documents have is known, as far as it can be. */
+async function beginAnew({ clock, log }: NodeDeps, store: NodeStore, { identity, renewed }: Opened): Promise<void> {
   await forgetEpochs({ store, clock, log }); // before a hello names them
   await renumberAll(store); // which a crash may have cut short
-  const { epoch } = opened.identity;
-  if (opened.renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
-  if (opened.renewed === "other-file")
+  const { epoch } = identity;
+  if (renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
+  if (renewed === "other-file")
     log.warn({ epoch }, "the database was moved, copied or restored: messages get a new epoch");
-  return opened;
 }
 
 function ownStreams({ streams }: NodeConfig): readonly OwnStream[] {

@@ -93,13 +93,25 @@ describe.skipIf(whyNoMongodb() !== undefined || whyNoMongod() !== undefined)("a 
     await failing(cloud);
     await publish(500);
     await cloud.end("SIGKILL");
-    // It starts without the server, takes data, and says so.
     await cloud.start();
     await failing(cloud);
     await publish(500);
     await mongod.start();
     await publishDuring(publish, 1_000, () => expectStored(cloud, 4_000));
     await expectEachOnce(cloud, 4_000);
+  });
+
+  test("[U7] [O1] [O2] a node that has never met its server starts, takes data and says so; all of it is stored once", async () => {
+    const { cloud, mongod, publish } = await scene();
+    await cloud.start();
+    await failing(cloud);
+    await publish(300);
+    await cloud.end("SIGKILL");
+    await cloud.start();
+    await publish(300);
+    await mongod.start();
+    await publishDuring(publish, 400, () => expectStored(cloud, 1_000));
+    await expectEachOnce(cloud, 1_000);
   });
 
   test("[O1] [O2] the primary is stepped down, then frozen, then full, while messages come: each is stored once", async () => {
