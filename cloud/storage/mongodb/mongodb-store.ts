@@ -55,6 +55,7 @@ export function createMongodbStore(settings: MongodbSettings, drawInstance: () =
     if (await witness.isThere()) return;
     // Whoever compares instances then finds out what exactly is missing.
     await renewInstance(db, drawInstance());
+    witness.forget();
     opened = undefined;
     throw new FogbankError(
       "FOGBANK_STORE_AWAY",

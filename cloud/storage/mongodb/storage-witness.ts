@@ -30,18 +30,24 @@ export class StorageWitness {
     this.#last = { origin, epoch, stream, seq: first + items - 1 };
   }
 
-  /** Removes the doubt: whether what was acknowledged last is there. What is not will not be missed again. */
+  /** Whether what was acknowledged last is there: then there is no doubt, else until `forget`. */
   async isThere(): Promise<boolean> {
+    const last = this.#last;
+    // A connection that is made meanwhile is a new doubt.
     this.#isDoubtful = false;
     try {
-      const last = this.#last;
-      if (last === undefined) return true;
-      const found = await this.#data.findOne({ _id: last }, { projection: { _id: 1 } });
-      if (found === null) this.#last = undefined;
-      return found !== null;
+      if (last === undefined || (await this.#data.findOne({ _id: last }, { projection: { _id: 1 } })) !== null)
+        return true;
     } catch (error) {
       this.#isDoubtful = true;
       throw error;
     }
+    this.#isDoubtful = true;
+    return false;
+  }
+
+  /** It is known by now what is not there. */
+  forget(): void {
+    this.#last = undefined;
   }
 }
