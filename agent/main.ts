@@ -141,11 +141,15 @@ function runDeps(): RunDeps {
           createBroker: (authorizer, store) =>
             startCoreBroker({ clock: systemClock, random: systemRandom, log, store }, { authorizer }),
           dialParent: (uplink) => mqttParent(systemClock, uplink),
-          hasDocuments: (dataDir) => existsSync(join(dataDir, documentsFileName)),
+          hasDocuments: (dataDir) => config.documents !== undefined || existsSync(join(dataDir, documentsFileName)),
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             const openDocuments = salvagingSqlDatabases((report) => tellSalvaged(log, report));
-            const cloud = await startCloud({ openSqlDatabase: openDocuments, dataDir, hasher: nodeHasher, log });
+            const mongodb = config.documents && { ...config.documents, owner: config.name };
+            const drawInstance = (): number => 1 + systemRandom.uint32();
+            const deps = { openSqlDatabase: openDocuments, dataDir, hasher: nodeHasher, log, drawInstance };
+            const cloud = await startCloud({ ...deps, ...(mongodb && { mongodb }) });
+            if (cloud.file === undefined) return { ...cloud, mayBeAway: true };
             return { ...cloud, damaged: newestDamaged(cloud.file) };
           },
           fingerprint: databaseFingerprint,

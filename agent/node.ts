@@ -27,17 +27,16 @@ import type { LogControl } from "./functions/built-in.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
-import { adoptHoldings } from "./journal/adoption.ts";
+import { lastSegmentId, meetDocuments, unlessAway } from "./journal/absent-documents.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { checkLimit } from "./journal/limit-check.ts";
-import { nameLostDocuments } from "./journal/document-check.ts";
 import { startDocumentScrub } from "./journal/document-scrub.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { forgetEpochs } from "./journal/old-epochs.ts";
 import { tellKeptDocuments } from "./journal/kept-documents.ts";
 import { createJournalNotices, type JournalState } from "./journal/notices.ts";
-import { arrivalsPerSegment, startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
+import { startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
 import { startUpkeep } from "./journal/upkeep.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
 import { connectedClients } from "./broker/connected-clients.ts";
@@ -69,14 +68,20 @@ export interface NodeDeps {
   dialParent(uplink: UplinkConfig): DialParent;
   /** Whether the node of that directory has documents: it is a root, or has been one. */
   hasDocuments(dataDir: string): boolean;
-  /** Opens what only a root at level cloud has. `damaged`: name of the newest damaged file of it that was put aside, if there is one. */
-  openDocuments(
-    dataDir: string,
-  ): Promise<{ readonly documents: DocumentStore; readonly damaged?: string | undefined } & AsyncDisposable>;
+  /** Opens what only a root at level cloud has. */
+  openDocuments(dataDir: string): Promise<OpenedDocuments>;
   /** What tells this database from a copy of it; undefined for one in memory. */
   fingerprint(databaseFile: string): Fingerprint | undefined;
   readonly version: string;
   readonly pid: number;
+}
+
+export interface OpenedDocuments extends AsyncDisposable {
+  readonly documents: DocumentStore;
+  /** Name of the newest damaged file of it that was put aside, if there is one. */
+  readonly damaged?: string | undefined;
+  /** They are at a server, without which the node runs all the same. */
+  readonly mayBeAway?: boolean;
 }
 
 export interface RunningNode extends AsyncDisposable {
@@ -115,7 +120,11 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const bootId = deps.random.uuid();
   const opened = await openIdentity(deps, config, { store, documents, bootId });
   await checkLimit({ store, log }, maxBytes);
-  if (documents !== undefined) await nameLostDocuments({ store, documents, log }, cloud?.damaged);
+  const { newestId, adopts } = opened;
+  const meet =
+    documents && meetDocuments({ store, documents, clock, log }, { newestId, adopts, damaged: cloud?.damaged });
+  if (meet !== undefined) await meet().catch(unlessAway(log));
+  await beginAnew(deps, store, opened);
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;
@@ -161,7 +170,17 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const sink =
     documents === undefined
       ? undefined
-      : stack.use(startSink({ store, documents, backlog: fanOut, clock, log, stamps: () => time.stamps() }));
+      : stack.use(
+          startSink({
+            store,
+            documents,
+            backlog: fanOut,
+            clock,
+            log,
+            stamps: () => time.stamps(),
+            ...(cloud?.mayBeAway === true && meet !== undefined && { check: meet }),
+          }),
+        );
   if (documents !== undefined) stack.use(startDocumentScrub({ store, documents, clock, log }));
   const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
   const self = { name: config.name, identity };
@@ -176,7 +195,8 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   );
   const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, { identity, bootId });
   if (uplink !== undefined) stack.use(uplink);
-  if (!isRoot && cloud !== undefined) await tellKeptDocuments({ store, documents: cloud.documents, log });
+  if (!isRoot && cloud !== undefined)
+    await tellKeptDocuments({ store, documents: cloud.documents, log }).catch(unlessAway(log));
 
   // Calls: of functions down the tree, and of this level.
   const conditions = createConditions(
@@ -388,13 +408,13 @@ async function openIdentity(
   config: NodeConfig,
   parts: { readonly store: NodeStore; readonly documents: DocumentStore | undefined; readonly bootId: string },
 ): Promise<Opened> {
-  const { random, clock, log } = deps;
+  const { random, clock } = deps;
   const { store, documents } = parts;
   const fingerprint = deps.fingerprint(join(config.dataDir, "fogbank.db"));
   const fresh = { uuid: random.uuid(), epoch: random.uint32(), instance: random.uint32() };
   // Behind what the document store has seen: arrival numbers must grow even when this database is new.
-  const idsAbove = documents === undefined ? 0 : Math.floor((await documents.lastArrival()) / arrivalsPerSegment);
-  const opened = await store.write("open", {
+  const idsAbove = documents === undefined ? 0 : await lastSegmentId(documents, clock.now());
+  return store.write("open", {
     fresh,
     ...(fingerprint && { fingerprint }),
     bootId: fingerprint?.bootId ?? parts.bootId,
@@ -403,14 +423,16 @@ async function openIdentity(
     idsAbove,
     hasDocuments: documents !== undefined,
   });
-  if (opened.adopts && documents !== undefined) await adoptHoldings({ store, documents, clock, log });
+}
+
+/** Once what the documents have is known, as far as it can be. */
+async function beginAnew({ clock, log }: NodeDeps, store: NodeStore, { identity, renewed }: Opened): Promise<void> {
   await forgetEpochs({ store, clock, log }); // before a hello names them
   await renumberAll(store); // which a crash may have cut short
-  const { epoch } = opened.identity;
-  if (opened.renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
-  if (opened.renewed === "other-file")
+  const { epoch } = identity;
+  if (renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
+  if (renewed === "other-file")
     log.warn({ epoch }, "the database was moved, copied or restored: messages get a new epoch");
-  return opened;
 }
 
 function ownStreams({ streams }: NodeConfig): readonly OwnStream[] {

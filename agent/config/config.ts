@@ -49,8 +49,20 @@ export interface NodeConfig {
   };
   /** Executable files that calls run; without `directory` there are none. */
   readonly functions: { readonly directory?: string; readonly maxSeconds: number; readonly atOnce: number };
+  /** Without it the documents of a root are in its data directory. */
+  readonly documents?: DocumentsConfig;
   /** `minCommitMs`: least time from one commit to the next. */
   readonly journal: { readonly maxBytes?: number; readonly minCommitMs: number };
+}
+
+/** The MongoDB of a root. Files are paths. */
+export interface DocumentsConfig {
+  readonly url: string;
+  readonly database: string;
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly ca?: string;
+  readonly certificateKey?: string;
 }
 
 /** Everything that configuration comes from. */
@@ -122,6 +134,7 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
   } = output;
   const uplink = uplinkOf(output);
   const tls = tlsOf(output);
+  const documents = documentsOf(output);
   return {
     name: output.name,
     level: output.level,
@@ -152,6 +165,7 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
       maxSeconds: output["functions.max-seconds"],
       atOnce: output["functions.at-once"],
     },
+    ...(documents === undefined ? {} : { documents }),
     journal: {
       ...(maxBytes === undefined ? {} : { maxBytes }),
       minCommitMs: output["journal.min-commit-ms"] ?? commitMsByProfile[output["journal.profile"]],
@@ -176,6 +190,21 @@ function tlsOf(output: v.InferOutput<typeof configSchema>): TlsFiles | undefined
   const { "tls.cert": cert, "tls.key": key, "tls.ca": ca } = output;
   if (cert === undefined || key === undefined) return undefined;
   return { cert, key, ...(ca && { ca }), requireClientCertificate: output["tls.require-client-certificate"] };
+}
+
+function documentsOf(output: v.InferOutput<typeof configSchema>): DocumentsConfig | undefined {
+  const { "documents.url": url, "documents.database": database, "documents.user": user } = output;
+  if (url === undefined) return undefined;
+  const { "documents.password-file": passwordFile, "documents.ca": ca } = output;
+  const { "documents.certificate-key": certificateKey } = output;
+  return {
+    url,
+    database,
+    ...(user && { user }),
+    ...(passwordFile && { passwordFile }),
+    ...(ca && { ca }),
+    ...(certificateKey && { certificateKey }),
+  };
 }
 
 function valuesOfDefaults(hostname: string): ReadonlyMap<ConfigKey, Sourced> {
@@ -229,6 +258,7 @@ function entryOf(key: ConfigKey, sourced: Sourced | undefined): ConfigEntry {
   const help = helpOf(key);
   if (sourced === undefined) return { key, value: undefined, origin: "default", help };
   const plain = toPlain(sourced.value);
-  const value = key === "uplink.url" && typeof plain === "string" ? maskPasswords(plain) : plain;
+  const isUrl = key === "uplink.url" || key === "documents.url";
+  const value = isUrl && typeof plain === "string" ? maskPasswords(plain) : plain;
   return { key, value, origin: formatOrigin(key, sourced), help };
 }

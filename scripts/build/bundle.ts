@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
+import { leaveOut, type OptionalPart } from "./optional-parts.ts";
 
 export interface Bundle {
   readonly main: string;
@@ -19,14 +20,14 @@ interface Script {
 const mainFile = "agent/main.ts";
 const workerCall = /\bstartWorker\(\s*new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
 
-/** `root`: the checkout. The texts depend on nothing but its files. */
-export async function bundleProgram(root: string): Promise<Bundle> {
-  const main = await bundleScript(root, mainFile);
+/** `root`: the checkout. The texts depend on nothing but its files, and on what is left out. */
+export async function bundleProgram(root: string, without: readonly OptionalPart[] = []): Promise<Bundle> {
+  const main = await bundleScript(root, mainFile, without);
   const scripts = new Map<string, Script>();
   const waiting = workersOf(root, main);
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
     if (scripts.has(file)) continue;
-    const script = await bundleScript(root, file);
+    const script = await bundleScript(root, file, without);
     scripts.set(file, script);
     waiting.push(...workersOf(root, script));
   }
@@ -36,7 +37,7 @@ export async function bundleProgram(root: string): Promise<Bundle> {
   return { main: main.text, workers, inputs: [...inputs].toSorted() };
 }
 
-async function bundleScript(root: string, file: string): Promise<Script> {
+async function bundleScript(root: string, file: string, without: readonly OptionalPart[]): Promise<Script> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: [file],
@@ -53,6 +54,7 @@ async function bundleScript(root: string, file: string): Promise<Script> {
     mainFields: ["module", "main"],
     legalComments: "none", // NOTICES has the whole texts
     external: ["cbor-extract"],
+    plugins: [leaveOut(root, without)],
     define: { "import.meta.url": "importMetaUrl" },
     banner: { js: 'const importMetaUrl=require("node:url").pathToFileURL(__filename).href;' },
     logLevel: "warning",
