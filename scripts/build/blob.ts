@@ -70,7 +70,7 @@ export async function makeBlob({ folder, bundle, notices, maker, usesCodeCache }
     execArgvExtension: "none",
     assets: {
       NOTICES: write("NOTICES", notices),
-      ...Object.fromEntries([...bundle.workers].map(([name, text]) => [name, write(name, text)])),
+      ...Object.fromEntries([...bundle.others].map(([name, text]) => [name, write(name, text)])),
     },
   };
   const configFile = write("sea.json", JSON.stringify(config));
