@@ -28,6 +28,7 @@ import { newestDamaged } from "./store/salvage-files.ts";
 import type { SalvageReport } from "./store/salvage.ts";
 import { salvagingSqlDatabases } from "./store/sql-database.ts";
 import { embeddedText } from "./system/assets.ts";
+import { startHeapCare } from "./system/heap-care.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
 import { nodeHasher } from "./system/node-hasher.ts";
 import { askSecret } from "./system/secret-prompt.ts";
@@ -111,6 +112,7 @@ async function endAnyway(done: AbortSignal): Promise<void> {
 function runDeps(): RunDeps {
   return {
     createLog: createPinoLogger,
+    careForMemory: () => startHeapCare(systemClock),
     start: (config, log, logControl) =>
       startNode(
         {

@@ -22,6 +22,8 @@ export interface RunCommandIo extends Pick<ConfigSources, "env" | "readFile" | "
 export interface RunDeps {
   createLog(level: NodeConfig["logLevel"]): ControlledLogger;
   start(config: NodeConfig, log: Logger, logControl: LogControl): Promise<RunningNode>;
+  /** Keeps this thread's memory small until it is disposed. */
+  careForMemory(): Disposable;
 }
 
 interface RunOptions {
@@ -60,7 +62,9 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
         tellWhatNeedsRestart(loaded, read, log);
         node.reload();
       });
+      const memory = deps.careForMemory();
       await aborted(io.signal);
+      memory[Symbol.dispose]();
       hangUps[Symbol.dispose]();
       log.info({ reason: String(io.signal.reason) }, "node stops");
       await node[Symbol.asyncDispose]();
