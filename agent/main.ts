@@ -31,6 +31,7 @@ import { newestDamaged } from "./store/salvage-files.ts";
 import type { SalvageReport } from "./store/salvage.ts";
 import { salvagingSqlDatabases } from "./store/sql-database.ts";
 import { embeddedText } from "./system/assets.ts";
+import { startHeapCare } from "./system/heap-care.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
 import { nodeHasher } from "./system/node-hasher.ts";
 import { askSecret } from "./system/secret-prompt.ts";
@@ -122,6 +123,7 @@ function runDeps(): RunDeps {
   return {
     createLog: createPinoLogger,
     serviceManager: (log) => findServiceManager({ env: process.env, pid: process.pid, log, run: runProgram }),
+    careForMemory: () => startHeapCare(systemClock),
     start: (config, log, logControl) =>
       startNode(
         {

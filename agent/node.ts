@@ -46,7 +46,7 @@ import { createOwnIdentity, renumberAll, type OwnIdentity } from "./link/own-ide
 import { createTreeTime, stampingClock, type TreeTime } from "./link/tree-time.ts";
 import { startUplink } from "./link/uplink.ts";
 import type { ListenAddress } from "./net/listen-spec.ts";
-import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.ts";
+import type { TlsCredentials, TlsFiles } from "./net/tls-credentials.ts";
 import { createNetworkWatch, type NetworkWatch } from "./presence/network-watch.ts";
 import { createOwnState, type OwnState } from "./presence/own-state.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
@@ -128,7 +128,7 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;
-  const access = openAccess(deps, config, (...connection) => gate(...connection));
+  const access = await openAccess(deps, config, (...connection) => gate(...connection));
   const { authorizer, onSubscribing } = noticedSubscriptions(access.authorizer);
   const broker = stack.use(await deps.createBroker(authorizer, storedSessions(store)));
   const network = createNetworkWatch(
@@ -288,14 +288,18 @@ interface NodeAccess {
   readonly tls: TlsCredentials | undefined;
 }
 
-function openAccess({ clock, log }: NodeDeps, { auth, tls }: NodeConfig, admitChild: ChildGate): NodeAccess {
+async function openAccess(
+  { clock, log }: NodeDeps,
+  { auth, tls }: NodeConfig,
+  admitChild: ChildGate,
+): Promise<NodeAccess> {
   const { users, anonymous } = auth;
   const readUsers = () => (users === undefined ? noUsers : readUsersFile(users));
   const authorizer = createAuthorizer({ clock, log, readUsers, admitChild }, anonymous);
   if (users !== undefined && isReadByOthers(users)) {
     log.warn({ file: users }, "the users file can be read by others: chmod 600");
   }
-  const credentials = tls === undefined ? undefined : loadTlsCredentials(tls, (path) => readFileSync(path, "utf8"));
+  const credentials = tls === undefined ? undefined : await loadCredentials(tls);
   if (credentials !== undefined && credentials.expiresAtMs() <= clock.now()) {
     log.error(
       { expired: new Date(credentials.expiresAtMs()).toISOString() },
@@ -303,6 +307,12 @@ function openAccess({ clock, log }: NodeDeps, { auth, tls }: NodeConfig, admitCh
     );
   }
   return { authorizer, tls: credentials };
+}
+
+/** What speaks TLS is only loaded where it is spoken. */
+async function loadCredentials(files: TlsFiles): Promise<TlsCredentials> {
+  const { loadTlsCredentials } = await import("./net/tls-credentials.ts");
+  return loadTlsCredentials(files, (path) => readFileSync(path, "utf8"));
 }
 
 async function listen(

@@ -53,7 +53,7 @@ async function build(options: Options): Promise<void> {
   // What an earlier build left would get into the checksums of this one.
   for (const name of readdirSync(folder)) if (/^fogbank-|^SHA256SUMS$/.test(name)) rmSync(join(folder, name));
   const bundle = await bundleProgram(root, options.without);
-  tell(`bundled ${bundle.inputs.length} files into main.cjs, ${[...bundle.workers.keys()].join(", ")}`);
+  tell(`bundled ${bundle.inputs.length} files into main.cjs, ${[...bundle.others.keys()].join(", ")}`);
   const toolbox = createToolbox({ tell, mayInstall: options.install });
   const buildFor = async (target: Target): Promise<Built> => {
     const startMs = performance.now();

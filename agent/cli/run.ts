@@ -29,6 +29,8 @@ export interface RunDeps {
   start(config: NodeConfig, log: Logger, logControl: LogControl): Promise<RunningNode>;
   /** Who has started this process as a service, if anybody has. */
   serviceManager(log: Logger): ServiceManager | undefined;
+  /** Keeps this thread's memory small until it is disposed. */
+  careForMemory(): Disposable;
 }
 
 interface RunOptions {
@@ -75,7 +77,9 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
         { manager: deps.serviceManager(log), clock: io.clock, log, proveLife: () => node.proveLife() },
         `${config.level} ${config.name} serves ${ready.mqtt.join(" ")}`,
       );
+      const memory = deps.careForMemory();
       await aborted(io.signal);
+      memory[Symbol.dispose]();
       hangUps[Symbol.dispose]();
       log.info({ reason: String(io.signal.reason) }, "node stops");
       await Promise.all([service.stopping(), node[Symbol.asyncDispose]()]);
