@@ -30,7 +30,9 @@ export async function tryMqtt(
   const connect = await loadMqtt();
   signal.throwIfAborted();
   const client = connect({
-    ...(files === undefined ? { protocol: "mqtt" } : { ...files, protocol: "mqtts", rejectUnauthorized: true }),
+    ...(files === undefined
+      ? { protocol: "mqtt" as const }
+      : { ...files, protocol: "mqtts" as const, rejectUnauthorized: true }),
     host,
     port,
     // No node's name has a "!" but before the "b" of its second connection.
