@@ -31,6 +31,7 @@ import { newestDamaged } from "./store/salvage-files.ts";
 import type { SalvageReport } from "./store/salvage.ts";
 import { salvagingSqlDatabases } from "./store/sql-database.ts";
 import { embeddedText } from "./system/assets.ts";
+import { startHeapCare } from "./system/heap-care.ts";
 import { createPinoLogger } from "./system/pino-logger.ts";
 import { nodeHasher } from "./system/node-hasher.ts";
 import { askSecret } from "./system/secret-prompt.ts";
@@ -122,6 +123,7 @@ function runDeps(): RunDeps {
   return {
     createLog: createPinoLogger,
     serviceManager: (log) => findServiceManager({ env: process.env, pid: process.pid, log, run: runProgram }),
+    careForMemory: () => startHeapCare(systemClock),
     start: (config, log, logControl) =>
       startNode(
         {
@@ -141,11 +143,15 @@ function runDeps(): RunDeps {
           createBroker: (authorizer, store) =>
             startCoreBroker({ clock: systemClock, random: systemRandom, log, store }, { authorizer }),
           dialParent: (uplink) => mqttParent(systemClock, uplink),
-          hasDocuments: (dataDir) => existsSync(join(dataDir, documentsFileName)),
+          hasDocuments: (dataDir) => config.documents !== undefined || existsSync(join(dataDir, documentsFileName)),
           openDocuments: async (dataDir) => {
             const { startCloud } = await import("#cloud/cloud.ts");
             const openDocuments = salvagingSqlDatabases((report) => tellSalvaged(log, report));
-            const cloud = await startCloud({ openSqlDatabase: openDocuments, dataDir, hasher: nodeHasher, log });
+            const mongodb = config.documents && { ...config.documents, owner: config.name };
+            const drawInstance = (): number => 1 + systemRandom.uint32();
+            const deps = { openSqlDatabase: openDocuments, dataDir, hasher: nodeHasher, log, drawInstance };
+            const cloud = await startCloud({ ...deps, ...(mongodb && { mongodb }) });
+            if (cloud.file === undefined) return { ...cloud, mayBeAway: true };
             return { ...cloud, damaged: newestDamaged(cloud.file) };
           },
           fingerprint: databaseFingerprint,

@@ -27,17 +27,16 @@ import type { LogControl } from "./functions/built-in.ts";
 import { startHttpServer, type HttpServer } from "./http/http-server.ts";
 import { createNodeView } from "./http/node-view.ts";
 import { nodeRoutes, type NodeView } from "./http/routes.ts";
-import { adoptHoldings } from "./journal/adoption.ts";
+import { lastSegmentId, meetDocuments, unlessAway } from "./journal/absent-documents.ts";
 import { startCapture, type CaptureRule } from "./journal/capture.ts";
 import { checkLimit } from "./journal/limit-check.ts";
-import { nameLostDocuments } from "./journal/document-check.ts";
 import { startDocumentScrub } from "./journal/document-scrub.ts";
 import { startFanOut } from "./journal/fan-out.ts";
 import { createJournal } from "./journal/journal.ts";
 import { forgetEpochs } from "./journal/old-epochs.ts";
 import { tellKeptDocuments } from "./journal/kept-documents.ts";
 import { createJournalNotices, type JournalState } from "./journal/notices.ts";
-import { arrivalsPerSegment, startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
+import { startSink, type Sink, type SinkStatus } from "./journal/sink.ts";
 import { startUpkeep } from "./journal/upkeep.ts";
 import { type ChildGate, createChildGate } from "./link/child-gate.ts";
 import { connectedClients } from "./broker/connected-clients.ts";
@@ -47,7 +46,7 @@ import { createOwnIdentity, renumberAll, type OwnIdentity } from "./link/own-ide
 import { createTreeTime, stampingClock, type TreeTime } from "./link/tree-time.ts";
 import { startUplink } from "./link/uplink.ts";
 import type { ListenAddress } from "./net/listen-spec.ts";
-import { loadTlsCredentials, type TlsCredentials } from "./net/tls-credentials.ts";
+import type { TlsCredentials, TlsFiles } from "./net/tls-credentials.ts";
 import { createNetworkWatch, type NetworkWatch } from "./presence/network-watch.ts";
 import { createOwnState, type OwnState } from "./presence/own-state.ts";
 import { createPresence, type Presence } from "./presence/presence.ts";
@@ -69,14 +68,20 @@ export interface NodeDeps {
   dialParent(uplink: UplinkConfig): DialParent;
   /** Whether the node of that directory has documents: it is a root, or has been one. */
   hasDocuments(dataDir: string): boolean;
-  /** Opens what only a root at level cloud has. `damaged`: name of the newest damaged file of it that was put aside, if there is one. */
-  openDocuments(
-    dataDir: string,
-  ): Promise<{ readonly documents: DocumentStore; readonly damaged?: string | undefined } & AsyncDisposable>;
+  /** Opens what only a root at level cloud has. */
+  openDocuments(dataDir: string): Promise<OpenedDocuments>;
   /** What tells this database from a copy of it; undefined for one in memory. */
   fingerprint(databaseFile: string): Fingerprint | undefined;
   readonly version: string;
   readonly pid: number;
+}
+
+export interface OpenedDocuments extends AsyncDisposable {
+  readonly documents: DocumentStore;
+  /** Name of the newest damaged file of it that was put aside, if there is one. */
+  readonly damaged?: string | undefined;
+  /** They are at a server, without which the node runs all the same. */
+  readonly mayBeAway?: boolean;
 }
 
 export interface RunningNode extends AsyncDisposable {
@@ -115,11 +120,15 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const bootId = deps.random.uuid();
   const opened = await openIdentity(deps, config, { store, documents, bootId });
   await checkLimit({ store, log }, maxBytes);
-  if (documents !== undefined) await nameLostDocuments({ store, documents, log }, cloud?.damaged);
+  const { newestId, adopts } = opened;
+  const meet =
+    documents && meetDocuments({ store, documents, clock, log }, { newestId, adopts, damaged: cloud?.damaged });
+  if (meet !== undefined) await meet().catch(unlessAway(log));
+  await beginAnew(deps, store, opened);
 
   // The broker, and the parts that stand before and behind its routing. It listens when all of them are in place.
   let gate: ChildGate = () => true;
-  const access = openAccess(deps, config, (...connection) => gate(...connection));
+  const access = await openAccess(deps, config, (...connection) => gate(...connection));
   const { authorizer, onSubscribing } = noticedSubscriptions(access.authorizer);
   const broker = stack.use(await deps.createBroker(authorizer, storedSessions(store)));
   const network = createNetworkWatch(
@@ -161,7 +170,17 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   const sink =
     documents === undefined
       ? undefined
-      : stack.use(startSink({ store, documents, backlog: fanOut, clock, log, stamps: () => time.stamps() }));
+      : stack.use(
+          startSink({
+            store,
+            documents,
+            backlog: fanOut,
+            clock,
+            log,
+            stamps: () => time.stamps(),
+            ...(cloud?.mayBeAway === true && meet !== undefined && { check: meet }),
+          }),
+        );
   if (documents !== undefined) stack.use(startDocumentScrub({ store, documents, clock, log }));
   const identity = createOwnIdentity({ store, tree: presence, clock, random: deps.random, log }, opened);
   const self = { name: config.name, identity };
@@ -176,7 +195,8 @@ export async function startNode(deps: NodeDeps, config: NodeConfig): Promise<Run
   );
   const uplink = startUplinkOf(deps, config, { store, backlog: fanOut, tree: presence, time }, { identity, bootId });
   if (uplink !== undefined) stack.use(uplink);
-  if (!isRoot && cloud !== undefined) await tellKeptDocuments({ store, documents: cloud.documents, log });
+  if (!isRoot && cloud !== undefined)
+    await tellKeptDocuments({ store, documents: cloud.documents, log }).catch(unlessAway(log));
 
   // Calls: of functions down the tree, and of this level.
   const conditions = createConditions(
@@ -268,14 +288,18 @@ interface NodeAccess {
   readonly tls: TlsCredentials | undefined;
 }
 
-function openAccess({ clock, log }: NodeDeps, { auth, tls }: NodeConfig, admitChild: ChildGate): NodeAccess {
+async function openAccess(
+  { clock, log }: NodeDeps,
+  { auth, tls }: NodeConfig,
+  admitChild: ChildGate,
+): Promise<NodeAccess> {
   const { users, anonymous } = auth;
   const readUsers = () => (users === undefined ? noUsers : readUsersFile(users));
   const authorizer = createAuthorizer({ clock, log, readUsers, admitChild }, anonymous);
   if (users !== undefined && isReadByOthers(users)) {
     log.warn({ file: users }, "the users file can be read by others: chmod 600");
   }
-  const credentials = tls === undefined ? undefined : loadTlsCredentials(tls, (path) => readFileSync(path, "utf8"));
+  const credentials = tls === undefined ? undefined : await loadCredentials(tls);
   if (credentials !== undefined && credentials.expiresAtMs() <= clock.now()) {
     log.error(
       { expired: new Date(credentials.expiresAtMs()).toISOString() },
@@ -283,6 +307,12 @@ function openAccess({ clock, log }: NodeDeps, { auth, tls }: NodeConfig, admitCh
     );
   }
   return { authorizer, tls: credentials };
+}
+
+/** What speaks TLS is only loaded where it is spoken. */
+async function loadCredentials(files: TlsFiles): Promise<TlsCredentials> {
+  const { loadTlsCredentials } = await import("./net/tls-credentials.ts");
+  return loadTlsCredentials(files, (path) => readFileSync(path, "utf8"));
 }
 
 async function listen(
@@ -388,13 +418,13 @@ async function openIdentity(
   config: NodeConfig,
   parts: { readonly store: NodeStore; readonly documents: DocumentStore | undefined; readonly bootId: string },
 ): Promise<Opened> {
-  const { random, clock, log } = deps;
+  const { random, clock } = deps;
   const { store, documents } = parts;
   const fingerprint = deps.fingerprint(join(config.dataDir, "fogbank.db"));
   const fresh = { uuid: random.uuid(), epoch: random.uint32(), instance: random.uint32() };
   // Behind what the document store has seen: arrival numbers must grow even when this database is new.
-  const idsAbove = documents === undefined ? 0 : Math.floor((await documents.lastArrival()) / arrivalsPerSegment);
-  const opened = await store.write("open", {
+  const idsAbove = documents === undefined ? 0 : await lastSegmentId(documents, clock.now());
+  return store.write("open", {
     fresh,
     ...(fingerprint && { fingerprint }),
     bootId: fingerprint?.bootId ?? parts.bootId,
@@ -403,14 +433,16 @@ async function openIdentity(
     idsAbove,
     hasDocuments: documents !== undefined,
   });
-  if (opened.adopts && documents !== undefined) await adoptHoldings({ store, documents, clock, log });
+}
+
+/** Once what the documents have is known, as far as it can be. */
+async function beginAnew({ clock, log }: NodeDeps, store: NodeStore, { identity, renewed }: Opened): Promise<void> {
   await forgetEpochs({ store, clock, log }); // before a hello names them
   await renumberAll(store); // which a crash may have cut short
-  const { epoch } = opened.identity;
-  if (opened.renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
-  if (opened.renewed === "other-file")
+  const { epoch } = identity;
+  if (renewed === "reboot") log.info({ epoch }, "the machine was started anew: messages get a new epoch");
+  if (renewed === "other-file")
     log.warn({ epoch }, "the database was moved, copied or restored: messages get a new epoch");
-  return opened;
 }
 
 function ownStreams({ streams }: NodeConfig): readonly OwnStream[] {

@@ -11,6 +11,7 @@ import { writeChecksums } from "./build/archive.ts";
 import { buildBinary, type Binary } from "./build/build-binary.ts";
 import { bundleProgram } from "./build/bundle.ts";
 import { hasBase } from "./build/node-base.ts";
+import { optionalParts, type OptionalPart } from "./build/optional-parts.ts";
 import { architectures, targetOf, type Architecture, type Target } from "./build/target.ts";
 import { createToolbox } from "./build/toolbox.ts";
 import { listOf, parseOptions } from "./demo/command-line.ts";
@@ -20,6 +21,7 @@ const mega = 1_000_000;
 
 interface Options {
   readonly arch: readonly Architecture[];
+  readonly without: readonly OptionalPart[];
   readonly out: string;
   readonly archive: boolean;
   readonly codeCache: boolean;
@@ -50,8 +52,8 @@ async function build(options: Options): Promise<void> {
   mkdirSync(folder, { recursive: true });
   // What an earlier build left would get into the checksums of this one.
   for (const name of readdirSync(folder)) if (/^fogbank-|^SHA256SUMS$/.test(name)) rmSync(join(folder, name));
-  const bundle = await bundleProgram(root);
-  tell(`bundled ${bundle.inputs.length} files into main.cjs, ${[...bundle.workers.keys()].join(", ")}`);
+  const bundle = await bundleProgram(root, options.without);
+  tell(`bundled ${bundle.inputs.length} files into main.cjs, ${[...bundle.others.keys()].join(", ")}`);
   const toolbox = createToolbox({ tell, mayInstall: options.install });
   const buildFor = async (target: Target): Promise<Built> => {
     const startMs = performance.now();
@@ -135,6 +137,12 @@ function parseArguments(argv: readonly string[]): Options | number {
   const command = new Command("npm run build --")
     .description("builds the program as one file, for each kind of machine")
     .option("--arch <names>", `some of ${architectures.join(", ")}, with commas`, listOf(architectures), architectures)
+    .option(
+      "--without <parts>",
+      `leave out some of ${optionalParts.join(", ")}, with commas`,
+      listOf(optionalParts),
+      [],
+    )
     .option("--out <folder>", "where the files go", "dist")
     .option("--no-archive", "the executables only")
     .option("--no-code-cache", "slower to start, and the same bytes each time")

@@ -26,6 +26,7 @@ const topicsThatMeet: Readonly<Record<string, string>> = {
   "level -> machine": "both kinds of calls have the same ids, values and encodings",
   "level -> link": "directed requests are frames of a link, and go along the path that the link's greeting tells",
   "presence -> link": "what is concluded about a network stems from the ends of its links",
+  "registry -> machine": "what devices post has the same values that JSON and CBOR both can carry",
   "fellows -> link": "messages between fellows are read with the same care as frames of a link",
   "machine -> link": "calls and receipts are frames of a link: they are read with the same care",
 };
@@ -134,6 +135,11 @@ test("client/ has nothing of Node, and of packages only mqtt, in one file", () =
 test("one file knows the validator of JSON Schemas", () => {
   const users = sources.filter((file) => importsOf(read(file)).some((name) => name.startsWith("@cfworker/")));
   expect(users).toEqual(["agent/functions/argument-schema.ts"]);
+});
+
+test("one file knows the parser of XML", () => {
+  const users = sources.filter((file) => importsOf(read(file)).some((name) => name.startsWith("libxml2-wasm")));
+  expect(users).toEqual(["cloud/registry/device-class/xml-library.ts"]);
 });
 
 test("only agent/system/ reads the clock or sets timers", () => {

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { FogbankError } from "#shared/errors.ts";
 import type { Random } from "#shared/system/random.ts";
+import { systemConfigFile } from "../config/system-file.ts";
 import { exitWith, runAction } from "./action.ts";
 import { addAssignment, type Assignment } from "./assignment.ts";
 import type { CliIo } from "./io.ts";
@@ -20,18 +21,19 @@ export function doctorCommand(io: CliIo, random: Pick<Random, "uuid">): Command 
     .description("check this machine for a node, before and after installation, and say what to do")
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
-    .option("--config <file>", "configuration file of the node; without it, defaults and environment")
+    .option("--config <file>", "configuration file of the node; without it, that of /etc as for run, if there is one")
     .option("--set <key=value>", "set one value, as for run; may be repeated", addAssignment, [])
     .option("--json", "print the findings as a JSON array of {check, level, what, todo}")
     .action((options: DoctorOptions, command: Command) => runAction(command, io, () => look(io, random, options)));
 }
 
 async function look(io: CliIo, random: Pick<Random, "uuid">, { config, set, json }: DoctorOptions): Promise<void> {
-  if (config !== undefined) refuseUnreadable(io, config);
+  const file = config ?? systemConfigFile(io.readFile);
+  if (file !== undefined) refuseUnreadable(io, file);
   // A node never loads any of it.
   const { examine } = await import("../doctor/examine.ts");
   const { renderFindings } = await import("./render-findings.ts");
-  const sources = { file: config, flags: Object.fromEntries(set) };
+  const sources = { file, flags: Object.fromEntries(set) };
   const findings = await withProgressLine(io, json, "looking at this machine", (show) =>
     examine({ io, random, show }, sources),
   );

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
+import { systemConfigFile } from "../config/system-file.ts";
 import { loadConfig } from "../config/config.ts";
 import { openDatabase, translateSqliteError } from "../store/database.ts";
 import { nodeMigrations } from "../store/node-migrations.ts";
@@ -64,7 +65,8 @@ export function readFailure(attempted: string, error: unknown): Error {
 }
 
 function existingFile(io: CliIo, { dataDir, config }: JournalOptions): string {
-  const directory = dataDir ?? loadConfig({ ...io, file: config, flags: {} }).config.dataDir;
+  const directory =
+    dataDir ?? loadConfig({ ...io, file: config ?? systemConfigFile(io.readFile), flags: {} }).config.dataDir;
   const file = join(directory, "fogbank.db");
   if (existsSync(file)) return file;
   throw new FogbankError(

@@ -4,6 +4,7 @@ import { FogbankError } from "#shared/errors.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { Logger } from "#shared/system/logger.ts";
 import { loadConfig, type ConfigSources, type LoadedConfig, type NodeConfig } from "../config/config.ts";
+import { systemConfigFile } from "../config/system-file.ts";
 import { formatListenAddress, formatMqttAddress } from "../config/listen-address.ts";
 import type { LogControl } from "../functions/built-in.ts";
 import type { RunningNode } from "../node.ts";
@@ -28,6 +29,8 @@ export interface RunDeps {
   start(config: NodeConfig, log: Logger, logControl: LogControl): Promise<RunningNode>;
   /** Who has started this process as a service, if anybody has. */
   serviceManager(log: Logger): ServiceManager | undefined;
+  /** Keeps this thread's memory small until it is disposed. */
+  careForMemory(): Disposable;
 }
 
 interface RunOptions {
@@ -39,17 +42,21 @@ interface RunOptions {
 export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
   return new Command("run")
     .description("run a node")
-    .option("--config <file>", "configuration file in libconfig syntax")
+    .option(
+      "--config <file>",
+      "configuration file in libconfig syntax; without it, /etc/fogbank/fogbank.conf or a utopiad.conf, if there is one",
+    )
     .option("--set <key=value>", "set one value, such as level=fog; may be repeated", addAssignment, [])
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .action(async (options: RunOptions, command: Command) => {
-      const read = (): LoadedConfig =>
-        loadConfig({ ...io, file: options.config, flags: Object.fromEntries(options.set) });
+      const file = options.config ?? systemConfigFile(io.readFile);
+      const read = (): LoadedConfig => loadConfig({ ...io, file, flags: Object.fromEntries(options.set) });
       const loaded = load(read, command);
       const { config, warnings } = loaded;
       const root = deps.createLog(config.logLevel);
       const log = root.child({ node: config.name });
+      if (file !== undefined) log.info({ file }, "configuration file");
       for (const warning of warnings) log.warn({ warning }, "configuration");
       const node = await startOrFail(() => deps.start(config, log, root), command);
       const { mqtt, http } = node;
@@ -70,7 +77,9 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
         { manager: deps.serviceManager(log), clock: io.clock, log, proveLife: () => node.proveLife() },
         `${config.level} ${config.name} serves ${ready.mqtt.join(" ")}`,
       );
+      const memory = deps.careForMemory();
       await aborted(io.signal);
+      memory[Symbol.dispose]();
       hangUps[Symbol.dispose]();
       log.info({ reason: String(io.signal.reason) }, "node stops");
       await Promise.all([service.stopping(), node[Symbol.asyncDispose]()]);

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { FogbankError } from "#shared/errors.ts";
 import { parseNodeName } from "#shared/ids.ts";
 import { limits } from "#shared/limits.ts";
+import { systemConfigFile } from "../config/system-file.ts";
 import { type AccessRule, type Allowance, allowances, ruleFault } from "../auth/access.ts";
 import { hashPassword } from "../auth/password.ts";
 import { isUserName, readUsersFile, type User, type Users, writeUsersFile } from "../auth/users-file.ts";
@@ -160,7 +161,8 @@ function write(io: CliIo, file: string, users: Users, done: string): void {
 }
 
 function fileOf(io: CliIo, { users, config }: FileOptions): string {
-  const file = users ?? loadConfig({ ...io, file: config, flags: {} }).config.auth.users;
+  const file =
+    users ?? loadConfig({ ...io, file: config ?? systemConfigFile(io.readFile), flags: {} }).config.auth.users;
   if (file !== undefined) return file;
   throw usage("which users file? Give --users FILE, or --config FILE with auth.users in it");
 }

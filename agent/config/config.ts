@@ -14,6 +14,7 @@ import type { TlsFiles } from "../net/tls-credentials.ts";
 import type { HostPort } from "./listen-address.ts";
 import { exposureWarnings, refuseConflicts, refuseOpenListeners } from "./exposure.ts";
 import { formatOrigin, type Sourced } from "./origin.ts";
+import { isOriginal, type OriginalConfig, type UnusedSetting, valuesOfOriginal } from "./original.ts";
 import type { StreamConfig } from "./stream-schema.ts";
 import { type ConfigKey, configKeys, configSchema, helpOf } from "./schema.ts";
 import { maskPasswords, type UplinkConfig } from "./uplink-url.ts";
@@ -48,8 +49,20 @@ export interface NodeConfig {
   };
   /** Executable files that calls run; without `directory` there are none. */
   readonly functions: { readonly directory?: string; readonly maxSeconds: number; readonly atOnce: number };
+  /** Without it the documents of a root are in its data directory. */
+  readonly documents?: DocumentsConfig;
   /** `minCommitMs`: least time from one commit to the next. */
   readonly journal: { readonly maxBytes?: number; readonly minCommitMs: number };
+}
+
+/** The MongoDB of a root. Files are paths. */
+export interface DocumentsConfig {
+  readonly url: string;
+  readonly database: string;
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly ca?: string;
+  readonly certificateKey?: string;
 }
 
 /** Everything that configuration comes from. */
@@ -70,14 +83,19 @@ export interface LoadedConfig {
   readonly entries: readonly ConfigEntry[];
   /** Sentences for the operator; the configuration holds all the same. */
   readonly warnings: readonly string[];
+  /** Settings of the file from which nothing follows: there are some only if it is a `utopiad.conf`. */
+  readonly unused: readonly UnusedSetting[];
+  /** Whether it is one. */
+  readonly isOriginal: boolean;
 }
 
 /** Throws FOGBANK_CONFIG_SYNTAX, FOGBANK_CONFIG_INVALID or FOGBANK_LISTEN_INSECURE. */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const environment = valuesOfEnvironment(sources.env);
+  const file = readConfigFile(sources);
   const values = new Map<ConfigKey, Sourced>([
     ...valuesOfDefaults(sources.hostname),
-    ...readConfigFile(sources),
+    ...file.values,
     ...environment.values,
     ...valuesOfFlags(sources.flags),
   ]);
@@ -94,7 +112,9 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return {
     config,
     entries: configKeys.map((key) => entryOf(key, values.get(key))),
-    warnings: [...environment.warnings, ...exposureWarnings(config)],
+    warnings: [...environment.warnings, ...unusedWarnings(file.unused), ...exposureWarnings(config)],
+    unused: file.unused,
+    isOriginal: file.isOriginal,
   };
 }
 
@@ -114,6 +134,7 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
   } = output;
   const uplink = uplinkOf(output);
   const tls = tlsOf(output);
+  const documents = documentsOf(output);
   return {
     name: output.name,
     level: output.level,
@@ -144,6 +165,7 @@ function toNodeConfig(output: v.InferOutput<typeof configSchema>): NodeConfig {
       maxSeconds: output["functions.max-seconds"],
       atOnce: output["functions.at-once"],
     },
+    ...(documents === undefined ? {} : { documents }),
     journal: {
       ...(maxBytes === undefined ? {} : { maxBytes }),
       minCommitMs: output["journal.min-commit-ms"] ?? commitMsByProfile[output["journal.profile"]],
@@ -170,6 +192,21 @@ function tlsOf(output: v.InferOutput<typeof configSchema>): TlsFiles | undefined
   return { cert, key, ...(ca && { ca }), requireClientCertificate: output["tls.require-client-certificate"] };
 }
 
+function documentsOf(output: v.InferOutput<typeof configSchema>): DocumentsConfig | undefined {
+  const { "documents.url": url, "documents.database": database, "documents.user": user } = output;
+  if (url === undefined) return undefined;
+  const { "documents.password-file": passwordFile, "documents.ca": ca } = output;
+  const { "documents.certificate-key": certificateKey } = output;
+  return {
+    url,
+    database,
+    ...(user && { user }),
+    ...(passwordFile && { passwordFile }),
+    ...(ca && { ca }),
+    ...(certificateKey && { certificateKey }),
+  };
+}
+
 function valuesOfDefaults(hostname: string): ReadonlyMap<ConfigKey, Sourced> {
   const values = new Map<ConfigKey, Sourced>([["name", defaultValue(nameFrom(hostname))]]);
   for (const key of configKeys) {
@@ -192,8 +229,17 @@ function nameFrom(hostname: string): NodeName {
   return isNodeName(name) ? name : parseNodeName("node");
 }
 
-function readConfigFile({ file, readFile }: ConfigSources): ReadonlyMap<ConfigKey, Sourced> {
-  if (file === undefined) return new Map();
+function unusedWarnings(unused: readonly UnusedSetting[]): readonly string[] {
+  const names = unused.map(({ name }) => name).join(", ");
+  return names === "" ? [] : [`not used by this version: ${names}; \`fogbank config import\` says why`];
+}
+
+interface ReadConfig extends OriginalConfig {
+  readonly isOriginal: boolean;
+}
+
+function readConfigFile({ file, readFile }: ConfigSources): ReadConfig {
+  if (file === undefined) return { values: new Map(), unused: [], isOriginal: false };
   let text: string;
   try {
     text = readFile(file);
@@ -203,13 +249,16 @@ function readConfigFile({ file, readFile }: ConfigSources): ReadonlyMap<ConfigKe
       cause,
     });
   }
-  return valuesOfFile(parseConfig(text, file, readFile));
+  const settings = parseConfig(text, file, readFile);
+  if (isOriginal(settings)) return { ...valuesOfOriginal(settings), isOriginal: true };
+  return { values: valuesOfFile(settings), unused: [], isOriginal: false };
 }
 
 function entryOf(key: ConfigKey, sourced: Sourced | undefined): ConfigEntry {
   const help = helpOf(key);
   if (sourced === undefined) return { key, value: undefined, origin: "default", help };
   const plain = toPlain(sourced.value);
-  const value = key === "uplink.url" && typeof plain === "string" ? maskPasswords(plain) : plain;
+  const isUrl = key === "uplink.url" || key === "documents.url";
+  const value = isUrl && typeof plain === "string" ? maskPasswords(plain) : plain;
   return { key, value, origin: formatOrigin(key, sourced), help };
 }

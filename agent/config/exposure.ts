@@ -53,6 +53,13 @@ export function refuseConflicts(values: ValuesByKey): void {
     need(values, key, ["uplink.url"]);
   need(values, "uplink.cert", ["uplink.key"]);
   need(values, "uplink.key", ["uplink.cert"]);
+  for (const key of ["documents.user", "documents.password-file", "documents.ca", "documents.certificate-key"] as const)
+    need(values, key, ["documents.url"]);
+  need(values, "documents.user", ["documents.password-file"]);
+  need(values, "documents.password-file", ["documents.user"]);
+  const level = values.get("level")?.value;
+  if (values.has("documents.url") && !(level?.type === "string" && level.value === "cloud"))
+    conflict(values, "documents.url", "it has a use only at level cloud");
   const url = values.get("uplink.url");
   const isTls = url?.value.type === "string" && /^mqtts:/i.test(url.value.value);
   for (const key of ["uplink.ca", "uplink.cert"] as const) {

@@ -29,6 +29,8 @@ const expectedPath = "a path";
 const expectedUplink = '"mqtt://host:port" or "mqtts://host:port"';
 const expectedAnonymous = "local, always or never";
 const expectedJournalBytes = `a whole number of bytes, at least ${journalBytesMin}`;
+const expectedMongodb = "a URL that begins with mongodb:// or mongodb+srv://";
+const expectedDatabase = 'a name of 1 to 63 letters, digits, "_" or "-"';
 const expectedBoolean = "true or false";
 
 const path = v.pipe(v.string(expectedPath), v.regex(/^[^\0]+$/, expectedPath));
@@ -157,6 +159,28 @@ export const configSchema = v.strictObject({
     "value",
     "how many such files run at the same time; other calls wait for their turn",
     v.optional(whole(undefined, 1, 256), 4),
+  ),
+  "documents.url": row(
+    "text",
+    "MongoDB that keeps the documents of a root at level cloud; without it they are in documents.db",
+    v.optional(v.pipe(v.string(expectedMongodb), v.regex(/^mongodb(\+srv)?:\/\/\S+$/, expectedMongodb))),
+  ),
+  "documents.database": row(
+    "text",
+    "database in that MongoDB; each root has one of its own",
+    v.optional(v.pipe(v.string(expectedDatabase), v.regex(/^[A-Za-z0-9_-]{1,63}$/, expectedDatabase)), "fogbank"),
+  ),
+  "documents.user": row("text", "who logs in there", v.optional(v.string("a name"))),
+  "documents.password-file": row("text", "file whose first line is the password of that user", v.optional(path)),
+  "documents.ca": row(
+    "text",
+    "authorities that its certificate is verified against, PEM; turns TLS on, as tls=true in the URL does",
+    v.optional(path),
+  ),
+  "documents.certificate-key": row(
+    "text",
+    "certificate of this node and its key in one file, PEM, shown to it; turns TLS on",
+    v.optional(path),
   ),
   "journal.max-bytes": row(
     "value",

@@ -89,6 +89,8 @@ function readConfig(sources: ConfigSources): ReadConfig {
 
 function remedyOf(warning: string): string {
   if (warning.startsWith("environment:")) return "correct or remove that variable";
+  if (warning.startsWith("not used by this version"))
+    return "nothing, if you can do without; else fogbank config import says more";
   if (warning.startsWith("uplink.")) return "let the parent listen on mqtts:// too, and dial that";
   return "say who may connect: fogbank user add, auth.users, auth.anonymous";
 }

@@ -1,10 +1,11 @@
 // One short connection to the parent's broker, as a client that is no node; asks it for its time if it lets us.
-import type { IClientOptions, MqttClient } from "mqtt";
+import type { MqttClient } from "mqtt";
 import { limits } from "#shared/limits.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import { levelFunctionPrefix, levelReplyTopic } from "#shared/topics.ts";
 import { within } from "../client/deadline.ts";
 import { readNodeAnswer } from "../cli/call-reply.ts";
+import type { TlsFiles } from "../link/secured-socket.ts";
 import { loadMqtt } from "../system/mqtt-library.ts";
 import type { ClockDifference } from "./clock.ts";
 import type { MqttFacts } from "./parent.ts";
@@ -22,15 +23,16 @@ export interface ProbedBroker {
 export async function tryMqtt(
   clock: Clock,
   { host, port }: { readonly host: string; readonly port: number },
-  credentials: IClientOptions,
+  files: TlsFiles | undefined,
   id: string,
   signal: AbortSignal,
 ): Promise<ProbedBroker> {
   const connect = await loadMqtt();
   signal.throwIfAborted();
   const client = connect({
-    protocol: "mqtt",
-    ...credentials,
+    ...(files === undefined
+      ? { protocol: "mqtt" as const }
+      : { ...files, protocol: "mqtts" as const, rejectUnauthorized: true }),
     host,
     port,
     // No node's name has a "!" but before the "b" of its second connection.

@@ -9,6 +9,7 @@ import { within } from "../client/deadline.ts";
 import type { NodeConfig } from "../config/config.ts";
 import { maskPasswords, type UplinkConfig } from "../config/uplink-url.ts";
 import { uplinkCredentials } from "../link/mqtt-parent.ts";
+import type { TlsFiles } from "../link/secured-socket.ts";
 import { tryMqtt } from "./mqtt-probe.ts";
 import type { ParentFacts, TlsFacts } from "./parent.ts";
 import type { ClockDifference } from "./clock.ts";
@@ -40,13 +41,14 @@ export async function probeParent(
   if (credentials === undefined) {
     return { facts: { ...base, addresses, tcp, mqtt: { outcome: "not-tried", why: "unreadable" } } };
   }
-  const tls = uplink.isTls && (await timed(clock, tryTls(uplink, credentials, signal), signal));
+  const { tls: files } = credentials;
+  const tls = files !== undefined && (await timed(clock, tryTls(uplink, files, signal), signal));
   const reached = { ...base, addresses, tcp, ...(tls && { tls: typeof tls === "string" ? { refusal: tls } : tls }) };
   if (reached.tls?.refusal !== undefined) return { facts: reached };
   if (running?.status !== undefined) return { facts: { ...reached, uplink: running.status.uplink } };
   if (running !== undefined) return { facts: reached };
   if (uplink.secretFile !== undefined) return { facts: { ...reached, mqtt: { outcome: "not-tried", why: "secret" } } };
-  const { facts: mqtt, difference } = await tryMqtt(clock, { host, port }, credentials, id, signal);
+  const { facts: mqtt, difference } = await tryMqtt(clock, { host, port }, files, id, signal);
   return { facts: { ...reached, mqtt }, ...(difference && { difference }) };
 }
 
@@ -89,19 +91,13 @@ function tryTcp(host: string, port: number, signal: AbortSignal): Promise<string
 }
 
 /** Makes the handshake whatever the certificate is like, to tell what is wrong with it. */
-function tryTls(
-  { host, port }: UplinkConfig,
-  { ca, cert, key }: Awaited<ReturnType<typeof uplinkCredentials>>,
-  signal: AbortSignal,
-): Promise<TlsFacts> {
+function tryTls({ host, port }: UplinkConfig, files: TlsFiles, signal: AbortSignal): Promise<TlsFacts> {
   return new Promise((resolve) => {
     const socket = connectTls({
       host,
       port,
       ...(isIP(host) === 0 && { servername: host }),
-      ...(ca !== undefined && { ca }),
-      ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
+      ...files,
       rejectUnauthorized: false,
       timeout: limits.connectTimeoutMs,
     });

@@ -29,6 +29,8 @@ export interface BatchOutcome {
 const awayCodes: ReadonlySet<ErrorCode> = new Set([
   "FOGBANK_STORE_FULL",
   "FOGBANK_STORE_CLOSED",
+  "FOGBANK_STORE_AWAY",
+  "FOGBANK_STORE_FOREIGN",
   "FOGBANK_STORE_CORRUPT",
 ]);
 
@@ -40,7 +42,7 @@ const attemptsSpare = 8;
  * store takes any other. Rejects when the store says that it is away, and when it has taken nothing in many attempts.
  */
 export async function storeSegments(
-  documents: DocumentStore,
+  documents: Pick<DocumentStore, "insertBlocks">,
   segments: readonly StoredSegment[],
   { streams, damaged }: { readonly streams: readonly StreamState[]; readonly damaged: readonly number[] },
   takesOthers: () => Promise<boolean>,

@@ -37,10 +37,15 @@ const aloneMax = 8;
 
 export interface SinkDeps {
   readonly store: NodeStore;
-  readonly documents: DocumentStore;
+  readonly documents: Pick<DocumentStore, "insertBlocks">;
   readonly backlog: Backlog;
   readonly clock: Clock;
   readonly log: Logger;
+  /**
+   * To be done before anything is stored, and again after each failure: a server may come back with less than it had. When it rejects the
+   * store is away.
+   */
+  readonly check?: () => Promise<void>;
   /** By what stamps of before the tree's time was known are repaired. */
   readonly stamps?: () => Frame;
 }
@@ -94,6 +99,7 @@ class Drain implements Sink {
   /** The last one that was tried out of turn, to see whether the store takes anything. */
   #probedId = 0;
   #failingSinceMs: number | undefined;
+  #isChecked = false;
   #drained = 0;
   #quarantined = 0;
   /** Quarantined since the store has last taken data. */
@@ -124,6 +130,7 @@ class Drain implements Sink {
     let ahead: Promise<Batch | undefined> | undefined;
     while (!signal.aborted) {
       try {
+        await this.#check();
         const batch = await (ahead ?? this.#read(this.#cursor));
         ahead = batch && this.#read(batch.lastId);
         ahead?.catch(() => undefined); // awaited in the next round, if there is one
@@ -141,6 +148,7 @@ class Drain implements Sink {
         }
       } catch (error) {
         ahead = undefined;
+        this.#isChecked = false;
         if (signal.aborted) return;
         if (this.#failingSinceMs === undefined)
           log.error({ error: String(error) }, "document store does not take data");
@@ -149,6 +157,14 @@ class Drain implements Sink {
         retryMs = Math.min(retryMsMax, retryMs * 2);
       }
     }
+  }
+
+  async #check(): Promise<void> {
+    if (this.#isChecked) return;
+    // What is stored and still here would not be missed.
+    await this.#forgetting;
+    await this.#deps.check?.();
+    this.#isChecked = true;
   }
 
   /** Undefined when nothing behind `after` may be drained. */

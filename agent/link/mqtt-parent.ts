@@ -1,71 +1,95 @@
-// The parent connection over TCP or TLS, through the `mqtt` package at protocol level 4. Its own queues, stores and reconnects stay
-// off: the link keeps what must be kept, and decides when to dial.
+// The parent connection over TCP or TLS: how it is dialled, and what is said when that fails.
 import { readFile } from "node:fs/promises";
-import type { IClientOptions, MqttClient } from "mqtt";
+import { connect, type Socket } from "node:net";
 import { FogbankError } from "#shared/errors.ts";
 import { limits } from "#shared/limits.ts";
+import { returnCode } from "#shared/mqtt/reason-codes.ts";
 import type { Clock } from "#shared/system/clock.ts";
 import type { UplinkConfig } from "../config/uplink-url.ts";
-import { loadMqtt } from "../system/mqtt-library.ts";
-import type { DialOptions, DialParent, ParentConnection } from "./parent-connection.ts";
+import type { DialParent } from "./parent-connection.ts";
+import { ParentSocket, Refused } from "./parent-socket.ts";
+import type { TlsFiles } from "./secured-socket.ts";
 
 /** Dials `uplink`, with what its files say at that moment. A connection that is disposed has a moment to send what is written; a parent that does not read cannot hold it open. */
 export function mqttParent(clock: Clock, uplink: UplinkConfig): DialParent {
   return async (options, signal) => {
     signal.throwIfAborted();
-    const credentials = await uplinkCredentials(uplink);
+    const { password, tls } = await uplinkCredentials(uplink);
     signal.throwIfAborted();
-    const connect = await loadMqtt();
-    signal.throwIfAborted();
-    const client = connect({
-      ...clientOptions,
-      host: uplink.host,
-      port: uplink.port,
-      ...credentials,
-      clientId: options.clientId,
-      username: options.username,
-      ...willOption(options),
-    });
+    const deadline = createDeadline(clock);
+    const attempt = AbortSignal.any([signal, deadline.signal]);
     try {
-      client.once("connect", () => withoutDelay(client));
-      await ready(client, options, signal);
+      const parent = new ParentSocket(clock, await connected(uplink, tls, attempt), options);
+      await parent.open(password, attempt);
+      return parent;
     } catch (error) {
-      client.on("error", () => undefined);
-      client.end(true);
-      throw error;
+      if (signal.aborted) throw new FogbankError("FOGBANK_NOT_CONNECTED", "the attempt was given up", { cause: error });
+      throw new FogbankError("FOGBANK_NOT_CONNECTED", describe(error), { cause: error });
+    } finally {
+      deadline.reached();
     }
-    return connection(clock, client, options);
   };
 }
 
-/** CONNACK return codes of MQTT 3.1.1, section 3.2.2.3. */
-const serverUnavailable = 3;
-const badCredentials = 4;
-const notAuthorized = 5;
+/** Aborts when the parent has not let this node in after a while. */
+function createDeadline(clock: Clock): { readonly signal: AbortSignal; reached(): void } {
+  const tooLate = new AbortController();
+  const inTime = new AbortController();
+  clock.sleep(limits.connectTimeoutMs, inTime.signal).then(
+    () => tooLate.abort(new Error(`the parent did not answer within ${limits.connectTimeoutMs / 1000} s`)),
+    () => undefined,
+  );
+  return { signal: tooLate.signal, reached: () => inTime.abort() };
+}
 
-/** What is already written may still leave for this long. */
-const flushMs = 500;
+async function connected(
+  { host, port }: UplinkConfig,
+  tls: TlsFiles | undefined,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const secured =
+    tls === undefined ? undefined : (await import("./secured-socket.ts")).dialSecured({ host, port }, tls);
+  const socket = secured ?? connect({ host, port });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = (): void => reject(signal.reason);
+  const onClose = (): void => reject(new Error("the connection closed"));
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  socket
+    .once(secured === undefined ? "connect" : "secureConnect", resolve)
+    .on("error", reject)
+    .on("close", onClose);
+  try {
+    await promise;
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    socket.off("close", onClose);
+  }
+}
 
-const clientOptions: IClientOptions = {
-  protocol: "mqtt",
-  protocolVersion: 4,
-  clean: true,
-  keepalive: limits.keepaliveSeconds,
-  connectTimeout: limits.connectTimeoutMs,
-  reconnectPeriod: 0,
-  queueQoSZero: false,
-  resubscribe: false,
-};
+interface Credentials {
+  readonly password: string | undefined;
+  /** Undefined without TLS. */
+  readonly tls: TlsFiles | undefined;
+}
 
 /** What this node shows its parent, and whom it believes. Rejects with FOGBANK_NOT_CONNECTED when a file cannot be read. */
-export async function uplinkCredentials({ isTls, secretFile, ca, cert, key }: UplinkConfig): Promise<IClientOptions> {
+export async function uplinkCredentials({ isTls, secretFile, ca, cert, key }: UplinkConfig): Promise<Credentials> {
   const secret = secretFile === undefined ? undefined : await textOf("uplink.secret-file", secretFile);
   return {
-    ...(secret !== undefined && { password: secret.replace(/\r?\n.*/s, "") }),
-    ...(isTls && { protocol: "mqtts", rejectUnauthorized: true }),
-    ...(ca !== undefined && { ca: await textOf("uplink.ca", ca) }),
-    ...(cert !== undefined && { cert: await textOf("uplink.cert", cert) }),
-    ...(key !== undefined && { key: await textOf("uplink.key", key) }),
+    password: secret?.replace(/\r?\n.*/s, ""),
+    tls:
+      isTls === true
+        ? {
+            ...(ca !== undefined && { ca: await textOf("uplink.ca", ca) }),
+            ...(cert !== undefined && { cert: await textOf("uplink.cert", cert) }),
+            ...(key !== undefined && { key: await textOf("uplink.key", key) }),
+          }
+        : undefined,
   };
 }
 
@@ -82,88 +106,21 @@ async function textOf(setting: string, path: string): Promise<string> {
   }
 }
 
-function willOption({ will }: DialOptions): Pick<IClientOptions, "will"> {
-  if (will === undefined) return {};
-  return { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 0, retain: false } };
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof Refused) return describeRefusal(error);
+  return error.message === "" && "code" in error ? String(error.code) : error.message;
 }
 
-async function ready(client: MqttClient, options: DialOptions, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const fail = (reason: string): void => reject(new FogbankError("FOGBANK_NOT_CONNECTED", reason));
-  const abort = (): void => fail("the attempt was given up");
-  let lastError = "the connection closed";
-  const onError = (error: Error): void => {
-    lastError = describe(error);
-    fail(lastError);
-  };
-  const onClose = (): void => fail(lastError);
-  signal.addEventListener("abort", abort, { once: true });
-  client.on("error", onError).on("close", onClose);
-  client.once("connect", () => {
-    if (options.subscribe === undefined) resolve();
-    else {
-      client.subscribe(options.subscribe, { qos: 0 }, (error, granted) => {
-        if (error) onError(error);
-        else if (granted?.some(({ qos }) => qos > 2) === true) fail("the parent does not let this node subscribe");
-        else resolve();
-      });
-    }
-  });
-  try {
-    await promise;
-  } finally {
-    signal.removeEventListener("abort", abort);
-    client.off("error", onError).off("close", onClose);
+function describeRefusal({ message, returnCode: code }: Refused): string {
+  switch (code) {
+    case returnCode.notAuthorized:
+      return `${message}: another node of this name may be connected there`;
+    case returnCode.badCredentials:
+      return `${message}: the parent asks for proof of this node's name: uplink.secret-file, or uplink.cert and uplink.key`;
+    case returnCode.serverUnavailable:
+      return `${message}: the parent is busy, or too many log-ins from here have failed`;
+    default:
+      return message;
   }
-}
-
-function connection(clock: Clock, client: MqttClient, options: DialOptions): ParentConnection {
-  let closed = false;
-  let reason = "the parent closed the connection";
-  client.on("error", (error) => {
-    reason = describe(error);
-  });
-  client.on("message", (topic, payload) => options.onMessage(topic, payload));
-  client.on("close", () => {
-    if (closed) return;
-    closed = true;
-    options.onClosed(reason);
-  });
-  // The close may have come between the dial and here.
-  if (!client.connected) queueMicrotask(() => client.emit("close"));
-  return {
-    send(topic, payload) {
-      if (!closed)
-        client.publish(topic, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength), { qos: 0 });
-    },
-    drop() {
-      closed = true;
-      client.stream.destroy();
-      client.end(true);
-    },
-    async [Symbol.asyncDispose]() {
-      closed = true;
-      const flushed = new AbortController();
-      const ended = new Promise<void>((resolve) => client.end(!client.connected, {}, () => resolve()));
-      void ended.then(() => flushed.abort());
-      await clock.sleep(flushMs, flushed.signal).catch(() => undefined);
-      if (!flushed.signal.aborted) client.stream.destroy();
-    },
-  };
-}
-
-/** A small frame must not wait for the acknowledgement of the one before it: together with delayed acknowledgements that costs 40 ms. */
-function withoutDelay({ stream }: MqttClient): void {
-  if ("setNoDelay" in stream && typeof stream.setNoDelay === "function") stream.setNoDelay(true);
-}
-
-function describe(error: Error): string {
-  const code = "code" in error ? error.code : undefined;
-  if (code === notAuthorized) return `${error.message}: another node of this name may be connected there`;
-  if (code === badCredentials) {
-    return `${error.message}: the parent asks for proof of this node's name: uplink.secret-file, or uplink.cert and uplink.key`;
-  }
-  if (code === serverUnavailable)
-    return `${error.message}: the parent is busy, or too many log-ins from here have failed`;
-  return error.message === "" ? String(code) : error.message;
 }

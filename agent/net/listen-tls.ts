@@ -1,11 +1,18 @@
-// TLS on accepted sockets, with the names that client certificates prove.
+// TLS on accepted sockets, with the names that client certificates prove. Loaded by a node that has such a listener: `node:tls` reads
+// all the authorities that Node knows, 2 MB that nobody else needs.
 import type { Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { TlsCredentials } from "./tls-credentials.ts";
 
+export interface Secured {
+  readonly socket: TLSSocket;
+  /** Common name of the peer's verified certificate. A subject with several of them names nobody. */
+  readonly certificateName: string | undefined;
+}
+
 export interface TlsHandshake extends Disposable {
-  /** The secured socket. Rejects when the handshake fails or the peer leaves; it has no time limit of its own. */
-  secure(socket: Socket): Promise<TLSSocket>;
+  /** Rejects when the handshake fails or the peer leaves; it has no time limit of its own. */
+  secure(socket: Socket): Promise<Secured>;
 }
 
 /** Follows `credentials` when they are read again. */
@@ -34,7 +41,8 @@ export function createTlsHandshake(credentials: TlsCredentials): TlsHandshake {
       waiting.set(endpoints, resolve);
       server.emit("connection", socket);
       try {
-        return await promise;
+        const secured = await promise;
+        return { socket: secured, certificateName: certificateNameOf(secured) };
       } finally {
         waiting.delete(endpoints);
         socket.off("close", onClose);
@@ -44,8 +52,7 @@ export function createTlsHandshake(credentials: TlsCredentials): TlsHandshake {
   };
 }
 
-/** Common name of the peer's verified certificate. A subject with several of them names nobody. */
-export function certificateNameOf(socket: TLSSocket): string | undefined {
+function certificateNameOf(socket: TLSSocket): string | undefined {
   if (!socket.authorized) return undefined;
   const name: unknown = socket.getPeerCertificate().subject?.CN;
   return typeof name === "string" && name !== "" ? name : undefined;

@@ -2,7 +2,6 @@
 //
 //   accepted --tls: handshake--> --ws: upgrade--> handed on     within one time limit, or it is closed
 import { Socket, type Server } from "node:net";
-import { TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
 import { assert } from "#shared/assert.ts";
 import { limits } from "#shared/limits.ts";
@@ -10,9 +9,9 @@ import type { Clock } from "#shared/system/clock.ts";
 import type { ConnectionOrigin } from "./connection-origin.ts";
 import type { Accepted, ListenAddress, ListenSpec } from "./listen-spec.ts";
 import { boundTo, listenTcp } from "./listen-tcp.ts";
-import { certificateNameOf, createTlsHandshake, type TlsHandshake } from "./listen-tls.ts";
+import type { TlsHandshake } from "./listen-tls.ts";
 import { listenUnix } from "./listen-unix.ts";
-import { createWebSocketHandshake, type WebSocketHandshake } from "./listen-websocket.ts";
+import type { WebSocketHandshake } from "./listen-websocket.ts";
 import { isLoopback } from "./loopback.ts";
 
 export interface Listeners extends AsyncDisposable {
@@ -55,7 +54,7 @@ export async function listenStreams(
   stack.defer(() => stop(servers, connections, clock));
   for (const spec of specs) {
     const { transport, host } = spec;
-    const handshakes = createHandshakes(spec);
+    const handshakes = await createHandshakes(spec);
     if (handshakes.tls !== undefined) stack.use(handshakes.tls);
     let isLocal = transport === "unix";
     const onSocket = (socket: Socket): void => {
@@ -90,13 +89,20 @@ export async function listenStreams(
   };
 }
 
-function createHandshakes({ transport, tls }: ListenSpec): Handshakes {
+/** Loads what the transport needs, and nothing for plain TCP. */
+async function createHandshakes({ transport, tls }: ListenSpec): Promise<Handshakes> {
   const isSecure = transport === "tls" || transport === "wss";
   assert(!isSecure || tls !== undefined, "a listener with TLS has credentials");
-  return {
-    ...(isSecure && tls !== undefined && { tls: createTlsHandshake(tls) }),
-    ...((transport === "ws" || transport === "wss") && { webSocket: createWebSocketHandshake() }),
-  };
+  const handshakes: { tls?: TlsHandshake; webSocket?: WebSocketHandshake } = {};
+  if (transport === "ws" || transport === "wss") {
+    const { createWebSocketHandshake } = await import("./listen-websocket.ts");
+    handshakes.webSocket = createWebSocketHandshake();
+  }
+  if (isSecure && tls !== undefined) {
+    const { createTlsHandshake } = await import("./listen-tls.ts");
+    handshakes.tls = createTlsHandshake(tls);
+  }
+  return handshakes;
 }
 
 /** IPv4 as such, also on a listener that speaks both. */
@@ -137,9 +143,9 @@ async function throughHandshakes(
   { tls, webSocket }: Handshakes,
   origin: ConnectionOrigin,
 ): Promise<Accepted> {
-  const secured = tls === undefined ? socket : await tls.secure(socket);
+  const { socket: secured, certificateName } =
+    tls === undefined ? { socket, certificateName: undefined } : await tls.secure(socket);
   secured.on("error", () => {});
-  const certificateName = secured instanceof TLSSocket ? certificateNameOf(secured) : undefined;
   const known = { ...origin, ...(certificateName !== undefined && { certificateName }) };
   if (webSocket === undefined) return { stream: secured, origin: known };
   const { stream, isForeignPage } = await webSocket.upgrade(secured);

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "#shared/assert.ts";
 import { FogbankError, type ErrorCode } from "#shared/errors.ts";
 import { Moved, serveWorker } from "#shared/system/worker-rpc.ts";
+import { startHeapCare } from "../system/heap-care.ts";
 import { nodeHasher } from "../system/node-hasher.ts";
 import { systemClock } from "../system/system-clock.ts";
 import type { WriteOutcome, WriteRequest } from "./group-commit.ts";
@@ -42,6 +43,7 @@ const handlers = {
 
 assert(parentPort !== null, "the store worker runs in a worker thread");
 serveWorker(parentPort, handlers);
+startHeapCare(systemClock); // until the thread is ended
 
 function theStore(): NodeDatabase {
   assert(opened !== undefined, "the store is opened first");

@@ -1,10 +1,9 @@
-// The `mqtt` package, loaded when the first connection is dialled: a node that dials nobody does without it.
+// The `mqtt` package, loaded when a command dials a node. Nodes have no need of it.
 import type { connect } from "mqtt";
+import { loadApart } from "./apart.ts";
 
 /** Its `connect`. */
 export async function loadMqtt(): Promise<typeof connect> {
-  const [mqtt, { writeToStream }] = await Promise.all([import("mqtt"), import("mqtt-packet")]);
-  // Its encoder would keep a buffer for every number of 16 bits, from the first packet on: 16 MB, on a device a third of all.
-  writeToStream.cacheNumbers = false;
+  const mqtt = await loadApart<typeof import("./mqtt-package.ts")>(new URL("./mqtt-package.ts", import.meta.url));
   return mqtt.connect;
 }

@@ -18,7 +18,7 @@ export function streamFilter(stream: string): string {
 }
 
 /** What `DataQuery.path` means. */
-function pathOf(topic: string): string {
+export function pathOf(topic: string): string {
   return topic.startsWith(dataPrefix) ? topic.slice(dataPrefix.length) : topic;
 }
 

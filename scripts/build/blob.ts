@@ -11,10 +11,10 @@ import type { Toolbox } from "./toolbox.ts";
 const run = promisify(execFile);
 
 /**
- * With which Node runs, and no others: it does not read NODE_OPTIONS. Young objects of each thread get 1 MiB before they are looked
- * through, where V8 would let that grow to 16: 40 MiB less after messages that are recorded, 2 less in a node with nothing to do.
+ * With which Node runs, and no others: it does not read NODE_OPTIONS. Why each, with figures: docs/building.md. Most other flags would
+ * make V8 refuse Node's own compiled code.
  */
-const nodeFlags: readonly string[] = ["--max-semi-space-size=1"];
+const nodeFlags: readonly string[] = ["--max-semi-space-size=1", "--v8-pool-size=1"];
 
 /** Who makes it. V8 takes compiled code only from the same version on the same kind of machine. */
 export interface BlobMaker {
@@ -73,7 +73,7 @@ export async function makeBlob({ folder, bundle, notices, unit, maker, usesCodeC
     assets: {
       NOTICES: write("NOTICES", notices),
       "fogbank.service": write("fogbank.service", unit),
-      ...Object.fromEntries([...bundle.workers].map(([name, text]) => [name, write(name, text)])),
+      ...Object.fromEntries([...bundle.others].map(([name, text]) => [name, write(name, text)])),
     },
   };
   const configFile = write("sea.json", JSON.stringify(config));

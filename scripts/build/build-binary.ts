@@ -73,7 +73,7 @@ export async function buildBinary(plan: BinaryPlan): Promise<Binary> {
       hasCodeCache: usesCodeCache && maker.makesCodeCache,
       bytes: {
         base: statSync(base.file).size,
-        bundle: [bundle.main, ...bundle.workers.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+        bundle: [bundle.main, ...bundle.others.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0),
         executable: statSync(executable).size,
         archive: archive === undefined ? Number.NaN : statSync(archive).size,
       },

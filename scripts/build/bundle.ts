@@ -1,12 +1,14 @@
-// The program as text: one script for the main thread, and one for each worker thread that it starts.
+// The program as text: one script for the main thread, one for each worker thread that it starts, and one for each part that is
+// loaded apart.
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
+import { leaveOut, type OptionalPart } from "./optional-parts.ts";
 
 export interface Bundle {
   readonly main: string;
-  /** By the name under which `agent/system/worker-entry.ts` asks for them. */
-  readonly workers: ReadonlyMap<string, string>;
+  /** By the names under which `agent/system/worker-entry.ts` and `apart.ts` ask for them. */
+  readonly others: ReadonlyMap<string, string>;
   /** Files that are in any of them, relative to the checkout. */
   readonly inputs: readonly string[];
 }
@@ -17,26 +19,26 @@ interface Script {
 }
 
 const mainFile = "agent/main.ts";
-const workerCall = /\bstartWorker\(\s*new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
+const scriptCall = /\b(?:startWorker|loadApart(?:<[^>]+>)?)\(\s*new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
 
-/** `root`: the checkout. The texts depend on nothing but its files. */
-export async function bundleProgram(root: string): Promise<Bundle> {
-  const main = await bundleScript(root, mainFile);
+/** `root`: the checkout. The texts depend on nothing but its files, and on what is left out. */
+export async function bundleProgram(root: string, without: readonly OptionalPart[] = []): Promise<Bundle> {
+  const main = await bundleScript(root, mainFile, without);
   const scripts = new Map<string, Script>();
-  const waiting = workersOf(root, main);
+  const waiting = otherScriptsOf(root, main);
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
     if (scripts.has(file)) continue;
-    const script = await bundleScript(root, file);
+    const script = await bundleScript(root, file, without);
     scripts.set(file, script);
-    waiting.push(...workersOf(root, script));
+    waiting.push(...otherScriptsOf(root, script));
   }
-  const workers = new Map([...scripts].map(([file, { text }]) => [`${basename(file, ".ts")}.cjs`, text]));
-  if (workers.size < scripts.size) throw new Error(`two of these have the same name: ${[...scripts.keys()].join()}`);
+  const others = new Map([...scripts].map(([file, { text }]) => [`${basename(file, ".ts")}.cjs`, text]));
+  if (others.size < scripts.size) throw new Error(`two of these have the same name: ${[...scripts.keys()].join()}`);
   const inputs = new Set([main, ...scripts.values()].flatMap((script) => script.inputs));
-  return { main: main.text, workers, inputs: [...inputs].toSorted() };
+  return { main: main.text, others, inputs: [...inputs].toSorted() };
 }
 
-async function bundleScript(root: string, file: string): Promise<Script> {
+async function bundleScript(root: string, file: string, without: readonly OptionalPart[]): Promise<Script> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: [file],
@@ -53,6 +55,7 @@ async function bundleScript(root: string, file: string): Promise<Script> {
     mainFields: ["module", "main"],
     legalComments: "none", // NOTICES has the whole texts
     external: ["cbor-extract"],
+    plugins: [leaveOut(root, without)],
     define: { "import.meta.url": "importMetaUrl" },
     banner: { js: 'const importMetaUrl=require("node:url").pathToFileURL(__filename).href;' },
     logLevel: "warning",
@@ -62,12 +65,12 @@ async function bundleScript(root: string, file: string): Promise<Script> {
   return { text: output.text, inputs: Object.keys(metafile.inputs) };
 }
 
-/** Programs of worker threads that one of its files starts, relative to the checkout. */
-function workersOf(root: string, { inputs }: Script): string[] {
+/** What one of its files starts in a thread or loads apart, relative to the checkout. */
+function otherScriptsOf(root: string, { inputs }: Script): string[] {
   return inputs
     .filter((file) => file.endsWith(".ts"))
     .flatMap((file) =>
-      [...readFileSync(join(root, file), "utf8").matchAll(workerCall)].map(([, path = ""]) =>
+      [...readFileSync(join(root, file), "utf8").matchAll(scriptCall)].map(([, path = ""]) =>
         join(dirname(file), path),
       ),
     );

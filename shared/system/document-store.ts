@@ -1,5 +1,5 @@
 // Where the root of a tree keeps what arrived: the journal drains into it. It takes segments as they stand in the journal and gives
-// single messages. SQLite now, which keeps them whole; MongoDB is another implementation, which may keep one document a message.
+// single messages. SQLite keeps them whole, MongoDB one document a message; docs/stores.md says how a third one is made.
 import type { IntervalSet } from "../journal/interval-set.ts";
 
 /** In the data directory of a root. */
@@ -103,9 +103,9 @@ export interface CheckedBlocks {
 
 export interface DocumentStore extends AsyncDisposable {
   /**
-   * Stores all messages of `blocks` durably, or rejects and stores none. Idempotent by identity, however messages are cut into blocks:
-   * what is there is counted and left as it is. Rejects with FOGBANK_DATA_REFUSED when it can never take one of them as it is (a body
-   * cannot be read, an arrival is another message's), with anything else when it says nothing about the data.
+   * Stores all messages of `blocks` durably, or rejects. Idempotent by identity, however messages are cut into blocks: what is there is
+   * counted and left as it is. Rejects with FOGBANK_DATA_REFUSED, and stores none, when it can never take one of them as it is (a body
+   * cannot be read, an arrival is another message's); with anything else when it says nothing about the data, some of which may be stored.
    */
   insertBlocks(blocks: readonly DataBlock[]): Promise<InsertOutcome>;
   /** In order of arrival, what is damaged left out. Paging with `after` neither skips nor repeats while blocks are being inserted. */
@@ -118,7 +118,7 @@ export interface DocumentStore extends AsyncDisposable {
   holdings(): AsyncIterable<DataHolding>;
   /**
    * Reads some of what is stored behind the arrival `after` again. Tells what is damaged there, and what `findData` and `spans` have met
-   * and left out since the last check.
+   * and left out since the last check. Nothing where a server has checksums of its own.
    */
   checkBlocks(after: number): Promise<CheckedBlocks>;
   /** Hears when `findData` or `spans` has met something damaged: the next check tells it. */

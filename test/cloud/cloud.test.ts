@@ -14,10 +14,16 @@ test("a cloud keeps its documents in the data directory across a restart", async
   const dataDir = mkdtempSync(join(tmpdir(), "fogbank-cloud-"));
   try {
     {
-      await using cloud = await startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log });
+      await using cloud = await startCloud({
+        openSqlDatabase,
+        dataDir,
+        hasher: nodeHasher,
+        log,
+        drawInstance: () => 1,
+      });
       await insert(cloud.documents, [documentAt(1)]);
     }
-    await using cloud = await startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log });
+    await using cloud = await startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log, drawInstance: () => 1 });
     expect(await cloud.documents.findData({ limit: 10 })).toEqual([documentAt(1)]);
   } finally {
     rmSync(dataDir, { recursive: true });
@@ -30,7 +36,13 @@ test("documents that are whole are not taken for damaged, at whichever start", a
   const salvaging = salvagingSqlDatabases((report) => reports.push(report));
   try {
     for (let start = 1; start <= 3; start++) {
-      await using cloud = await startCloud({ openSqlDatabase: salvaging, dataDir, hasher: nodeHasher, log });
+      await using cloud = await startCloud({
+        openSqlDatabase: salvaging,
+        dataDir,
+        hasher: nodeHasher,
+        log,
+        drawInstance: () => 1,
+      });
       await insert(cloud.documents, [documentAt(start)]);
       expect(await cloud.documents.findData({ limit: 10 })).toHaveLength(start);
     }
@@ -42,7 +54,9 @@ test("documents that are whole are not taken for damaged, at whichever start", a
 
 test("a data directory that is not there is a clear error", async () => {
   const dataDir = join(tmpdir(), "fogbank-cloud-none", "missing");
-  await expect(startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log })).rejects.toMatchObject({
+  await expect(
+    startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log, drawInstance: () => 1 }),
+  ).rejects.toMatchObject({
     code: "FOGBANK_DATA_DIR",
   });
 });

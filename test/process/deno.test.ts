@@ -197,3 +197,16 @@ test.skipIf(deno === undefined)("the doctor works with the rights of a device, a
     expect.arrayContaining(["runtime", "listen", "data-dir", "disk", "sync"]),
   );
 });
+
+test.skipIf(deno === undefined)("[U14] the parser of device classes loads and works", () => {
+  const program = `
+    import { loadXmlLibrary } from "./cloud/registry/device-class/xml-library.ts";
+    const xml = await loadXmlLibrary(() => undefined);
+    console.log(xml.parse("<a><b>1</b></a>").root.children[0].text, xml.schemaProblem("<a/>").reason);`;
+  const { stdout, stderr } = spawnSync(deno ?? "", ["eval", program], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    encoding: "utf8",
+  });
+  expect([stdout, stderr]).toEqual([expect.stringMatching(/^1 .*is not a schema document/), expect.any(String)]);
+});

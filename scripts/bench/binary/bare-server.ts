@@ -30,7 +30,7 @@ export async function bareServer(root: string, folder: string): Promise<Contende
   const tell = (): void => undefined;
   const { executable } = await buildBinary({
     root,
-    bundle: { main: program, workers: new Map(), inputs: [] },
+    bundle: { main: program, others: new Map(), inputs: [] },
     target: targetOf(arch, process.arch),
     version: "bare",
     folder: join(folder, "bare"),

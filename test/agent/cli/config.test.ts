@@ -1,13 +1,17 @@
 import { CommanderError } from "commander";
 import { expect, test } from "vitest";
 import { configCommand } from "#agent/cli/config.ts";
+import { loadConfig } from "#agent/config/config.ts";
+import { originalFiles, withoutZookeeper } from "../config/made-original.ts";
 
 const files: ReadonlyMap<string, string> = new Map([
   ["good.conf", 'name = fog-1 level = fog uplink: { url = "mqtt://u:s3cret@cloud:1884" }'],
   ["bad.conf", "level = frog"],
+  ["utopiad.conf", withoutZookeeper(originalFiles.atLast)],
+  ["on.conf", originalFiles.atLast],
 ]);
 
-function run(args: readonly string[], env: Record<string, string> = {}) {
+function run(args: readonly string[], env: Record<string, string> = {}, more: Readonly<Record<string, string>> = {}) {
   const written = { stdout: "", stderr: "", exitCode: 0 };
   const command = configCommand({
     stdout: (text) => (written.stdout += text),
@@ -15,7 +19,7 @@ function run(args: readonly string[], env: Record<string, string> = {}) {
     env,
     hostname: "pump-1",
     readFile: (path) => {
-      const text = files.get(path);
+      const text = more[path] ?? files.get(path);
       if (text === undefined) throw new Error(`no such file: ${path}`);
       return text;
     },
@@ -71,4 +75,44 @@ test("show refuses what is no assignment and what is no key", () => {
     exitCode: 2,
     stderr: 'FOGBANK_CONFIG_INVALID: flags: unknown setting "zoen"; did you mean "zone"?\n',
   });
+});
+
+test("[U16] import prints the original file in our own form, which reads back as the same node", () => {
+  const { stdout, stderr, exitCode } = run(["import", "utopiad.conf"], { FOGBANK_LEVEL: "fog" });
+  expect([stderr, exitCode]).toEqual(["", 0]);
+  const [head, ...lines] = stdout.split("\n");
+  expect(head).toBe("# What utopiad.conf means. Everything else has its default.");
+  expect(lines.slice(0, 4)).toEqual([
+    'name = "10.0.0.1";  # utopiad.conf:4:12',
+    'level = "cloud";  # utopiad.conf:2:1',
+    'data-dir = "/var/lib/utopia_server";  # utopiad.conf:21:12',
+    'log-level = "error";  # utopiad.conf:16:26',
+  ]);
+  expect(lines[5]).toBe("# Not used by this version:");
+  const notUsed = 'pidfile = "/var/run/utopia_server.pid";  (utopiad.conf:20:11) the line READY';
+  expect(stdout).toContain(`#   ${notUsed} on standard output has the process id\n`);
+  const configOf = (text: string) =>
+    loadConfig({ file: "x", env: {}, flags: {}, hostname: "h", readFile: () => text }).config;
+  expect(configOf(stdout)).toEqual(configOf(files.get("utopiad.conf") ?? ""));
+});
+
+test("[U-T2] import of what cannot be used, or of a file of our own, is one message and exit code 2", () => {
+  expect(run(["import", "on.conf"])).toMatchObject({
+    exitCode: 2,
+    stdout: "",
+    stderr: expect.stringContaining("zookeeper-servers must name at least one server"),
+  });
+  expect(run(["import", "good.conf"])).toMatchObject({
+    exitCode: 2,
+    stderr: "FOGBANK_CONFIG_INVALID: good.conf: this is no utopiad.conf: none of its settings is there\n",
+  });
+});
+
+test("[U17] [U-T3] without --config the file of the system is shown, and no second one", () => {
+  const system = { "/etc/utopiad.conf": 'hostname = "hall"', "/etc/utopia/utopiad.conf": 'var-base = "/srv"' };
+  const { stdout, stderr, exitCode } = run(["show"], {}, system);
+  expect([stderr, exitCode]).toEqual(["", 0]);
+  expect(stdout).toContain('data-dir = "/srv";  # /etc/utopia/utopiad.conf:1:12\n');
+  expect(stdout).toContain('name = "pump-1";  # default\n');
+  expect(run(["show", "--config", "good.conf"], {}, system).stdout).toContain('name = "fog-1";  # good.conf:1:8\n');
 });

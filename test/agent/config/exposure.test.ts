@@ -35,6 +35,12 @@ test.each([
     "1:34: uplink.ca: it has a use only with an uplink.url that begins with mqtts://",
   ],
   ['uplink: { url = "mqtts://a"; cert = "c" }', "1:37: uplink.cert: uplink.key must be set too"],
+  ['level = cloud documents: { user = "u" }', "1:35: documents.user: documents.url must be set too"],
+  [
+    'level = cloud documents: { url = "mongodb://a"; user = "u" }',
+    "1:56: documents.user: documents.password-file must be set too",
+  ],
+  ['documents: { url = "mongodb://a" }', "1:20: documents.url: it has a use only at level cloud"],
 ])("%s", (text, message) => {
   expect(fault(() => load(text))).toBe(`FOGBANK_CONFIG_INVALID /etc/fog.conf:${message}`);
 });
@@ -68,4 +74,23 @@ test.each([
   ],
 ])("%s warns of what it means", (text, warnings) => {
   expect(load(text).warnings).toEqual(warnings);
+});
+
+test("the MongoDB of a root is taken as it is said, and the password in its URL is not shown", () => {
+  const settings =
+    'user = "u"; password-file = "/p"; ca = "/ca.pem"; certificate-key = "/node.pem"; database = "plant"';
+  const { config, entries } = load(
+    `level = cloud documents: { url = "mongodb://me:secret@a,b/?replicaSet=rs"; ${settings} }`,
+  );
+  expect(config.documents).toEqual({
+    url: "mongodb://me:secret@a,b/?replicaSet=rs",
+    database: "plant",
+    user: "u",
+    passwordFile: "/p",
+    ca: "/ca.pem",
+    certificateKey: "/node.pem",
+  });
+  expect(entries.find(({ key }) => key === "documents.url")?.value).toBe("mongodb://me:***@a,b/?replicaSet=rs");
+  expect(load("level = cloud").config.documents).toBeUndefined();
+  expect(fault(() => load('level = cloud documents: { url = "http://a" }'))).toContain("mongodb://");
 });

@@ -423,3 +423,41 @@ function withQuarantine(store: NodeStore) {
   };
   return { node: { ...store, write } as unknown as NodeStore, quarantined };
 }
+
+test("[O3] the store is compared with the ledger before the first insert, and again after each failure", async () => {
+  const { clock, log, store, backlog, release, append, documents, faults } = await world();
+  const order: string[] = [];
+  let checkFails = true;
+  const told: typeof documents = {
+    ...documents,
+    insertBlocks(blocks) {
+      order.push("insert");
+      return documents.insertBlocks(blocks);
+    },
+  };
+  const check = async (): Promise<void> => {
+    order.push("check");
+    if (checkFails) throw new FogbankError("FOGBANK_STORE_AWAY", "nobody answers");
+  };
+  await append(3);
+  release(1);
+  await using sink = startSink({ store, documents: told, backlog, clock, log, check });
+  await clock.advance(0);
+  expect(order).toEqual(["check"]);
+  expect(sink.status().failingSinceMs).toBeDefined();
+  checkFails = false;
+  await clock.advance(500);
+  expect(order).toEqual(["check", "check", "insert"]);
+  expect(sink.status()).toMatchObject({ drained: 3, failingSinceMs: undefined });
+  await append(1);
+  faults.away = new FogbankError("FOGBANK_STORE_AWAY", "nobody answers");
+  release(2);
+  await clock.advance(0);
+  faults.away = undefined;
+  await clock.advance(500);
+  expect(order.slice(3)).toEqual(["insert", "check", "insert"]);
+  await append(1);
+  release(3);
+  await clock.advance(0);
+  expect(order.slice(6)).toEqual(["insert"]);
+});

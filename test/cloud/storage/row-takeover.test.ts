@@ -57,7 +57,13 @@ test("a database with a row a message is taken over whole: numbers, arrivals, pa
   const documents = storedRows(7_000);
   await withRows(documents, async (dataDir) => {
     for (let start = 0; start < 2; start++) {
-      await using cloud = await startCloud({ openSqlDatabase, dataDir, hasher: nodeHasher, log: silentLogger() });
+      await using cloud = await startCloud({
+        openSqlDatabase,
+        dataDir,
+        hasher: nodeHasher,
+        log: silentLogger(),
+        drawInstance: () => 1,
+      });
       const found = await cloud.documents.findData({ limit: 10_000 });
       expect(found).toEqual(documents);
       const path = "room-3/#";

@@ -7,7 +7,7 @@ import type { NodeBase } from "../../../scripts/build/node-base.ts";
 import { targetOf, type Architecture } from "../../../scripts/build/target.ts";
 import type { Toolbox } from "../../../scripts/build/toolbox.ts";
 
-const bundle = { main: "console.log(1)", workers: new Map([["worker.cjs", "2"]]), inputs: [] };
+const bundle = { main: "console.log(1)", others: new Map([["worker.cjs", "2"]]), inputs: [] };
 
 async function blobOf(usesCodeCache: boolean): Promise<Buffer> {
   const folder = mkdtempSync(join(tmpdir(), "fogbank-blob-"));
