@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isRunning, recordOf, startRecorded, stopRecorded } from "./services/service-records.ts";
 import type { Service } from "./services/service.ts";
+import { mongodbService } from "./services/mongodb.ts";
 import { zookeeperService } from "./services/zookeeper.ts";
 
 /** One more service is one more entry. */
-const services: readonly Service[] = [zookeeperService];
+const services: readonly Service[] = [zookeeperService, mongodbService];
 
 const folder = fileURLToPath(new URL("../.fogbank/services", import.meta.url));
 const commands: Readonly<Record<string, (service: Service) => Promise<boolean>>> = { start, stop, status };
