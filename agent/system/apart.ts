@@ -12,10 +12,14 @@ import { embeddedText } from "./assets.ts";
  * The build finds these modules as it finds the programs of worker threads, by the calls of this function: see worker-entry.ts.
  */
 export async function loadApart<Module extends object>(url: URL): Promise<Module> {
-  const name = `${basename(url.pathname, ".ts")}.cjs`;
-  const text = embeddedText(name);
-  const loaded: unknown = text === undefined ? await import(url.href) : evaluate(name, text);
+  const loaded = evaluateApart(`${basename(url.pathname, ".ts")}.cjs`) ?? (await import(url.href));
   return loaded as Module; // typed where it was asked for
+}
+
+/** What the script of that name in the single binary exports; undefined outside of it. */
+export function evaluateApart(name: string): unknown {
+  const text = embeddedText(name);
+  return text === undefined ? undefined : evaluate(name, text);
 }
 
 function evaluate(filename: string, text: string): unknown {

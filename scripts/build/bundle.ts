@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
+import { apartPackagesIn, isApart, setApart } from "./apart-packages.ts";
 import { leaveOut, type OptionalPart } from "./optional-parts.ts";
 
 export interface Bundle {
@@ -32,10 +33,12 @@ export async function bundleProgram(root: string, without: readonly OptionalPart
     scripts.set(file, script);
     waiting.push(...otherScriptsOf(root, script));
   }
+  for (const name of apartPackagesIn([main, ...scripts.values()].flatMap(({ inputs }) => inputs)))
+    scripts.set(name, await bundleScript(root, name, without));
   const others = new Map([...scripts].map(([file, { text }]) => [`${basename(file, ".ts")}.cjs`, text]));
   if (others.size < scripts.size) throw new Error(`two of these have the same name: ${[...scripts.keys()].join()}`);
   const inputs = new Set([main, ...scripts.values()].flatMap((script) => script.inputs));
-  return { main: main.text, others, inputs: [...inputs].toSorted() };
+  return { main: main.text, others, inputs: [...inputs].filter((file) => !isApart(file)).toSorted() };
 }
 
 async function bundleScript(root: string, file: string, without: readonly OptionalPart[]): Promise<Script> {
@@ -55,7 +58,7 @@ async function bundleScript(root: string, file: string, without: readonly Option
     mainFields: ["module", "main"],
     legalComments: "none", // NOTICES has the whole texts
     external: ["cbor-extract"],
-    plugins: [leaveOut(root, without)],
+    plugins: [leaveOut(root, without), setApart(root)],
     define: { "import.meta.url": "importMetaUrl" },
     banner: { js: 'const importMetaUrl=require("node:url").pathToFileURL(__filename).href;' },
     logLevel: "warning",

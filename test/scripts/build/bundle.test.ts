@@ -12,7 +12,12 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 test("the bundle has the program of every worker thread and what is loaded apart, and is the same text each time", async () => {
   const first = await bundleProgram(root);
-  expect([...first.others.keys()].toSorted()).toEqual(["mqtt-package.cjs", "sql-worker.cjs", "store-worker.cjs"]);
+  expect([...first.others.keys()].toSorted()).toEqual([
+    "mongodb.cjs",
+    "mqtt-package.cjs",
+    "sql-worker.cjs",
+    "store-worker.cjs",
+  ]);
   expect(first.inputs).toContain("agent/main.ts");
   expect(first.inputs).toContain("agent/store/sql-worker.ts");
   expect(await bundleProgram(root)).toEqual(first);
@@ -36,6 +41,9 @@ test("what is loaded apart is in its own script alone, and no module of ours is 
   expect(others.get("mqtt-package.cjs")).toContain(mark);
   expect(main).not.toContain(mark);
   expect(others.get("mqtt-package.cjs")).not.toContain("FOGBANK_");
+  const word = "MongoServerSelectionError"; // of the driver
+  expect([others.get("mongodb.cjs")?.includes(word), main.includes(word)]).toEqual([true, false]);
+  expect(others.get("mongodb.cjs")).not.toContain("FOGBANK_");
 });
 
 test("a device starts without what only the cloud uses, and without the packages for other programs and TLS", async () => {
@@ -57,11 +65,11 @@ test("[U19] a build without MongoDB has neither its driver nor the code that use
   const ofMongodb = (inputs: readonly string[]) =>
     inputs.filter((file) => /^node_modules\/(?:mongodb|bson)|^cloud\/storage\/mongodb\//.test(file));
   expect(ofMongodb((await bundleProgram(root)).inputs).length).toBeGreaterThan(10);
-  const { inputs, main } = await bundleProgram(root, ["mongodb"]);
+  const { inputs, main, others } = await bundleProgram(root, ["mongodb"]);
   expect(ofMongodb(inputs)).toEqual(["cloud/storage/mongodb/mongodb-store.ts"]); // in its place stands what says so
+  expect([...others.keys()]).not.toContain("mongodb.cjs");
   expect(inputs).toContain("cloud/storage/sqlite-store.ts");
   expect(main).toContain("this build has no MongoDB");
-  expect(main).not.toContain("MongoServerSelectionError");
 });
 
 test("a build for devices and fogs has nothing of the cloud, and no driver of a database server", async () => {
