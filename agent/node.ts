@@ -388,7 +388,7 @@ function createView(
 
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
-    await makeDirectory(resolve(dataDir));
+    await makeDirectory(resolve(dataDir), 0o750);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new FogbankError(
@@ -399,12 +399,12 @@ async function makeDataDir(dataDir: string): Promise<void> {
   }
 }
 
-/** With its parents. Not by the `recursive` of mkdir, which never returns below /proc. */
-async function makeDirectory(path: string): Promise<void> {
+/** With its parents; those with the usual rights. Not by the `recursive` of mkdir, which never returns below /proc. */
+async function makeDirectory(path: string, mode = 0o777): Promise<void> {
   if (existsSync(path)) return;
   const parent = dirname(path);
   if (parent !== path) await makeDirectory(parent);
-  await mkdir(path);
+  await mkdir(path, { mode });
 }
 
 /** 1 GiB, or half of what is free now when that is less. */

@@ -1,5 +1,6 @@
 // `fogbank install --service` and `fogbank uninstall`: the program as a service of systemd, and gone again.
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { Command } from "commander";
 import { FogbankError } from "#shared/errors.ts";
 import type { MachineChanges, RunCommand } from "../service/machine-changes.ts";
@@ -73,12 +74,25 @@ async function install(io: InstallIo, deps: InstallDeps, options: InstallOptions
   const { installService, servicePaths } = await import("../service/service-installation.ts");
   const configuration = firstConfiguration(Object.fromEntries(options.set), io.hostname);
   const changes = await changesFor(io, deps, options);
-  if (options.set.length > 0 && changes.has(servicePaths.configuration)) {
+  const hasConfiguration = changes.has(servicePaths.configuration);
+  if (options.set.length > 0 && hasConfiguration) {
     changes.note(`${servicePaths.configuration} is there already: --set is only for a first one`);
   }
+  const proof = hasConfiguration ? ["config", "check", servicePaths.configuration] : ["--version"];
+  // What does not run on this machine, or not with the configuration that is there, does not take the place of what does.
+  if (options.root === undefined) await changes.run(resolve(executable), ...proof);
   await installService(changes, { executable, unit: deps.unit(), configuration }, runsSystemd(deps, options));
+  const { "data-dir": dataDir } = Object.fromEntries(options.set);
+  if (dataDir !== undefined && !hasConfiguration) tellOfOtherFolder(changes, dataDir, servicePaths.dataFolder);
   if (options.dryRun === true || options.root !== undefined) return;
   io.stdout("Look at it: systemctl status fogbank, journalctl -u fogbank, fogbank status\n");
+}
+
+function tellOfOtherFolder(changes: MachineChanges, dataDir: string, usual: string): void {
+  if (`${dataDir}/`.startsWith(`${usual}/`)) return;
+  changes.note(
+    `${dataDir} is not in ${usual}: give it to the user fogbank, and let the service write there by ReadWritePaths=${dataDir} (systemctl edit fogbank)`,
+  );
 }
 
 async function uninstall(io: InstallIo, deps: InstallDeps, options: UninstallOptions): Promise<void> {

@@ -12,6 +12,7 @@ import type { ServiceManager } from "../service/service-manager.ts";
 import { startServiceNotices } from "../service/service-notices.ts";
 import type { ControlledLogger } from "../system/pino-logger.ts";
 import { addAssignment, type Assignment } from "./assignment.ts";
+import { holdHangUps } from "./held-hang-ups.ts";
 
 export interface RunCommandIo extends Pick<ConfigSources, "env" | "readFile" | "hostname"> {
   readonly stdout: (text: string) => void;
@@ -50,6 +51,7 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .action(async (options: RunOptions, command: Command) => {
+      const hangUps = holdHangUps(io.onHangUp);
       const file = options.config ?? systemConfigFile(io.readFile);
       const read = (): LoadedConfig => loadConfig({ ...io, file, flags: Object.fromEntries(options.set) });
       const loaded = load(read, command);
@@ -68,7 +70,7 @@ export function runCommand(io: RunCommandIo, deps: RunDeps): Command {
       };
       io.stdout(`READY ${JSON.stringify(ready)}\n`);
       log.info({ level: config.level, ...ready }, "node started");
-      const hangUps = io.onHangUp(() => {
+      hangUps.release(() => {
         log.info({}, "reload asked for");
         tellWhatNeedsRestart(loaded, read, log);
         node.reload();

@@ -1,6 +1,7 @@
 // Changes of a machine, for people who want to know what was done to it: each is made, or in a dry run only named, on a line of its
 // own. What is already as it should be stays as it is, so that all of it can be done again.
 import {
+  chmodSync,
   chownSync,
   closeSync,
   copyFileSync,
@@ -15,7 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { FogbankError } from "#shared/errors.ts";
 
 /** Ends well, or rejects with what the program said. */
@@ -74,8 +75,9 @@ export class MachineChanges {
     if (this.has(path)) return this.#tell(`kept ${this.#at(path)}`);
     const owner = await this.#ownerIn(user);
     this.#make(`made ${this.#at(path)}`, `make ${this.#at(path)}`, () => {
-      mkdirSync(dirname(this.#at(path)), { recursive: true });
+      makeParents(this.#at(path));
       mkdirSync(this.#at(path), { mode });
+      chmodSync(this.#at(path), mode);
       if (owner !== undefined) chownSync(this.#at(path), owner.uid, owner.gid);
     });
   }
@@ -145,7 +147,7 @@ export class MachineChanges {
   #replace(path: string, mode: number, write: (temporary: string) => void, owner?: Owner): void {
     const file = this.#at(path);
     this.#make(`wrote ${file}`, `write ${file}`, () => {
-      mkdirSync(dirname(file), { recursive: true });
+      makeParents(file);
       const temporary = `${file}.new`;
       rmSync(temporary, { force: true });
       write(temporary);
@@ -195,6 +197,14 @@ export class MachineChanges {
   #tell(line: string): void {
     this.#deps.tell(line);
   }
+}
+
+/** Folders of the system, which everybody may enter, whatever the umask of this shell is. */
+function makeParents(path: string): void {
+  const folder = dirname(resolve(path));
+  const first = mkdirSync(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) chmodSync(made, 0o755);
 }
 
 function failed(attempt: string, error: unknown): FogbankError {

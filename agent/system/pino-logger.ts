@@ -1,6 +1,7 @@
 // The Logger port over pino: JSON lines on stderr, written before the call returns, so that a crash loses none.
-import { destination, pino, stdSerializers, type Logger as Pino } from "pino";
+import { pino, stdSerializers, type Logger as Pino } from "pino";
 import type { Logger } from "#shared/system/logger.ts";
+import { logLines } from "./log-lines.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
@@ -17,7 +18,7 @@ export function createPinoLogger(level: LogLevel, fd = 2): ControlledLogger {
   const options = { level: "debug", base: null, serializers: { error: stdSerializers.err } };
   const threshold = { level };
   return {
-    ...wrap(pino(options, destination({ fd, sync: true })), threshold),
+    ...wrap(pino(options, { write: logLines(fd) }), threshold),
     level: () => threshold.level,
     setLevel: (wanted) => void (threshold.level = wanted),
   };

@@ -14,7 +14,7 @@ const run = promisify(execFile);
  * With which Node runs, and no others: it does not read NODE_OPTIONS. Why each, with figures: docs/building.md. Most other flags would
  * make V8 refuse Node's own compiled code.
  */
-const nodeFlags: readonly string[] = ["--max-semi-space-size=1", "--v8-pool-size=1"];
+const nodeFlags: readonly string[] = ["--max-semi-space-size=1", "--v8-pool-size=1", "--disable-sigusr1"];
 
 /** Who makes it. V8 takes compiled code only from the same version on the same kind of machine. */
 export interface BlobMaker {

@@ -1,5 +1,6 @@
 // The single binary as a file alone: built from this checkout, in an empty folder, without an environment.
 import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -95,6 +96,23 @@ test("the binary examines its machine with what it loads for that alone", async 
   expect(stderr).toBe("");
   const checks = (JSON.parse(stdout) as readonly { readonly check: string }[]).map(({ check }) => check);
   expect(checks).toEqual(expect.arrayContaining(["open-files", "listen", "data-dir", "sync", "clock"]));
+});
+
+test("a signal opens no debugger in the binary", async () => {
+  const [program = "", ...before] = command;
+  const settings = ["listen.mqtt=127.0.0.1:0", "listen.http=127.0.0.1:0", `data-dir=${join(folder, "signalled")}`];
+  const args = [...before, "run", ...settings.flatMap((one) => ["--set", one])];
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = once(child, "close");
+  let stderr = "";
+  child.stderr.on("data", (bytes) => (stderr += String(bytes)));
+  const [ready] = (await once(child.stdout, "data")) as [Buffer];
+  const { http } = JSON.parse(ready.toString().replace("READY ", "")) as { readonly http: readonly [string] };
+  child.kill("SIGUSR1");
+  expect((await fetch(`http://${http[0]}/healthz`)).status).toBe(200);
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+  for (const line of stderr.trim().split("\n")) expect(() => JSON.parse(line) as unknown).not.toThrow();
 });
 
 test("a configuration that cannot be used ends the binary as it does the program", async () => {

@@ -1,7 +1,7 @@
 // The program as a person or a supervisor meets it: start, messages through the tree, signals, exit codes, errors.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, closeSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -182,3 +182,26 @@ test("usage errors and an unreachable node have exit codes of their own", async 
   });
   expect(await fogbank("--version")).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
 });
+
+test("a node whose log cannot be written runs on, and its data directory is closed to others", () =>
+  inFolder(async (folder) => {
+    const dataDir = join(folder, "disk", "data");
+    const full = openSync("/dev/full", "w");
+    const settings = [`data-dir=${dataDir}`, "listen.mqtt=127.0.0.1:0", "listen.http=127.0.0.1:0"];
+    const args = [program, "run", ...settings.flatMap((one) => ["--set", one])];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", full] });
+    const ended = once(child, "exit");
+    closeSync(full);
+    try {
+      const [ready] = await Promise.race([once(child.stdout ?? child, "data"), ended]);
+      const { mqtt } = JSON.parse(String(ready).replace("READY ", "")) as { readonly mqtt: readonly [string] };
+      const publisher = await client(Number(mqtt[0].split(":").at(-1)));
+      await publisher.publishAsync("/data/x", "42", { qos: 1 });
+      await publisher.endAsync();
+      expect(statSync(dataDir).mode & 0o777).toBe(0o750 & ~process.umask());
+      expect(statSync(join(folder, "disk")).mode & 0o777).toBe(0o777 & ~process.umask());
+    } finally {
+      child.kill("SIGTERM");
+    }
+    expect(await ended).toEqual([0, null]);
+  }));

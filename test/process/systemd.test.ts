@@ -80,6 +80,7 @@ test.skipIf(!canBoot)(
     if (!parts.has("booted")) return context.skip("systemd could not be started in name spaces here");
     const part = (name: string): readonly string[] => parts.get(name) ?? [`nothing about ${name}`];
     expect(part("installed")).toEqual([
+      "ran /job/fogbank --version",
       expect.stringMatching(/^ran useradd /) as string,
       "made /etc/fogbank",
       "made /var/lib/fogbank",
@@ -112,16 +113,17 @@ test.skipIf(!canBoot)(
     expect(part("function").join("\n")).toMatch(/cannot access '\/etc\/fogbank\/not-allowed'/);
     expect(part("published")).toEqual(["acknowledged"]);
     expect(part("users").slice(1)).toEqual(["fogbank 600", "active"]);
+    expect(part("again")[0]).toBe("ran /usr/local/bin/fogbank config check /etc/fogbank/fogbank.conf");
     expect(
       part("again")
-        .slice(0, 6)
+        .slice(1, 7)
         .filter((line) => !line.startsWith("kept ")),
     ).toEqual([]);
     expect(part("again")).toContain("ran systemctl start fogbank.service");
     // It says that it lives; when it cannot, it is started anew.
     expect(part("watchdog")).toEqual(["0", "1"]);
     expect(Number(part("log")[0])).toBe(4);
-    expect(part("misconfigured")).toEqual(["refused", "failed", "0"]);
+    expect(part("misconfigured")).toEqual(["refused", "failed", "0", "not installed"]);
     expect(part("removed")).toContain("ran systemctl disable --now fogbank.service");
     expect(part("removed").slice(-2)).toEqual(["/etc/fogbank", "/var/lib/fogbank"]);
     expect(part("purged").at(-1)).toBe("2");

@@ -49,6 +49,16 @@ function machine(others: Partial<InstallDeps> = {}) {
 
 const modeOf = (file: string): string => (statSync(file).mode & 0o777).toString(8);
 
+test("whatever the umask is, everybody can enter the folders of the system, and nobody else those of the node", async () => {
+  const { below, install, root } = machine();
+  // Of this process, so that the command runs alone in it.
+  const umask = process.umask(0o077);
+  onTestFinished(() => void process.umask(umask));
+  await install("--service", "--root", root);
+  const paths = ["/", "/usr/local/bin", "/etc/systemd/system", "/etc/fogbank", "/var/lib", "/var/lib/fogbank"];
+  expect(paths.map((path) => modeOf(below(path)))).toEqual(["755", "755", "755", "750", "755", "700"]);
+});
+
 test("below a folder everything is put into place, and nothing is run", async () => {
   const { root, below, commands, install } = machine();
   const { code, lines } = await install("--service", "--root", root);
@@ -108,14 +118,38 @@ test("the first configuration is on loopback unless told otherwise, and keeps th
   });
 });
 
+test("a program that does not run on this machine is not installed", async () => {
+  const said: string[] = [];
+  const { binary, install } = machine({
+    async run(program, args) {
+      said.push([program, ...args].join(" "));
+      if (program !== "systemctl") throw new Error(`spawn ${program} ENOEXEC`);
+      return "";
+    },
+  });
+  const refused = await install("--service");
+  expect(refused).toMatchObject({ code: 1, lines: [], stderr: expect.stringContaining("ENOEXEC") as string });
+  expect(said).toEqual(["systemctl --version", `${binary} --version`]);
+});
+
+test("a folder for data where the service may not write is told of", async () => {
+  const told = async (dataDir: string): Promise<string | undefined> => {
+    const { root, install } = machine();
+    return (await install("--service", "--root", root, "--set", `data-dir=${dataDir}`)).lines.at(-1);
+  };
+  expect(await told("/mnt/ssd")).toMatch(/^\/mnt\/ssd is not in .* ReadWritePaths=\/mnt\/ssd/);
+  expect(await told("/var/lib/fogbank/a")).toMatch(/^left out: systemctl restart/);
+});
+
 test("a dry run says what would be done and does nothing", async () => {
-  const { root, commands, install, uninstall } = machine({ isRoot: false });
+  const { root, binary, commands, install, uninstall } = machine({ isRoot: false });
   const { code, lines } = await install("--service", "--root", root, "--dry-run");
   expect([code, existsSync(root)]).toEqual([0, false]);
   expect(lines).toContain(`would write ${join(root, servicePaths.unit)}`);
   // Without a folder it is about this machine.
   const here = await install("--service", "--dry-run");
   expect(here.lines.filter((line) => !/^(?:would|kept) /.test(line))).toEqual([]);
+  expect(here.lines[0]).toBe(`would run ${binary} --version`);
   expect(here.lines).toContain("would run systemctl enable fogbank.service");
   await uninstall("--dry-run", "--purge");
   expect(commands.filter((command) => !command.startsWith("id -"))).toEqual([]);

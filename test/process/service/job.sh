@@ -48,6 +48,7 @@ echo 'levl = "fog";' >>/etc/fogbank/fogbank.conf
 systemctl restart fogbank 2>/dev/null || echo refused
 show ActiveState
 show NRestarts
+/job/fogbank install --service 2>&1 | grep -q 'did you mean "level"' && echo 'not installed'
 about removed
 fogbank uninstall
 systemctl is-enabled fogbank 2>/dev/null

@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile } from "esbuild";
 import { expect, test } from "vitest";
@@ -21,6 +23,13 @@ test("the bundle has the program of every worker thread and what is loaded apart
   expect(first.inputs).toContain("agent/main.ts");
   expect(first.inputs).toContain("agent/store/sql-worker.ts");
   expect(await bundleProgram(root)).toEqual(first);
+});
+
+test("the line of `deno compile` includes what is not found by its imports", async () => {
+  const { others } = await bundleProgram(root);
+  const guide = readFileSync(join(root, "docs/deno.md"), "utf8");
+  const included = [...guide.matchAll(/--include (\S+)\.ts/g)].map(([, file = ""]) => `${basename(file)}.cjs`);
+  expect(included.toSorted()).toEqual([...others.keys()].toSorted());
 });
 
 test("nothing in the bundle is asked for at run time but what Node itself has", async () => {
