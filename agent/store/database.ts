@@ -4,7 +4,6 @@ import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FogbankError } from "#shared/errors.ts";
-import { LazyDatabase } from "./lazy-database.ts";
 import { damageMark, finishReplacement, markDamaged } from "./salvage-files.ts";
 import { scanWal } from "./salvage-wal.ts";
 import { salvageDatabase, type SalvageOptions } from "./salvage.ts";
@@ -71,7 +70,7 @@ function openWhole(file: string, options: DatabaseOptions): DatabaseSync {
   if (file !== inMemory && existsSync(file) && statSync(file).isFile()) inspect(file, options);
   let database: DatabaseSync | undefined;
   try {
-    database = new LazyDatabase(file);
+    database = new DatabaseSync(file);
     setPragmas(database, file, options);
     migrate(database, options.migrations);
     if (file !== inMemory) emptyLog(database);
