@@ -27,7 +27,7 @@ export interface ClockDifference {
 }
 
 const yearMin = 2025;
-const yearMax = 2100;
+const yearMax = 2060;
 const smallMs = 2_000;
 const largeMs = 60_000;
 const check = "clock";

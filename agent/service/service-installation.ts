@@ -44,12 +44,13 @@ export async function uninstallService(changes: MachineChanges, purge: boolean, 
   const wasThere = changes.has(unit);
   if (wasThere) await changes.run("systemctl", "disable", ...(runs ? ["--now"] : []), service);
   changes.remove(unit);
+  if (purge) changes.remove(dropIns); // before systemd looks again: it would keep what they say
   if (wasThere && runs) await changes.run("systemctl", "daemon-reload");
   changes.remove(executable);
   if (!purge) {
     for (const path of [configurationFolder, dataFolder, dropIns]) changes.leave(path);
     return changes.note(`left user ${user}; --purge removes all of it`);
   }
-  for (const path of [configurationFolder, dataFolder, dropIns]) changes.remove(path);
+  for (const path of [configurationFolder, dataFolder]) changes.remove(path);
   await changes.removeUser(user);
 }
