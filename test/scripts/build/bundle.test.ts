@@ -29,7 +29,9 @@ test("the line of `deno compile` includes what is not found by its imports", asy
   const { others } = await bundleProgram(root);
   const guide = readFileSync(join(root, "docs/deno.md"), "utf8");
   const included = [...guide.matchAll(/--include (\S+)\.ts/g)].map(([, file = ""]) => `${basename(file)}.cjs`);
-  expect(included.toSorted()).toEqual([...others.keys()].toSorted());
+  // Packages are set apart by our build alone: Deno finds them by their imports.
+  const byUrl = [...others.keys()].filter((name) => name !== "mongodb.cjs");
+  expect(included.toSorted()).toEqual(byUrl.toSorted());
 });
 
 test("nothing in the bundle is asked for at run time but what Node itself has", async () => {
